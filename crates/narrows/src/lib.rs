@@ -1,0 +1,1 @@
+//! Narrows learns compact codes from people's own data and puts them to use.
