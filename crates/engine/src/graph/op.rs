@@ -1,0 +1,279 @@
+//! The primitive operations. Everything else (softmax, losses, layers, optimisers) is written in these.
+
+use super::shape::MAX_RANK;
+use std::rc::Rc;
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// 32-bit floating point: every computed value (f64 in the reference).
+    F32,
+    /// Row numbers and class numbers; inputs only.
+    U32,
+    /// Stored pixels; inputs only, turned into numbers by [`Op::Convert`].
+    U8,
+}
+
+impl Kind {
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::F32 => "f32",
+            Kind::U32 => "u32",
+            Kind::U8 => "u8",
+        }
+    }
+}
+
+/// Functions of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unary {
+    /// −x
+    Negate,
+    /// |x|
+    Absolute,
+    /// −1, 0 or 1
+    Sign,
+    /// √x
+    SquareRoot,
+    /// 1/x
+    Reciprocal,
+    /// eˣ
+    Exponential,
+    /// eˣ − 1, accurate near 0
+    ExponentialMinusOne,
+    /// ln x
+    Logarithm,
+    /// ln(1 + x), accurate near 0
+    LogarithmOnePlus,
+    /// tanh x
+    HyperbolicTangent,
+    /// 1/(1 + e⁻ˣ)
+    Sigmoid,
+    /// ln(1 + eˣ)
+    Softplus,
+    /// The error function, 2/√π ∫₀ˣ e^(−t²) dt
+    ErrorFunction,
+}
+
+/// Functions of two numbers. Comparisons give 1 where true, 0 where false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Binary {
+    /// a + b
+    Add,
+    /// a − b
+    Subtract,
+    /// a · b
+    Multiply,
+    /// a / b
+    Divide,
+    /// The larger; a where equal
+    Maximum,
+    /// The smaller; a where equal
+    Minimum,
+    /// a > b
+    Greater,
+    /// a ≥ b
+    GreaterOrEqual,
+    /// a = b
+    Equal,
+}
+
+/// How an axis is reduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// The sum.
+    Sum,
+    /// The largest value.
+    Maximum,
+    /// The position of the largest value along one axis, as a number; the lowest where several are equal.
+    ArgumentMaximum,
+}
+
+/// Distributions of random leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Distribution {
+    /// Uniform on [0, 1)
+    Uniform,
+    /// Normal with mean 0 and deviation 1
+    Normal,
+}
+
+/// A primitive operation. Shapes are kept by the node; only what the shapes do not tell stands here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A tensor fed at every run; number in order of declaration.
+    Input(usize),
+    /// A tensor that lives across runs; number in order of declaration.
+    State(usize),
+    /// A number fed at every run (learning rate, β, …); number in order of declaration.
+    Scalar(usize),
+    /// One number, by its bits.
+    Constant(u32),
+    /// A table of numbers, by their bits, row-major.
+    Table(Rc<[u32]>),
+    /// The position along an axis: 0, 1, 2, …
+    Position {
+        /// The axis.
+        axis: usize,
+    },
+    /// Counter-based random numbers, keyed by seed, stream, step and row id. Operand: row ids (u32, one for each row).
+    Random {
+        /// Which independent stream.
+        stream: u32,
+        /// Which distribution.
+        distribution: Distribution,
+    },
+    /// Stored pixels or indices as numbers.
+    Convert,
+    /// A function of one number, element by element.
+    Unary(Unary),
+    /// A function of two numbers, element by element; operands have equal shapes.
+    Binary(Binary),
+    /// Operands (condition, a, b): a where the condition is not 0, else b.
+    Select,
+    /// The value, without its derivative.
+    StopGradient,
+    /// The same elements in the same order, another shape.
+    Reshape,
+    /// Axes in another order: axis `i` of the result is axis `order[i]` of the operand.
+    Permute {
+        /// The order; entries beyond the rank are their own index.
+        order: [u8; MAX_RANK],
+    },
+    /// Axes of size 1 repeated to the node's shape; ranks are equal.
+    Broadcast,
+    /// A box cut out, its corner at `start`.
+    Slice {
+        /// First index along each axis.
+        start: [usize; MAX_RANK],
+    },
+    /// Zeros put around: `before` along each axis, the rest of the node's shape after.
+    Pad {
+        /// Zeros before the operand along each axis.
+        before: [usize; MAX_RANK],
+    },
+    /// Operands one after another along an axis.
+    Concatenate {
+        /// The axis.
+        axis: usize,
+    },
+    /// Axes reduced to size 1.
+    Reduce {
+        /// How.
+        reduction: Reduction,
+        /// Which axes.
+        axes: [bool; MAX_RANK],
+    },
+    /// Matrix product of two rank-2 tensors, either one transposed first.
+    Product {
+        /// Transpose the left operand.
+        transpose_left: bool,
+        /// Transpose the right operand.
+        transpose_right: bool,
+    },
+    /// Operands (table N×D, indices R): rows of the table, R×D.
+    Gather,
+    /// Operands (rows R×D, indices R): an N×D table of zeros with every row added at its index.
+    ScatterAdd,
+}
+
+impl Op {
+    /// The name in listings and messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Input(_) => "input",
+            Op::State(_) => "state",
+            Op::Scalar(_) => "scalar",
+            Op::Constant(_) => "constant",
+            Op::Table(_) => "table",
+            Op::Position { .. } => "position",
+            Op::Random { .. } => "random",
+            Op::Convert => "convert",
+            Op::Unary(unary) => unary.name(),
+            Op::Binary(binary) => binary.name(),
+            Op::Select => "select",
+            Op::StopGradient => "stop_gradient",
+            Op::Reshape => "reshape",
+            Op::Permute { .. } => "permute",
+            Op::Broadcast => "broadcast",
+            Op::Slice { .. } => "slice",
+            Op::Pad { .. } => "pad",
+            Op::Concatenate { .. } => "concatenate",
+            Op::Reduce { reduction: Reduction::Sum, .. } => "sum",
+            Op::Reduce { reduction: Reduction::Maximum, .. } => "max",
+            Op::Reduce { reduction: Reduction::ArgumentMaximum, .. } => "argmax",
+            Op::Product { .. } => "product",
+            Op::Gather => "gather",
+            Op::ScatterAdd => "scatter_add",
+        }
+    }
+}
+
+impl Unary {
+    /// Every unary function, for tests that walk the list.
+    pub const ALL: [Unary; 13] = [
+        Unary::Negate,
+        Unary::Absolute,
+        Unary::Sign,
+        Unary::SquareRoot,
+        Unary::Reciprocal,
+        Unary::Exponential,
+        Unary::ExponentialMinusOne,
+        Unary::Logarithm,
+        Unary::LogarithmOnePlus,
+        Unary::HyperbolicTangent,
+        Unary::Sigmoid,
+        Unary::Softplus,
+        Unary::ErrorFunction,
+    ];
+
+    /// The name in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unary::Negate => "neg",
+            Unary::Absolute => "abs",
+            Unary::Sign => "sign",
+            Unary::SquareRoot => "sqrt",
+            Unary::Reciprocal => "recip",
+            Unary::Exponential => "exp",
+            Unary::ExponentialMinusOne => "expm1",
+            Unary::Logarithm => "log",
+            Unary::LogarithmOnePlus => "log1p",
+            Unary::HyperbolicTangent => "tanh",
+            Unary::Sigmoid => "sigmoid",
+            Unary::Softplus => "softplus",
+            Unary::ErrorFunction => "erf",
+        }
+    }
+}
+
+impl Binary {
+    /// Every binary function, for tests that walk the list.
+    pub const ALL: [Binary; 9] = [
+        Binary::Add,
+        Binary::Subtract,
+        Binary::Multiply,
+        Binary::Divide,
+        Binary::Maximum,
+        Binary::Minimum,
+        Binary::Greater,
+        Binary::GreaterOrEqual,
+        Binary::Equal,
+    ];
+
+    /// The name in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "add",
+            Binary::Subtract => "sub",
+            Binary::Multiply => "mul",
+            Binary::Divide => "div",
+            Binary::Maximum => "maximum",
+            Binary::Minimum => "minimum",
+            Binary::Greater => "greater",
+            Binary::GreaterOrEqual => "greater_equal",
+            Binary::Equal => "equal",
+        }
+    }
+}
