@@ -1,7 +1,7 @@
 //! The primitive operations. Everything else (softmax, losses, layers, optimisers) is written in these.
 
 use super::shape::MAX_RANK;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,7 +111,7 @@ pub enum Op {
     /// One number, by its bits.
     Constant(u32),
     /// A table of numbers, by their bits, row-major.
-    Table(Rc<[u32]>),
+    Table(Arc<[u32]>),
     /// The position along an axis: 0, 1, 2, …
     Position {
         /// The axis.

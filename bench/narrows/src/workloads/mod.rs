@@ -1,0 +1,53 @@
+//! The workloads, one file each: what is timed, and what is compared with the peers before.
+//!
+//! A new workload is one file here, its entries in [`ALL`], and one file in `bench/peers/`. (The whole job is
+//! not here: it is the `narrows` command itself, see `bench/peers/whole_job.py`.)
+
+mod dense_train;
+mod encode;
+
+use crate::Result;
+use std::path::Path;
+
+/// One step of a workload, everything set up before: what the timing loop calls.
+pub type Step = Box<dyn FnMut() -> Result<()>>;
+
+/// A workload.
+#[derive(Debug)]
+pub struct Workload {
+    /// The name that the driver and the peers use.
+    pub name: &'static str,
+    /// Builds the step for so many threads, with fillings of its own.
+    pub prepare: fn(threads: usize) -> Result<Step>,
+    /// Reads the inputs in the folder, writes this side's results to its sub-folder `narrows`.
+    pub check: fn(folder: &Path, threads: usize) -> Result<()>,
+}
+
+/// Every workload.
+pub const ALL: &[Workload] = &[
+    Workload {
+        name: "dense-train-64",
+        prepare: |threads| dense_train::prepare(64, threads),
+        check: |folder, threads| dense_train::check(folder, 64, threads),
+    },
+    Workload {
+        name: "dense-train-256",
+        prepare: |threads| dense_train::prepare(256, threads),
+        check: |folder, threads| dense_train::check(folder, 256, threads),
+    },
+    Workload {
+        name: "encode-10000",
+        prepare: |threads| encode::prepare(&encode::DEEP, 10_000, threads),
+        check: |folder, threads| encode::check(folder, &encode::DEEP, threads),
+    },
+    Workload {
+        name: "encode-1",
+        prepare: |threads| encode::prepare(&encode::DEEP, 1, threads),
+        check: |folder, threads| encode::check(folder, &encode::DEEP, threads),
+    },
+    Workload {
+        name: "encode-1-simple",
+        prepare: |threads| encode::prepare(&encode::SIMPLE, 1, threads),
+        check: |folder, threads| encode::check(folder, &encode::SIMPLE, threads),
+    },
+];

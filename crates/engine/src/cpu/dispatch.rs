@@ -1,0 +1,170 @@
+//! One copy of every kernel for each instruction set.
+
+use super::movement::{self, Rows};
+use super::product::{self, Segment, TileKernel, TileKernels, TileTask};
+use super::schedule::{Compiled, Kernel, Piece};
+use super::simd::{Level, Simd, plain::Plain};
+use super::tile::{RunContext, Scratch, Stretch, TILE};
+use crate::plan::layout::PANEL;
+use crate::plan::{Buffer, BufferId};
+
+/// Does one unit.
+pub type UnitKernel = unsafe fn(&Compiled, Piece, &[Buffer], &TileKernels, &RunContext<'_>, &Scratch);
+
+/// The kernels of a level.
+pub struct Kernels {
+    /// Does a unit of any step.
+    pub unit: UnitKernel,
+    /// Sums product tiles.
+    pub tiles: TileKernels,
+}
+
+/// The kernels of a level that the machine has.
+pub fn kernels(level: Level) -> &'static Kernels {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => &avx512::KERNELS,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => &avx2::KERNELS,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => &neon::KERNELS,
+        _ => &plain::KERNELS,
+    }
+}
+
+/// Does one unit, at any level.
+///
+/// # Safety
+/// The machine has the level; the context is that of a bound and verified plan.
+#[inline(always)]
+unsafe fn unit<S: Simd>(
+    step: &Compiled,
+    piece: Piece,
+    buffers: &[Buffer],
+    tiles: &TileKernels,
+    context: &RunContext<'_>,
+    scratch: &Scratch,
+) {
+    let (program, domain) = (&step.program, step.domain);
+    // SAFETY: handed on to the kernels.
+    unsafe {
+        match (&step.kernel, piece) {
+            (Kernel::Product(product), Piece::Product(unit)) => {
+                product.run::<S>(unit, program, domain, tiles, context, scratch);
+            }
+            (Kernel::Map, Piece::Stretch { panel, first, last }) => {
+                program.prepare::<S>(context, scratch);
+                if domain.rows == 1 {
+                    for panel in (first..last).step_by(TILE / PANEL) {
+                        Stretch::tiles(domain, panel, 0, 1)
+                            .for_each(|stretch| program.run::<S>(&stretch, context, scratch));
+                    }
+                } else {
+                    Stretch::tiles(domain, panel, first, last)
+                        .for_each(|stretch| program.run::<S>(&stretch, context, scratch));
+                }
+            }
+            (Kernel::Reduce(reduce), Piece::Block(block)) => {
+                reduce.run::<S>(block, program, domain, context, scratch)
+            }
+            (Kernel::Move(moved, to), Piece::Rows { first, last }) => {
+                movement::move_rows(moved, buffers, *to, domain, first, last, context);
+            }
+            (Kernel::Gather { table, indices, to }, Piece::Rows { first, last }) => {
+                rows(buffers, *table, *to, *indices, context).gather(first, last);
+            }
+            (Kernel::ScatterAdd { rows: from, indices, to }, Piece::Panel(panel)) => {
+                let rows = rows(buffers, *to, *from, *indices, context);
+                let count = if rows.columns == 1 { rows.picked.columns } else { rows.picked.rows };
+                rows.scatter_add(panel, count);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn rows<'c>(
+    buffers: &[Buffer],
+    table: BufferId,
+    picked: BufferId,
+    indices: usize,
+    context: &'c RunContext<'_>,
+) -> Rows<'c> {
+    let (table_layout, picked_layout) = (buffers[table.index()].layout, buffers[picked.index()].layout);
+    // A single column lies as a row; a table of one row is a row as well, and then both have its columns.
+    let single =
+        table_layout.rows == 1 && picked_layout.rows == 1 && table_layout.columns != picked_layout.columns;
+    Rows {
+        table: table_layout,
+        picked: picked_layout,
+        table_memory: context.buffers[table.index()],
+        picked_memory: context.buffers[picked.index()],
+        columns: if single { 1 } else { table_layout.columns },
+        indices: &context.feeds[indices],
+        table_rows: if single { table_layout.columns } else { table_layout.rows },
+    }
+}
+
+macro_rules! tile_rows {
+    ($along:literal, [$($vectors:tt),*]) => {
+        [
+            tile_rows!(@row $along, 1, [$($vectors),*]),
+            tile_rows!(@row $along, 2, [$($vectors),*]),
+            [None; 4],
+            tile_rows!(@row $along, 4, [$($vectors),*]),
+            [None; 4],
+            tile_rows!(@row $along, 6, [$($vectors),*]),
+        ]
+    };
+    (@row $along:literal, $rows:literal, [$($vectors:tt),*]) => { [$(tile_rows!(@one $along, $rows, $vectors)),*] };
+    (@one $along:literal, $rows:literal, none) => { None };
+    (@one $along:literal, $rows:literal, $vectors:literal) => { Some(tile::<$along, $rows, $vectors> as TileKernel) };
+}
+
+macro_rules! level {
+    ($module:ident, $simd:ty, [$($feature:meta)?], $vectors:tt) => {
+        mod $module {
+            use super::*;
+
+            $(#[$feature])?
+            unsafe fn tile<const ALONG: bool, const R: usize, const V: usize>(task: &TileTask, segments: &[Segment]) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { product::tile::<$simd, ALONG, R, V>(task, segments) }
+            }
+
+            $(#[$feature])?
+            unsafe fn unit(
+                step: &Compiled,
+                piece: Piece,
+                buffers: &[Buffer],
+                tiles: &TileKernels,
+                context: &RunContext<'_>,
+                scratch: &Scratch,
+            ) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { super::unit::<$simd>(step, piece, buffers, tiles, context, scratch) }
+            }
+
+            pub static KERNELS: Kernels = Kernels {
+                unit,
+                tiles: TileKernels {
+                    kernels: [tile_rows!(true, $vectors), tile_rows!(false, $vectors)],
+                    vectors: <$simd as Simd>::TILE_VECTORS,
+                    lanes: <$simd as Simd>::LANES,
+                },
+            };
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+use super::simd::{avx2::Avx2, avx512::Avx512};
+#[cfg(target_arch = "x86_64")]
+level!(avx512, Avx512, [target_feature(enable = "avx512f,avx512vl,avx512dq,fma")], [1, 2, 3, 4]);
+#[cfg(target_arch = "x86_64")]
+level!(avx2, Avx2, [target_feature(enable = "avx2,fma")], [none, 2, none, none]);
+#[cfg(target_arch = "aarch64")]
+use super::simd::neon::Neon;
+#[cfg(target_arch = "aarch64")]
+level!(neon, Neon, [target_feature(enable = "neon")], [none, none, none, 4]);
+level!(plain, Plain, [], [none, 2, none, none]);

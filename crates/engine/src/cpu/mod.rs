@@ -1,0 +1,25 @@
+//! The CPU executor: threads, tiles, kernels.
+#![allow(
+    unsafe_code,
+    reason = "the one room of this crate where raw memory is touched; each use states why it is sound"
+)]
+
+mod dispatch;
+mod executable;
+mod math;
+mod memory;
+mod movement;
+mod pack;
+mod product;
+mod reduce;
+mod schedule;
+mod simd;
+mod states;
+mod threads;
+mod tile;
+mod verify;
+
+pub use executable::{Executable, Feed, Run};
+pub use simd::Level;
+pub use states::States;
+pub use threads::Pool;

@@ -1,0 +1,432 @@
+//! Products: a tile of the result kept in registers while the inner dimension runs by, its program behind it.
+//!
+//! Every element of a result is one chain of fused multiply-adds over the inner dimension in ascending order, whatever the
+//! tile, the blocking or the thread: the bits do not depend on any of them. The left operand is read where it lies, one number
+//! at a time; the right operand streams by in panels, packed first only where the product wants it transposed.
+
+use super::pack;
+use super::simd::Simd;
+use super::tile::{RunContext, Scratch, Stretch, TileProgram};
+use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::{BufferId, Operand};
+
+/// Up to this inner dimension a tile is finished in one pass.
+pub const ONE_PASS: usize = 384;
+/// Longer ones advance by this much at a time, so that the right operand's block stays in the first cache.
+const BLOCK: usize = 128;
+/// Rows of a unit at most; partial results of a unit take this many rows of a panel.
+pub const UNIT_ROWS: usize = 256;
+/// Rows of a tile.
+const TILE_ROWS: usize = 6;
+/// Segments of a block at most: one pass of panels, or as many streams as are asked for ahead.
+const SEGMENTS: usize = 8;
+
+/// A product with its places found.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// Left operand.
+    pub left: Operand,
+    /// Right operand.
+    pub right: Operand,
+    /// The inner dimension.
+    pub inner: usize,
+    /// Columns of the result.
+    pub columns: usize,
+    /// Whether the right operand must be packed.
+    pub packed: bool,
+}
+
+/// A run of the inner dimension in which the left operand's addresses advance evenly.
+#[derive(Clone, Copy)]
+pub struct Segment {
+    /// Element (first row of the tile, first inner index).
+    pub pointer: *const f32,
+    /// Elements from row to row ([`Lie::Along`]) or from inner index to inner index ([`Lie::Across`]); the other step is 1.
+    pub step: usize,
+    /// Length.
+    pub inner: usize,
+    /// Memory that will be wanted soon: one cache line is asked for at each inner index, `ahead_step` elements apart.
+    pub ahead: *const f32,
+    /// See `ahead`; 0 where nothing is wanted.
+    pub ahead_step: usize,
+}
+
+impl Segment {
+    const EMPTY: Segment =
+        Segment { pointer: std::ptr::null(), step: 0, inner: 0, ahead: std::ptr::null(), ahead_step: 0 };
+
+    fn new(pointer: *const f32, step: usize, inner: usize) -> Segment {
+        Segment { pointer, step, inner, ahead: pointer, ahead_step: 0 }
+    }
+}
+
+/// How the left operand lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lie {
+    /// The inner dimension is contiguous.
+    Along,
+    /// The rows are contiguous.
+    Across,
+}
+
+/// What a tile needs besides the left operand.
+#[derive(Clone, Copy)]
+pub struct TileTask {
+    /// Partial sums to start from; null to start from zero.
+    pub from: *const f32,
+    /// Where the sums go.
+    pub to: *mut f32,
+    /// Elements from row to row of `from` and `to`.
+    pub width: usize,
+    /// Right operand at the first inner index.
+    pub right: *const f32,
+}
+
+/// Sums an R×V tile over all segments.
+///
+/// # Safety
+/// The machine has the level; pointers are valid for the tile.
+#[inline(always)]
+pub unsafe fn tile<S: Simd, const ALONG: bool, const R: usize, const V: usize>(
+    task: &TileTask,
+    segments: &[Segment],
+) {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        if !task.from.is_null() {
+            for (r, row) in sums.iter_mut().enumerate() {
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = S::load(task.from.add(r * task.width + v * S::LANES));
+                }
+            }
+        }
+        let mut right = task.right;
+        for segment in segments {
+            let mut ahead = segment.ahead;
+            let (row_step, inner_step) = if ALONG { (segment.step, 1) } else { (1, segment.step) };
+            let mut rows = [segment.pointer; R];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = segment.pointer.wrapping_add(r * row_step);
+            }
+            for _ in 0..segment.inner {
+                S::prefetch(ahead);
+                ahead = ahead.wrapping_add(segment.ahead_step);
+                let mut vectors = [S::splat(0.0); V];
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    *vector = S::load(right.add(v * S::LANES));
+                }
+                for r in 0..R {
+                    let factor = S::splat(*rows[r]);
+                    rows[r] = rows[r].wrapping_add(inner_step);
+                    for v in 0..V {
+                        sums[r][v] = S::fma(factor, vectors[v], sums[r][v]);
+                    }
+                }
+                right = right.add(task.width);
+            }
+        }
+        for (r, row) in sums.iter().enumerate() {
+            for (v, sum) in row.iter().enumerate() {
+                S::store(task.to.add(r * task.width + v * S::LANES), *sum);
+            }
+        }
+    }
+}
+
+/// A compiled tile kernel.
+pub type TileKernel = unsafe fn(&TileTask, &[Segment]);
+
+/// The tile kernels of a level: by lie, rows − 1 (1, 2, 4, 6 are there) and vectors − 1.
+pub struct TileKernels {
+    /// `kernels[lie][rows − 1][vectors − 1]`; `None` where the level has no such tile.
+    pub kernels: [[[Option<TileKernel>; 4]; TILE_ROWS]; 2],
+    /// Most vectors side by side.
+    pub vectors: usize,
+    /// Lanes of a vector.
+    pub lanes: usize,
+}
+
+/// A unit of a product: some rows of one panel of the result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProductUnit {
+    /// Panel of the result.
+    pub panel: usize,
+    /// First row.
+    pub first: usize,
+    /// One past the last row.
+    pub last: usize,
+}
+
+impl Product {
+    /// The lie of the left operand.
+    pub fn lie(&self) -> Lie {
+        let rows = if self.left.transposed { self.left.columns } else { self.left.rows };
+        match (self.left.transposed, rows, self.inner) {
+            // A single column lies as a row: its elements follow each other.
+            (true, 1, _) => Lie::Along,
+            (true, ..) => Lie::Across,
+            (false, _, 1) => Lie::Across,
+            (false, ..) => Lie::Along,
+        }
+    }
+
+    /// The left operand's addresses for the rows from `row` on (in one panel of it, if rows lie across) and inner indices
+    /// `first..last`.
+    ///
+    /// # Safety
+    /// `memory` is the left operand's buffer.
+    #[inline(always)]
+    unsafe fn segments(
+        &self,
+        memory: *const f32,
+        row: usize,
+        first: usize,
+        last: usize,
+        into: &mut [Segment; SEGMENTS],
+    ) -> usize {
+        let layout = stored(&self.left);
+        // SAFETY: addresses of the layout lie in the buffer.
+        unsafe {
+            if self.lie() == Lie::Across || layout.rows == 1 {
+                let at = if !self.left.transposed {
+                    // One row, or an inner dimension of 1 that lies as a row.
+                    if self.inner == 1 { layout.address(0, row) } else { layout.address(0, first) }
+                } else if layout.rows == 1 && self.inner > 1 {
+                    layout.address(0, first)
+                } else {
+                    layout.address(first, row)
+                };
+                let step =
+                    if self.left.transposed && layout.rows > 1 { layout.width(row / PANEL) } else { 1 };
+                into[0] = Segment::new(memory.add(at), step, last - first);
+                return 1;
+            }
+            let mut count = 0;
+            let mut inner = first;
+            while inner < last && count < into.len() {
+                let panel = inner / PANEL;
+                let end = ((panel + 1) * PANEL).min(last);
+                let pointer = memory.add(layout.address(row, inner));
+                into[count] = Segment::new(pointer, layout.width(panel), end - inner);
+                count += 1;
+                inner = end;
+            }
+            count
+        }
+    }
+
+    /// Does one unit and runs the program on every tile.
+    ///
+    /// # Safety
+    /// The machine has the level; the context is that of a bound plan; nobody else touches what the unit writes.
+    #[inline(always)]
+    pub unsafe fn run<S: Simd>(
+        &self,
+        unit: ProductUnit,
+        program: &TileProgram,
+        domain: Layout,
+        kernels: &TileKernels,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let width = (self.columns - unit.panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
+        let left: *const f32 = context.buffers[self.left.buffer.index()];
+        let right: *const f32 = context.buffers[self.right.buffer.index()];
+        let block = if self.inner <= ONE_PASS { self.inner } else { BLOCK };
+        let mut inner = 0;
+        // SAFETY: the scratch holds a unit's partial sums and a packed block; everything else lies in the plan's buffers.
+        unsafe {
+            program.prepare::<S>(context, scratch);
+            while inner < self.inner {
+                let end = (inner + block).min(self.inner);
+                let panel_right = if self.packed {
+                    pack::pack::<S>(
+                        &self.right,
+                        right,
+                        unit.panel * PANEL,
+                        width,
+                        inner,
+                        end,
+                        scratch.packed,
+                    );
+                    scratch.packed.cast_const()
+                } else {
+                    let layout = Layout { rows: self.inner, columns: self.columns };
+                    right.add(layout.panel_start(unit.panel) + inner * width)
+                };
+                let part = Part { unit, first: inner, last: end, right: panel_right, width };
+                self.part::<S>(&part, left, program, domain, kernels, context, scratch);
+                inner = end;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn part<S: Simd>(
+        &self,
+        part: &Part,
+        left: *const f32,
+        program: &TileProgram,
+        domain: Layout,
+        kernels: &TileKernels,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let (begins, ends) = (part.first == 0, part.last == self.inner);
+        let lie = usize::from(self.lie() == Lie::Across);
+        let single_column = self.columns == 1;
+        let mut segments = [Segment::EMPTY; SEGMENTS];
+        let mut row = part.unit.first;
+        // SAFETY: see `run`; tiles never cross a panel of the left operand because 64 rows are cut before they are.
+        unsafe {
+            while row < part.unit.last {
+                let left_in_panel = PANEL - row % PANEL;
+                let rows = tile_rows((part.unit.last - row).min(left_in_panel));
+                let mut count = self.segments(left, row, part.first, part.last, &mut segments);
+                let partial = scratch.partial.add((row - part.unit.first) * part.width);
+                let straight = ends && !single_column;
+                let mut task = TileTask {
+                    from: if begins { std::ptr::null() } else { partial },
+                    to: if straight { scratch.registers } else { partial },
+                    width: part.width,
+                    right: part.right,
+                };
+                if !ends {
+                    self.ask_for_next_block(part, row, rows, &mut segments[..count]);
+                } else if count == 1 && row + rows < part.unit.last {
+                    let next = Stretch {
+                        row: row + rows,
+                        rows,
+                        column: part.unit.panel * PANEL,
+                        width: part.width,
+                        domain,
+                    };
+                    count = ask_for_streams(&program.streams, &next, context, &mut segments);
+                }
+                let mut column = 0;
+                while column < part.width {
+                    let vectors = kernels.vectors.min((part.width - column) / kernels.lanes);
+                    let Some(kernel) = kernels.kernels[lie][rows - 1][vectors - 1] else { return };
+                    kernel(&task, &segments[..count]);
+                    let advance = vectors * kernels.lanes;
+                    column += advance;
+                    task.to = task.to.add(advance);
+                    task.right = task.right.add(advance);
+                    task.from = if begins { task.from } else { task.from.add(advance) };
+                }
+                if straight {
+                    let column = part.unit.panel * PANEL;
+                    program.run::<S>(
+                        &Stretch { row, rows, column, width: part.width, domain },
+                        context,
+                        scratch,
+                    );
+                }
+                row += rows;
+            }
+            if ends && single_column {
+                self.finish_column::<S>(part, program, domain, context, scratch);
+            }
+        }
+    }
+
+    /// While a block is multiplied, the next one of the same panel is asked for, each tile its share.
+    #[inline(always)]
+    fn ask_for_next_block(&self, part: &Part, row: usize, rows: usize, segments: &mut [Segment]) {
+        if self.packed {
+            return;
+        }
+        let inner = part.last - part.first;
+        let total = inner * part.width;
+        let unit_rows = part.unit.last - part.unit.first;
+        let mut ahead = part.right.wrapping_add(total + total * (row - part.unit.first) / unit_rows);
+        let step = total * rows / unit_rows / inner;
+        for segment in segments {
+            (segment.ahead, segment.ahead_step) = (ahead, step);
+            ahead = ahead.wrapping_add(step * segment.inner);
+        }
+    }
+
+    /// A result of one column lies as a row: the sums are collected and the program runs over stretches of that row.
+    #[inline(always)]
+    unsafe fn finish_column<S: Simd>(
+        &self,
+        part: &Part,
+        program: &TileProgram,
+        domain: Layout,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let mut row = part.unit.first;
+        while row < part.unit.last {
+            let count = (part.unit.last - row).min(PANEL);
+            // SAFETY: partial sums lie in rows of `width`; register 0 holds a stretch.
+            unsafe {
+                for at in 0..count {
+                    *scratch.registers.add(at) =
+                        *scratch.partial.add((row - part.unit.first + at) * part.width);
+                }
+                program.run::<S>(&Stretch::run(domain, row, count), context, scratch);
+            }
+            row += count;
+        }
+    }
+}
+
+/// What the program behind the next tile will read (weights and moments, for an optimiser) is asked for while this tile is
+/// summed: the only segment is cut into one for each stream. Gives the number of segments.
+#[inline(always)]
+unsafe fn ask_for_streams(
+    streams: &[BufferId],
+    next: &Stretch,
+    context: &RunContext<'_>,
+    segments: &mut [Segment; SEGMENTS],
+) -> usize {
+    let whole = segments[0];
+    let count = streams.len().min(SEGMENTS);
+    if count == 0 || whole.inner < count {
+        return 1;
+    }
+    let mut inner = 0;
+    for (number, stream) in streams[..count].iter().enumerate() {
+        let end = whole.inner * (number + 1) / count;
+        let lines = next.length().div_ceil(GRAIN);
+        segments[number] = Segment {
+            pointer: whole.pointer.wrapping_add(inner * whole.step),
+            step: whole.step,
+            inner: end - inner,
+            ahead: context.buffers[stream.index()].wrapping_add(next.start()),
+            ahead_step: (lines * GRAIN / (end - inner)).min(2 * GRAIN),
+        };
+        inner = end;
+    }
+    count
+}
+
+/// A unit's work on one block of the inner dimension.
+struct Part {
+    unit: ProductUnit,
+    first: usize,
+    last: usize,
+    right: *const f32,
+    width: usize,
+}
+
+/// The layout of an operand as stored.
+pub fn stored(operand: &Operand) -> Layout {
+    match (operand.rows, operand.columns) {
+        (rows, 1) => Layout { rows: 1, columns: rows },
+        (rows, columns) => Layout { rows, columns },
+    }
+}
+
+/// The largest tile height for so many rows.
+fn tile_rows(rows: usize) -> usize {
+    match rows {
+        TILE_ROWS.. => TILE_ROWS,
+        4..TILE_ROWS => 4,
+        2..4 => 2,
+        _ => 1,
+    }
+}

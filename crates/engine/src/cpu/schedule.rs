@@ -1,0 +1,342 @@
+//! Scheduling: tiles, memory and barriers for a lowered plan.
+//!
+//! Work is cut into units whose size depends on the problem alone. Steps are put into phases, each as early as its needs
+//! allow; units of a phase may be done in any order by any thread. Intermediate values share one arena, each placed where no
+//! other value that is alive in the same phases lies.
+
+use super::movement;
+use super::product::{ONE_PASS, Product, ProductUnit};
+use super::reduce::{self, Reduce};
+use super::tile::TileProgram;
+use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::program::Program;
+use crate::plan::{BufferId, Contents, Direction, Move, Plan, Step, Work};
+
+/// What a unit runs.
+#[derive(Clone, Debug)]
+pub enum Kernel {
+    /// A product.
+    Product(Product),
+    /// A program alone.
+    Map,
+    /// A reduction.
+    Reduce(Reduce),
+    /// A movement.
+    Move(Move, BufferId),
+    /// Rows picked.
+    Gather {
+        /// The table.
+        table: BufferId,
+        /// The input that holds the numbers.
+        indices: usize,
+        /// Where the rows go.
+        to: BufferId,
+    },
+    /// Rows added.
+    ScatterAdd {
+        /// The rows.
+        rows: BufferId,
+        /// The input that holds the numbers.
+        indices: usize,
+        /// The table.
+        to: BufferId,
+    },
+}
+
+/// A step, compiled.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What its units run.
+    pub kernel: Kernel,
+    /// The program behind it.
+    pub program: TileProgram,
+    /// What the program runs over.
+    pub domain: Layout,
+}
+
+/// A piece of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Piece {
+    /// Rows of a panel of a product.
+    Product(ProductUnit),
+    /// Rows `first..last` of a panel (in a domain of one row: panels `panel..last` of it).
+    Stretch {
+        /// First panel.
+        panel: usize,
+        /// First row, or first panel.
+        first: usize,
+        /// One past the last.
+        last: usize,
+    },
+    /// A block of a reduction.
+    Block(usize),
+    /// Rows of a movement.
+    Rows {
+        /// First row.
+        first: usize,
+        /// One past the last row.
+        last: usize,
+    },
+    /// A panel of a scatter.
+    Panel(usize),
+}
+
+/// A piece of work that one thread does.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit {
+    /// Which step.
+    pub step: usize,
+    /// Which part of it.
+    pub piece: Piece,
+    /// Rough cost, to start large units first.
+    cost: u64,
+}
+
+/// Where a buffer lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Home {
+    /// In the arena, at this offset.
+    Arena(usize),
+    /// A state, by number.
+    State(usize),
+    /// A table of constants, by number.
+    Table(usize),
+}
+
+/// A plan, ready to be bound to memory.
+pub struct Schedule {
+    /// Steps in the plan's order.
+    pub steps: Vec<Compiled>,
+    /// Units by phase.
+    pub phases: Vec<Vec<Unit>>,
+    /// Phase of each step.
+    pub phase_of: Vec<usize>,
+    /// Where each buffer lies.
+    pub homes: Vec<Home>,
+    /// Numbers in the arena.
+    pub arena: usize,
+    /// Scratch numbers that each thread needs: registers, splats, partial sums, packed operands.
+    pub scratch: [usize; 4],
+}
+
+/// Floating-point work of a unit that is worth a thread's attention.
+const UNIT_FLOPS: usize = 4 << 20;
+/// Elements of a unit of an elementwise step.
+const UNIT_ELEMENTS: usize = 16 << 10;
+
+impl Schedule {
+    /// Schedules a plan.
+    pub fn new(plan: &Plan) -> Schedule {
+        let steps: Vec<Compiled> = plan.steps.iter().map(compile).collect();
+        let phase_of = phases_of(plan);
+        let mut phases: Vec<Vec<Unit>> = vec![Vec::new(); phase_of.iter().max().map_or(0, |last| last + 1)];
+        for (number, step) in steps.iter().enumerate() {
+            let phase = &mut phases[phase_of[number]];
+            pieces(plan, step, |piece, cost| phase.push(Unit { step: number, piece, cost }));
+        }
+        phases.iter_mut().for_each(|units| units.sort_by_key(|unit| std::cmp::Reverse(unit.cost)));
+        let (homes, arena) = place(plan, &phase_of);
+        let scratch = scratch(&steps, &phases);
+        Schedule { steps, phases, phase_of, homes, arena, scratch }
+    }
+
+    /// Bytes of the arena.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena * size_of::<f32>()
+    }
+}
+
+fn compile(step: &Step) -> Compiled {
+    let kernel = match &step.work {
+        Work::Product { left, right, inner } => {
+            let columns = if right.transposed { right.rows } else { right.columns };
+            let packed = right.transposed || columns == 1;
+            Kernel::Product(Product { left: *left, right: *right, inner: *inner, columns, packed })
+        }
+        Work::Map => Kernel::Map,
+        Work::Reduce { direction, reduction, before, source } => Kernel::Reduce(Reduce {
+            direction: *direction,
+            reduction: *reduction,
+            before: compile_program(before),
+            source: *source,
+        }),
+        Work::Move(moved, to) => Kernel::Move(moved.clone(), *to),
+        Work::Gather { table, indices, to } => Kernel::Gather { table: *table, indices: *indices, to: *to },
+        Work::ScatterAdd { rows, indices, to } => {
+            Kernel::ScatterAdd { rows: *rows, indices: *indices, to: *to }
+        }
+    };
+    Compiled { kernel, program: compile_program(&step.program), domain: step.domain }
+}
+
+fn compile_program(program: &Program) -> TileProgram {
+    TileProgram::compile(program)
+}
+
+fn phases_of(plan: &Plan) -> Vec<usize> {
+    let mut phase_of: Vec<usize> = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        phase_of.push(step.after.iter().map(|need| phase_of[*need] + 1).max().unwrap_or(0));
+    }
+    phase_of
+}
+
+fn pieces(plan: &Plan, step: &Compiled, mut push: impl FnMut(Piece, u64)) {
+    let domain = step.domain;
+    match &step.kernel {
+        Kernel::Product(product) => product_pieces(product, push),
+        Kernel::Map if domain.rows == 1 => {
+            let panels = UNIT_ELEMENTS / PANEL;
+            for first in (0..domain.panels()).step_by(panels) {
+                let last = (first + panels).min(domain.panels());
+                push(Piece::Stretch { panel: first, first, last }, (PANEL * (last - first)) as u64);
+            }
+        }
+        Kernel::Map => {
+            for panel in 0..domain.panels() {
+                let rows = UNIT_ELEMENTS / domain.width(panel);
+                for first in (0..domain.rows).step_by(rows) {
+                    let last = (first + rows).min(domain.rows);
+                    push(
+                        Piece::Stretch { panel, first, last },
+                        (domain.width(panel) * (last - first)) as u64,
+                    );
+                }
+            }
+        }
+        Kernel::Reduce(reduce) => {
+            let (blocks, elements) = match reduce.direction {
+                Direction::AlongRows => (
+                    reduce.source.rows.div_ceil(reduce::UNIT_ROWS),
+                    reduce.source.columns * reduce::UNIT_ROWS,
+                ),
+                Direction::DownColumns => (reduce.source.panels(), reduce.source.rows * PANEL),
+            };
+            (0..blocks).for_each(|block| push(Piece::Block(block), elements as u64));
+        }
+        Kernel::Move(..) | Kernel::Gather { .. } => {
+            // A single column lies as a row, but is cut by its own rows.
+            let rows = match &step.kernel {
+                Kernel::Gather { to, .. } if columns_of(plan, *to) == 1 => domain.columns,
+                _ => domain.rows,
+            };
+            for first in (0..rows).step_by(movement::UNIT_ROWS) {
+                let last = (first + movement::UNIT_ROWS).min(rows);
+                push(Piece::Rows { first, last }, (domain.columns * (last - first)) as u64);
+            }
+        }
+        Kernel::ScatterAdd { to, .. } => {
+            let panels = if columns_of(plan, *to) == 1 { 1 } else { domain.panels() };
+            (0..panels).for_each(|panel| push(Piece::Panel(panel), (domain.rows * PANEL) as u64));
+        }
+    }
+}
+
+/// Columns of a gathered or scattered matrix: 1 where its layout has one row only because a column lies as one.
+fn columns_of(plan: &Plan, buffer: BufferId) -> usize {
+    let layout = plan.buffers[buffer.index()].layout;
+    let step = plan.steps.iter().find_map(|step| match &step.work {
+        Work::Gather { table, to, .. } if *to == buffer => Some(plan.buffers[table.index()].layout),
+        Work::ScatterAdd { rows, to, .. } if *to == buffer => Some(plan.buffers[rows.index()].layout),
+        _ => None,
+    });
+    match step {
+        Some(other) if layout.rows == 1 && other.rows == 1 && layout.columns != other.columns => 1,
+        _ => layout.columns,
+    }
+}
+
+fn product_pieces(product: &Product, mut push: impl FnMut(Piece, u64)) {
+    let rows = if product.left.transposed { product.left.columns } else { product.left.rows };
+    let panels = product.columns.div_ceil(PANEL);
+    for panel in 0..panels {
+        let width = (product.columns - panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
+        let flops_a_row = 2 * product.inner * width;
+        let wished = (UNIT_FLOPS / flops_a_row).next_multiple_of(PANEL);
+        let block = wished.min(super::product::UNIT_ROWS);
+        for first in (0..rows).step_by(block) {
+            let last = (first + block).min(rows);
+            push(Piece::Product(ProductUnit { panel, first, last }), (flops_a_row * (last - first)) as u64);
+        }
+    }
+}
+
+/// Places every buffer; intermediate values by lifetime, the largest first.
+fn place(plan: &Plan, phase_of: &[usize]) -> (Vec<Home>, usize) {
+    let lives = lifetimes(plan, phase_of);
+    let mut homes = vec![Home::Arena(0); plan.buffers.len()];
+    let mut tables = 0;
+    let mut order: Vec<usize> = Vec::new();
+    for (number, buffer) in plan.buffers.iter().enumerate() {
+        match &buffer.contents {
+            Contents::State(state) => homes[number] = Home::State(*state),
+            Contents::Table(_) => {
+                homes[number] = Home::Table(tables);
+                tables += 1;
+            }
+            _ => order.push(number),
+        }
+    }
+    order.sort_by_key(|number| std::cmp::Reverse(plan.buffers[*number].layout.length()));
+    let mut placed: Vec<(usize, usize, (usize, usize))> = Vec::new();
+    let mut arena = 0;
+    for number in order {
+        let length = plan.buffers[number].layout.length();
+        let (from, to) = lives[number];
+        let mut taken: Vec<(usize, usize)> = placed
+            .iter()
+            .filter(|other| other.2.0 <= to && from <= other.2.1)
+            .map(|other| (other.0, other.1))
+            .collect();
+        taken.sort_unstable();
+        let mut offset = 0;
+        for (start, end) in taken {
+            if offset + length <= start {
+                break;
+            }
+            offset = offset.max(end);
+        }
+        placed.push((offset, offset + length, (from, to)));
+        arena = arena.max(offset + length);
+        homes[number] = Home::Arena(offset);
+    }
+    (homes, arena)
+}
+
+/// First and last phase in which each buffer is needed; outputs to the end.
+fn lifetimes(plan: &Plan, phase_of: &[usize]) -> Vec<(usize, usize)> {
+    let mut lives = vec![(usize::MAX, 0); plan.buffers.len()];
+    for (step, phase) in plan.steps.iter().zip(phase_of) {
+        for buffer in step.reads().into_iter().chain(step.writes()) {
+            let life = &mut lives[buffer.index()];
+            *life = (life.0.min(*phase), life.1.max(*phase));
+        }
+    }
+    for (life, buffer) in lives.iter_mut().zip(&plan.buffers) {
+        if matches!(buffer.contents, Contents::Output(_)) {
+            life.1 = usize::MAX;
+        }
+    }
+    lives
+}
+
+fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 4] {
+    let (mut registers, mut splats, mut partial, mut packed) = (1, 1, 0, 0);
+    let mut program = |program: &TileProgram| {
+        registers = registers.max(program.registers);
+        splats = splats.max(program.splat_count());
+    };
+    for step in steps {
+        program(&step.program);
+        if let Kernel::Reduce(reduce) = &step.kernel {
+            program(&reduce.before);
+        }
+    }
+    for unit in phases.iter().flatten() {
+        if let (Kernel::Product(product), Piece::Product(piece)) = (&steps[unit.step].kernel, unit.piece) {
+            partial = partial.max((piece.last - piece.first) * PANEL);
+            packed = packed.max(if product.packed { product.inner.min(ONE_PASS) * PANEL } else { 0 });
+        }
+    }
+    [registers * super::tile::TILE, splats * GRAIN, partial, packed]
+}

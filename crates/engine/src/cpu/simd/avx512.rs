@@ -1,0 +1,151 @@
+//! AVX-512: 16 lanes, 32 registers.
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+/// The AVX-512 level.
+#[derive(Clone, Copy)]
+pub struct Avx512;
+
+#[allow(unsafe_op_in_unsafe_fn, reason = "each body is one or two intrinsics under the trait's contract")]
+impl Simd for Avx512 {
+    type V = __m512;
+    type Mask = __mmask16;
+    const LANES: usize = 16;
+    const TILE_VECTORS: usize = 4;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> __m512 {
+        _mm512_set1_ps(value)
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m512 {
+        _mm512_loadu_ps(from)
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, value: __m512) {
+        _mm512_storeu_ps(to, value)
+    }
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        _mm512_add_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        _mm512_sub_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        _mm512_mul_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        _mm512_div_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        _mm512_fmadd_ps(a, b, c)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: __m512) -> __m512 {
+        _mm512_sqrt_ps(a)
+    }
+    /// The dividers of this level are slow (16 cycles a vector and more), so both the root and the quotient start from
+    /// 14-bit estimates and take one Newton step.
+    #[inline(always)]
+    unsafe fn div_sqrt_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+        let half = _mm512_set1_ps(0.5);
+        // The estimate of 1/√b is infinite at 0; the smallest normal number gives √b = 1.1e-19 instead, far below any ε.
+        let b = _mm512_max_ps(b, _mm512_set1_ps(f32::MIN_POSITIVE));
+        let estimate = _mm512_rsqrt14_ps(b);
+        let root = _mm512_mul_ps(b, estimate);
+        let error = _mm512_fnmadd_ps(root, estimate, _mm512_set1_ps(1.0));
+        let root = _mm512_fmadd_ps(_mm512_mul_ps(root, half), error, root);
+        let divisor = _mm512_add_ps(root, c);
+        let inverse = _mm512_rcp14_ps(divisor);
+        let error = _mm512_fnmadd_ps(divisor, inverse, _mm512_set1_ps(1.0));
+        _mm512_mul_ps(a, _mm512_fmadd_ps(inverse, error, inverse))
+    }
+    #[inline(always)]
+    unsafe fn round(a: __m512) -> __m512 {
+        _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a)
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(n: __m512) -> __m512 {
+        let biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+        _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
+    }
+    #[inline(always)]
+    unsafe fn split_exponent(a: __m512) -> (__m512, __m512) {
+        let bits = _mm512_castps_si512(a);
+        let shifted = _mm512_sub_epi32(bits, _mm512_set1_epi32(super::plain::ROOT_HALF_BITS));
+        let exponent = _mm512_srai_epi32::<23>(shifted);
+        let mantissa = _mm512_sub_epi32(bits, _mm512_slli_epi32::<23>(exponent));
+        (_mm512_castsi512_ps(mantissa), _mm512_cvtepi32_ps(exponent))
+    }
+    #[inline(always)]
+    unsafe fn abs(a: __m512) -> __m512 {
+        _mm512_abs_ps(a)
+    }
+    #[inline(always)]
+    unsafe fn copy_sign(a: __m512, b: __m512) -> __m512 {
+        let sign = _mm512_set1_ps(-0.0);
+        _mm512_or_ps(_mm512_andnot_ps(sign, a), _mm512_and_ps(sign, b))
+    }
+    #[inline(always)]
+    unsafe fn gt(a: __m512, b: __m512) -> __mmask16 {
+        _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b)
+    }
+    #[inline(always)]
+    unsafe fn ge(a: __m512, b: __m512) -> __mmask16 {
+        _mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b)
+    }
+    #[inline(always)]
+    unsafe fn eq(a: __m512, b: __m512) -> __mmask16 {
+        _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b)
+    }
+    #[inline(always)]
+    unsafe fn select(mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+        _mm512_mask_blend_ps(mask, b, a)
+    }
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        _mm_prefetch::<_MM_HINT_T0>(from.cast());
+    }
+    const TURN: usize = 16;
+    /// Four rounds of exchanges, at distances 1, 2, 4 and 8.
+    #[inline(always)]
+    unsafe fn turn(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        let mut rows = [_mm512_setzero_ps(); 16];
+        for (row, vector) in rows.iter_mut().enumerate() {
+            *vector = _mm512_loadu_ps(from.add(row * from_step));
+        }
+        let mut next = rows;
+        for pair in 0..8 {
+            next[2 * pair] = _mm512_unpacklo_ps(rows[2 * pair], rows[2 * pair + 1]);
+            next[2 * pair + 1] = _mm512_unpackhi_ps(rows[2 * pair], rows[2 * pair + 1]);
+        }
+        for four in 0..4 {
+            let (a, b) = (_mm512_castps_pd(next[4 * four]), _mm512_castps_pd(next[4 * four + 1]));
+            let (c, d) = (_mm512_castps_pd(next[4 * four + 2]), _mm512_castps_pd(next[4 * four + 3]));
+            rows[4 * four] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+            rows[4 * four + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+            rows[4 * four + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+            rows[4 * four + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+        }
+        for eight in 0..2 {
+            for row in 0..4 {
+                let (a, b) = (rows[8 * eight + row], rows[8 * eight + 4 + row]);
+                next[8 * eight + row] = _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b);
+                next[8 * eight + 4 + row] = _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b);
+            }
+        }
+        for row in 0..4 {
+            for (number, pair) in [(row, (row, row + 8)), (row + 4, (row + 4, row + 12))] {
+                let (a, b) = (next[pair.0], next[pair.1]);
+                _mm512_storeu_ps(to.add(number * to_step), _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b));
+                _mm512_storeu_ps(to.add((number + 8) * to_step), _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b));
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Vectors of f32, one implementation an instruction set.
+//!
+//! Kernels are written once, generic over [`Simd`], as `#[inline(always)]` functions; [`dispatch`](crate::cpu::dispatch)
+//! wraps them in functions compiled for each instruction set. Every method is unsafe for one reason: the machine must have
+//! the instruction set, which [`Level`] guarantees for those that it hands out.
+
+#[cfg(target_arch = "x86_64")]
+pub mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
+pub mod plain;
+
+/// An instruction set that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// x86-64 with AVX-512 (F, VL, DQ): 16 lanes, 32 registers.
+    Avx512,
+    /// x86-64 with AVX2 and FMA: 8 lanes, 16 registers.
+    Avx2,
+    /// AArch64: 4 lanes, 32 registers.
+    Neon,
+    /// No assumption beyond Rust itself.
+    Plain,
+}
+
+impl Level {
+    /// The name in messages, options and listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Avx512 => "avx512",
+            Level::Avx2 => "avx2",
+            Level::Neon => "neon",
+            Level::Plain => "plain",
+        }
+    }
+
+    /// Whether this machine has it.
+    pub fn available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("fma")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => true,
+            Level::Plain => true,
+            #[allow(unreachable_patterns, reason = "which patterns are left depends on the architecture")]
+            _ => false,
+        }
+    }
+
+    /// Every level that this machine has, best first.
+    pub fn all_available() -> Vec<Level> {
+        [Level::Avx512, Level::Avx2, Level::Neon, Level::Plain]
+            .into_iter()
+            .filter(|level| level.available())
+            .collect()
+    }
+
+    /// The best level of this machine.
+    pub fn best() -> Level {
+        Level::all_available().first().copied().unwrap_or(Level::Plain)
+    }
+
+    /// The level of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Level> {
+        [Level::Avx512, Level::Avx2, Level::Neon, Level::Plain].into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// A vector of f32 and what kernels do with it.
+///
+/// # Safety
+/// Every method must only be called where the machine has the instruction set; loads and stores need [`Simd::LANES`] valid
+/// elements behind the pointer, without alignment.
+#[allow(clippy::missing_safety_doc, reason = "the contract is the trait's, once")]
+pub trait Simd: Copy {
+    /// The vector.
+    type V: Copy;
+    /// One truth value a lane.
+    type Mask: Copy;
+    /// Lanes of the vector.
+    const LANES: usize;
+    /// Vectors side by side in a product tile.
+    const TILE_VECTORS: usize;
+
+    /// All lanes the same.
+    unsafe fn splat(value: f32) -> Self::V;
+    /// Reads LANES numbers.
+    unsafe fn load(from: *const f32) -> Self::V;
+    /// Writes LANES numbers.
+    unsafe fn store(to: *mut f32, value: Self::V);
+    /// a + b
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// a − b
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    /// a · b
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// a / b
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// a · b + c, rounded once where the instruction set can
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// √a
+    unsafe fn sqrt(a: Self::V) -> Self::V;
+    /// a / (√b + c), within 4 ulp: what adaptive optimisers divide by
+    unsafe fn div_sqrt_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { Self::div(a, Self::add(Self::sqrt(b), c)) }
+    }
+    /// The nearest whole number, ties to even
+    unsafe fn round(a: Self::V) -> Self::V;
+    /// 2ⁿ for whole n in −126 … 127
+    unsafe fn power_of_two(n: Self::V) -> Self::V;
+    /// (m, e) with a = m · 2ᵉ and m in [√½, √2), for positive normal a
+    unsafe fn split_exponent(a: Self::V) -> (Self::V, Self::V);
+    /// |a|
+    unsafe fn abs(a: Self::V) -> Self::V;
+    /// |a| with the sign of b
+    unsafe fn copy_sign(a: Self::V, b: Self::V) -> Self::V;
+    /// a > b
+    unsafe fn gt(a: Self::V, b: Self::V) -> Self::Mask;
+    /// a ≥ b
+    unsafe fn ge(a: Self::V, b: Self::V) -> Self::Mask;
+    /// a = b
+    unsafe fn eq(a: Self::V, b: Self::V) -> Self::Mask;
+    /// a where true, else b
+    unsafe fn select(mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
+    /// Side of the square that [`Simd::turn`] transposes.
+    const TURN: usize = 4;
+    /// Transposes a square of TURN×TURN numbers; rows are `from_step` and `to_step` apart.
+    unsafe fn turn(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        unsafe {
+            for row in 0..Self::TURN {
+                for column in 0..Self::TURN {
+                    *to.add(column * to_step + row) = *from.add(row * from_step + column);
+                }
+            }
+        }
+    }
+    /// Asks for a cache line ahead of its use; never faults.
+    unsafe fn prefetch(from: *const f32) {
+        let _ = from;
+    }
+}

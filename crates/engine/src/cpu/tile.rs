@@ -1,0 +1,471 @@
+//! Programs on tiles: an interpreter whose instructions each run over a few hundred numbers in cache.
+
+use super::math;
+use super::simd::Simd;
+use crate::graph::op::{Binary, Unary};
+use crate::plan::BufferId;
+use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::program::{Access, Instruction, Program, Value};
+use crate::random;
+
+/// Numbers in a tile at most: eight rows of a full panel.
+pub const TILE: usize = 512;
+
+/// Where an operand of a compiled instruction lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    /// A tile register of the thread.
+    Register(usize),
+    /// One number repeated over a vector, by its number among the program's.
+    Splat(usize),
+    /// The tile's own stretch of a buffer.
+    Memory(BufferId),
+}
+
+/// A compiled instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    instruction: Instruction,
+    to: Place,
+    operands: [Place; 3],
+}
+
+/// A program with places for its values.
+#[derive(Clone, Debug, Default)]
+pub struct TileProgram {
+    operations: Vec<Operation>,
+    copies: Vec<(Place, BufferId)>,
+    splats: Vec<Instruction>,
+    /// Where the reduced value is found after a run.
+    pub reduced: Option<Place>,
+    /// Tile registers needed; register 0 holds the result that the program starts from.
+    pub registers: usize,
+    /// Buffers read element by element.
+    pub streams: Vec<BufferId>,
+}
+
+/// A stretch of a domain: some rows of one panel, or a run of a single row.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch {
+    /// First row.
+    pub row: usize,
+    /// Rows.
+    pub rows: usize,
+    /// First column.
+    pub column: usize,
+    /// Columns, rounding included.
+    pub width: usize,
+    /// The domain.
+    pub domain: Layout,
+}
+
+impl Stretch {
+    /// Numbers, rounding included.
+    pub fn length(&self) -> usize {
+        self.rows * self.width
+    }
+
+    /// Where it begins in a buffer of its domain's layout.
+    pub fn start(&self) -> usize {
+        if self.domain.rows == 1 { self.column } else { self.domain.address(self.row, self.column) }
+    }
+
+    /// Columns that hold values.
+    pub fn valid(&self) -> usize {
+        self.width.min(self.domain.columns - self.column)
+    }
+
+    /// Cuts the rows `first..last` of a panel into tiles; in a domain of one row, takes the run of eight panels that begins there.
+    pub fn tiles(domain: Layout, panel: usize, first: usize, last: usize) -> impl Iterator<Item = Stretch> {
+        let column = panel * PANEL;
+        let width = match domain.rows {
+            1 => (domain.columns - column).min(TILE).next_multiple_of(GRAIN),
+            _ => domain.width(panel),
+        };
+        let height = TILE / width;
+        let tile = move |row| Stretch { row, rows: height.min(last - row), column, width, domain };
+        (first..last).step_by(height).map(tile)
+    }
+
+    /// A run of a one-row domain.
+    pub fn run(domain: Layout, column: usize, count: usize) -> Stretch {
+        Stretch { row: 0, rows: 1, column, width: count.next_multiple_of(GRAIN), domain }
+    }
+}
+
+/// What a run is given, as raw memory.
+#[derive(Clone, Copy, Debug)]
+pub enum FeedPointer {
+    /// Numbers.
+    F32(*const f32),
+    /// Row or class numbers.
+    U32(*const u32),
+    /// Stored pixels.
+    U8(*const u8),
+}
+
+/// What all units of a run share.
+pub struct RunContext<'r> {
+    /// Address of every buffer.
+    pub buffers: &'r [*mut f32],
+    /// Inputs in order.
+    pub feeds: &'r [FeedPointer],
+    /// Scalars in order.
+    pub scalars: &'r [f32],
+    /// Key of all random numbers.
+    pub seed: u64,
+    /// Counts the steps.
+    pub step: u32,
+}
+
+/// A thread's own memory while it does a unit.
+pub struct Scratch {
+    /// Tile registers.
+    pub registers: *mut f32,
+    /// Splats, [`GRAIN`] numbers each.
+    pub splats: *mut f32,
+    /// A block of partial results.
+    pub partial: *mut f32,
+    /// A packed operand.
+    pub packed: *mut f32,
+}
+
+impl TileProgram {
+    /// Assigns places. `result` tells whether register 0 holds a value before the program starts.
+    pub fn compile(program: &Program) -> TileProgram {
+        Compiler::new(program).run()
+    }
+
+    /// Number of splats.
+    pub fn splat_count(&self) -> usize {
+        self.splats.len()
+    }
+}
+
+struct Compiler<'p> {
+    program: &'p Program,
+    last_use: Vec<usize>,
+    places: Vec<Option<Place>>,
+    free: Vec<usize>,
+    result: TileProgram,
+}
+
+impl<'p> Compiler<'p> {
+    fn new(program: &'p Program) -> Self {
+        let count = program.instructions.len();
+        let mut last_use = vec![0; count];
+        for (at, instruction) in program.instructions.iter().enumerate() {
+            instruction.operands().into_iter().for_each(|operand| last_use[operand] = at);
+        }
+        for value in program.stores.iter().map(|store| store.0).chain(program.reduced) {
+            last_use[value] = count;
+        }
+        let result = TileProgram { registers: 1, ..TileProgram::default() };
+        Compiler { program, last_use, places: vec![None; count], free: Vec::new(), result }
+    }
+
+    fn run(mut self) -> TileProgram {
+        for at in 0..self.program.instructions.len() {
+            self.instruction(at);
+        }
+        for (value, buffer) in &self.program.stores {
+            let Some(place) = self.places[*value] else {
+                unreachable!("every value has a place once computed")
+            };
+            if place != Place::Memory(*buffer) {
+                self.result.copies.push((place, *buffer));
+            }
+        }
+        self.result.reduced = self.program.reduced.and_then(|value| self.places[value]);
+        self.result
+    }
+
+    fn instruction(&mut self, at: Value) {
+        let instruction = self.program.instructions[at];
+        self.places[at] = Some(match instruction {
+            Instruction::Result => Place::Register(0),
+            Instruction::Load(buffer, Access::Full) => {
+                self.result.streams.push(buffer);
+                Place::Memory(buffer)
+            }
+            Instruction::Constant(_) | Instruction::Scalar(_) | Instruction::Load(_, Access::Single) => {
+                self.result.splats.push(instruction);
+                Place::Splat(self.result.splats.len() - 1)
+            }
+            _ => {
+                let mut operands = [Place::Splat(0); 3];
+                for (slot, operand) in operands.iter_mut().zip(instruction.operands()) {
+                    *slot = self.places[operand].unwrap_or(Place::Splat(0));
+                }
+                // Operands used for the last time give their registers up first: reading and writing in place is fine.
+                self.release(at);
+                let to = self.destination(at);
+                self.result.operations.push(Operation { instruction, to, operands });
+                to
+            }
+        });
+    }
+
+    fn release(&mut self, at: Value) {
+        let mut operands = self.program.instructions[at].operands();
+        operands.sort_unstable();
+        operands.dedup();
+        for operand in operands {
+            if self.last_use[operand] == at
+                && let Some(Place::Register(register)) = self.places[operand]
+            {
+                self.free.push(register);
+            }
+        }
+    }
+
+    /// A value that is stored goes straight to its buffer, unless somebody still reads what stands there.
+    fn destination(&mut self, at: Value) -> Place {
+        let straight = self.program.stores.iter().find(|(value, buffer)| {
+            let read_later = |(load, instruction): (usize, &Instruction)| {
+                matches!(instruction, Instruction::Load(from, _) if from == buffer)
+                    && self.last_use[load] > at
+            };
+            *value == at && !self.program.instructions.iter().enumerate().any(read_later)
+        });
+        if let Some((_, buffer)) = straight {
+            return Place::Memory(*buffer);
+        }
+        Place::Register(self.free.pop().unwrap_or_else(|| {
+            self.result.registers += 1;
+            self.result.registers - 1
+        }))
+    }
+}
+
+/// One pass over a stretch. A macro, not a function that takes a closure: a closure is compiled for the base instruction set
+/// and would be called once a vector.
+macro_rules! map {
+    ($to:ident, $n:ident, $($operand:ident),+ => $value:expr) => {{
+        let mut at = 0;
+        while at < $n {
+            S::store($to.add(at), { $(let $operand = S::load($operand.0.add(at * $operand.1));)+ $value });
+            at += S::LANES;
+        }
+    }};
+}
+
+impl TileProgram {
+    /// Fills the thread's splats; once a unit.
+    ///
+    /// # Safety
+    /// The machine has the level; pointers of the context and scratch are those of a bound plan.
+    #[inline(always)]
+    pub unsafe fn prepare<S: Simd>(&self, context: &RunContext<'_>, scratch: &Scratch) {
+        for (number, splat) in self.splats.iter().enumerate() {
+            let value = match splat {
+                Instruction::Constant(bits) => f32::from_bits(*bits),
+                Instruction::Scalar(scalar) => context.scalars[*scalar],
+                // SAFETY: a buffer read as a single number holds one.
+                Instruction::Load(buffer, _) => unsafe { *context.buffers[buffer.index()] },
+                _ => 0.0,
+            };
+            for lane in 0..GRAIN {
+                // SAFETY: the scratch has GRAIN numbers for every splat of the largest program.
+                unsafe { *scratch.splats.add(number * GRAIN + lane) = value };
+            }
+        }
+    }
+
+    /// Address and step (0 for splats) of an operand.
+    ///
+    /// # Safety
+    /// As for `prepare`; the stretch lies inside its domain.
+    #[inline(always)]
+    pub unsafe fn resolve(
+        place: Place,
+        stretch: &Stretch,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) -> (*mut f32, usize) {
+        // SAFETY: registers, splats and buffers are as large as the plan made them.
+        unsafe {
+            match place {
+                Place::Register(number) => (scratch.registers.add(number * TILE), 1),
+                Place::Splat(number) => (scratch.splats.add(number * GRAIN), 0),
+                Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), 1),
+            }
+        }
+    }
+
+    /// Runs the program on one stretch.
+    ///
+    /// # Safety
+    /// As for `prepare`, which must have been called for this unit; the stretch lies inside its domain.
+    #[inline(always)]
+    pub unsafe fn run<S: Simd>(&self, stretch: &Stretch, context: &RunContext<'_>, scratch: &Scratch) {
+        // SAFETY: every operand is a stretch of the same length, a multiple of GRAIN, which every level's lanes divide.
+        unsafe {
+            for operation in &self.operations {
+                let (to, _) = Self::resolve(operation.to, stretch, context, scratch);
+                let a = Self::resolve(operation.operands[0], stretch, context, scratch);
+                let b = Self::resolve(operation.operands[1], stretch, context, scratch);
+                let c = Self::resolve(operation.operands[2], stretch, context, scratch);
+                execute::<S>(&operation.instruction, to, a, b, c, stretch, context);
+            }
+            for (place, buffer) in &self.copies {
+                let (to, _) = Self::resolve(Place::Memory(*buffer), stretch, context, scratch);
+                let from = Self::resolve(*place, stretch, context, scratch);
+                let n = stretch.length();
+                map!(to, n, from => from);
+            }
+        }
+    }
+}
+
+type Source = (*mut f32, usize);
+
+#[inline(always)]
+unsafe fn execute<S: Simd>(
+    instruction: &Instruction,
+    to: *mut f32,
+    a: Source,
+    b: Source,
+    c: Source,
+    stretch: &Stretch,
+    context: &RunContext<'_>,
+) {
+    let n = stretch.length();
+    // SAFETY: as in `map`; leaves write their own stretch of `to`.
+    unsafe {
+        match instruction {
+            Instruction::Unary(unary, _) => unary_tile::<S>(*unary, to, a, n),
+            Instruction::Binary(binary, ..) => binary_tile::<S>(*binary, to, a, b, n),
+            Instruction::Select(..) => {
+                let zero = S::splat(0.0);
+                map!(to, n, a, b, c => S::select(S::eq(a, zero), c, b));
+            }
+            Instruction::MultiplyAdd(..) => map!(to, n, a, b, c => S::fma(a, b, c)),
+            Instruction::DivideSquareRootAdd(..) => map!(to, n, a, b, c => S::div_sqrt_add(a, b, c)),
+            leaf => leaf_tile(leaf, to, stretch, context),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn unary_tile<S: Simd>(unary: Unary, to: *mut f32, a: Source, n: usize) {
+    // SAFETY: as in `map`.
+    unsafe {
+        let (zero, one) = (S::splat(0.0), S::splat(1.0));
+        match unary {
+            Unary::Negate => map!(to, n, a => S::mul(a, S::splat(-1.0))),
+            Unary::Absolute => map!(to, n, a => S::abs(a)),
+            Unary::Sign => map!(to, n, a => S::select(S::eq(a, zero), zero, S::copy_sign(one, a))),
+            Unary::SquareRoot => map!(to, n, a => S::sqrt(a)),
+            Unary::Reciprocal => map!(to, n, a => S::div(one, a)),
+            Unary::Exponential => map!(to, n, a => math::exponential::<S>(a)),
+            Unary::ExponentialMinusOne => map!(to, n, a => math::exponential_minus_one::<S>(a)),
+            Unary::Logarithm => map!(to, n, a => math::logarithm::<S>(a)),
+            Unary::LogarithmOnePlus => map!(to, n, a => math::logarithm_one_plus::<S>(a)),
+            Unary::HyperbolicTangent => map!(to, n, a => math::hyperbolic_tangent::<S>(a)),
+            Unary::Sigmoid => map!(to, n, a => math::sigmoid::<S>(a)),
+            Unary::Softplus => map!(to, n, a => math::softplus::<S>(a)),
+            Unary::ErrorFunction => map!(to, n, a => math::error_function::<S>(a)),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn binary_tile<S: Simd>(binary: Binary, to: *mut f32, a: Source, b: Source, n: usize) {
+    // SAFETY: as in `map`.
+    unsafe {
+        let (zero, one) = (S::splat(0.0), S::splat(1.0));
+        match binary {
+            Binary::Add => map!(to, n, a, b => S::add(a, b)),
+            Binary::Subtract => map!(to, n, a, b => S::sub(a, b)),
+            Binary::Multiply => map!(to, n, a, b => S::mul(a, b)),
+            Binary::Divide => map!(to, n, a, b => S::div(a, b)),
+            // NaN in either operand gives NaN: it is added where the comparison can say nothing.
+            Binary::Maximum => {
+                map!(to, n, a, b => S::select(S::ge(a, b), a, S::select(S::gt(b, a), b, S::add(a, b))))
+            }
+            Binary::Minimum => {
+                map!(to, n, a, b => S::select(S::ge(b, a), a, S::select(S::gt(a, b), b, S::add(a, b))))
+            }
+            Binary::Greater => map!(to, n, a, b => S::select(S::gt(a, b), one, zero)),
+            Binary::GreaterOrEqual => map!(to, n, a, b => S::select(S::ge(a, b), one, zero)),
+            Binary::Equal => map!(to, n, a, b => S::select(S::eq(a, b), one, zero)),
+        }
+    }
+}
+
+/// Values that are brought, not computed: not hot enough for vectors by hand.
+#[inline(always)]
+unsafe fn leaf_tile(instruction: &Instruction, to: *mut f32, stretch: &Stretch, context: &RunContext<'_>) {
+    let Stretch { row: first_row, rows, column: first_column, width, domain } = *stretch;
+    for row in 0..rows {
+        // SAFETY: the stretch of `to` has `rows` rows of `width`.
+        let line = unsafe { std::slice::from_raw_parts_mut(to.add(row * width), width) };
+        match instruction {
+            // SAFETY: a buffer read by row has a number for each column of the domain, one read by column for each row.
+            Instruction::Load(buffer, Access::Row) => unsafe {
+                let from = context.buffers[buffer.index()].add(first_column);
+                line.copy_from_slice(std::slice::from_raw_parts(from, width));
+            },
+            // SAFETY: as above.
+            Instruction::Load(buffer, _) => {
+                line.fill(unsafe { *context.buffers[buffer.index()].add(first_row + row) })
+            }
+            Instruction::Feed(input) => {
+                let count = stretch.valid();
+                let start = (first_row + row) * domain.columns + first_column;
+                // SAFETY: the input has been checked to have rows × columns elements.
+                unsafe { feed(context.feeds[*input], start, &mut line[..count]) };
+                line[count..].fill(0.0);
+            }
+            Instruction::Position { stride, size } => {
+                let start = (first_row + row) * domain.columns + first_column;
+                line.iter_mut()
+                    .enumerate()
+                    .for_each(|(at, value)| *value = ((start + at) / stride % size) as f32);
+            }
+            Instruction::Random { stream, distribution, row_ids, columns } => {
+                let FeedPointer::U32(ids) = context.feeds[*row_ids] else { return };
+                if *columns == domain.columns && (domain.rows > 1 || *columns > 1) {
+                    // SAFETY: there is an id for each row.
+                    let id = unsafe { *ids.add(first_row + row) };
+                    random::fill_row(
+                        context.seed,
+                        context.step,
+                        *stream,
+                        id,
+                        first_column as u32,
+                        line,
+                        *distribution,
+                    );
+                } else {
+                    for (at, value) in line[..stretch.valid()].iter_mut().enumerate() {
+                        // SAFETY: a single column lies as a row: an id for each element.
+                        let id = unsafe { *ids.add(first_column + at) };
+                        *value = random::draw(context.seed, context.step, *stream, id, 0, *distribution);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn feed(pointer: FeedPointer, start: usize, line: &mut [f32]) {
+    let count = line.len();
+    // SAFETY: the caller has checked the length of the input.
+    unsafe {
+        match pointer {
+            FeedPointer::F32(from) => {
+                line.copy_from_slice(std::slice::from_raw_parts(from.add(start), count))
+            }
+            FeedPointer::U32(from) => {
+                line.iter_mut().enumerate().for_each(|(at, value)| *value = *from.add(start + at) as f32)
+            }
+            FeedPointer::U8(from) => {
+                line.iter_mut().enumerate().for_each(|(at, value)| *value = f32::from(*from.add(start + at)))
+            }
+        }
+    }
+}

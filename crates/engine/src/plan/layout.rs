@@ -1,0 +1,119 @@
+//! How a tensor lies in memory: in panels of columns, the one format of every plan.
+//!
+//! A tensor is seen as a matrix of `rows` × `columns` (all leading axes × the last). Its columns are cut into panels of
+//! [`PANEL`]; a panel holds its rows one after another, so that a tile of a few rows and one panel is contiguous, a product
+//! streams its right operand in order, and an optimiser's update of a weight tile touches three short runs of memory. The last
+//! panel is as wide as it must be, rounded up to [`GRAIN`]; what lies in the rounding is never read as a value.
+//! A single column lies as a single row.
+
+use crate::graph::shape::Shape;
+
+/// Columns of a full panel.
+pub const PANEL: usize = 64;
+/// Widths are rounded up to this many columns.
+pub const GRAIN: usize = 16;
+
+/// Rows and columns of a tensor in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Layout {
+    /// All leading axes together.
+    pub rows: usize,
+    /// The last axis.
+    pub columns: usize,
+}
+
+impl Layout {
+    /// The layout of a tensor of this shape.
+    pub fn of(shape: Shape) -> Layout {
+        match (shape.rows(), shape.columns()) {
+            (rows, 1) => Layout { rows: 1, columns: rows },
+            (rows, columns) => Layout { rows, columns },
+        }
+    }
+
+    /// Number of panels.
+    pub fn panels(&self) -> usize {
+        self.columns.div_ceil(PANEL)
+    }
+
+    /// Width of a panel, rounding included.
+    pub fn width(&self, panel: usize) -> usize {
+        (self.columns - panel * PANEL).min(PANEL).next_multiple_of(GRAIN)
+    }
+
+    /// Where a panel begins.
+    pub fn panel_start(&self, panel: usize) -> usize {
+        panel * PANEL * self.rows
+    }
+
+    /// Where an element lies.
+    pub fn address(&self, row: usize, column: usize) -> usize {
+        let panel = column / PANEL;
+        self.panel_start(panel) + row * self.width(panel) + column % PANEL
+    }
+
+    /// Numbers in memory, rounding included.
+    pub fn length(&self) -> usize {
+        match self.panels() {
+            0 => 0,
+            panels => self.panel_start(panels - 1) + self.rows * self.width(panels - 1),
+        }
+    }
+
+    /// Elements without rounding.
+    pub fn elements(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Writes row-major values into the layout.
+    pub fn import(&self, values: &[f32], memory: &mut [f32]) {
+        for row in 0..self.rows {
+            for panel in 0..self.panels() {
+                let first = panel * PANEL;
+                let count = (self.columns - first).min(PANEL);
+                let to = self.address(row, first);
+                let from = row * self.columns + first;
+                memory[to..to + count].copy_from_slice(&values[from..from + count]);
+            }
+        }
+    }
+
+    /// Reads the layout as row-major values.
+    pub fn export(&self, memory: &[f32], values: &mut [f32]) {
+        for row in 0..self.rows {
+            for panel in 0..self.panels() {
+                let first = panel * PANEL;
+                let count = (self.columns - first).min(PANEL);
+                let from = self.address(row, first);
+                let to = row * self.columns + first;
+                values[to..to + count].copy_from_slice(&memory[from..from + count]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn import_and_export_are_inverse_and_elements_do_not_meet() {
+        for (rows, columns) in [(1, 1), (3, 5), (7, 64), (2, 65), (5, 130), (1, 1000)] {
+            let layout = Layout { rows, columns };
+            let values: Vec<f32> = (0..rows * columns).map(|i| i as f32 + 1.0).collect();
+            let mut memory = vec![0.0; layout.length()];
+            layout.import(&values, &mut memory);
+            assert_eq!(memory.iter().filter(|value| **value != 0.0).count(), values.len());
+            assert_eq!(memory[layout.address(rows - 1, columns - 1)], (rows * columns) as f32);
+            let mut back = vec![0.0; values.len()];
+            layout.export(&memory, &mut back);
+            assert_eq!(back, values);
+        }
+    }
+
+    #[test]
+    fn a_column_lies_as_a_row() {
+        assert_eq!(Layout::of(Shape::from([9, 1])), Layout::of(Shape::from([9])));
+        assert_eq!(Layout::of(Shape::from([2, 3, 4])), Layout { rows: 6, columns: 4 });
+    }
+}

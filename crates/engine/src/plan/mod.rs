@@ -1,0 +1,235 @@
+//! Plans: what a graph becomes before it runs, on whatever device.
+//!
+//! Lowering is device-neutral: it finds which values must lie in memory, fuses elementwise chains into programs behind
+//! products and reductions, and finds what must happen before what. Tiles, memory and barriers are the executor's business
+//! (`cpu::schedule`).
+
+mod fuse;
+pub mod layout;
+mod lower;
+pub mod program;
+
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::graph::op::{Kind, Reduction};
+use crate::graph::shape::{MAX_RANK, Shape};
+use layout::Layout;
+use program::Program;
+use std::sync::Arc;
+
+/// Number of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub u32);
+
+impl BufferId {
+    /// As an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a buffer holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Contents {
+    /// A value of the run, placed in the arena for as long as it is needed.
+    Intermediate,
+    /// A state, by number: memory that outlives the run.
+    State(usize),
+    /// A table of constants, row-major bits.
+    Table(Arc<[u32]>),
+    /// An output, by number: kept until the next run.
+    Output(usize),
+}
+
+/// A tensor in memory.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// What it holds.
+    pub contents: Contents,
+    /// How it lies.
+    pub layout: Layout,
+}
+
+/// An operand of a product.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Operand {
+    /// Where it lies.
+    pub buffer: BufferId,
+    /// Shape in memory, before transposition.
+    pub rows: usize,
+    /// See `rows`.
+    pub columns: usize,
+    /// Whether the product takes it transposed.
+    pub transposed: bool,
+}
+
+/// Which way a matrix is reduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Along each row: a number a row.
+    AlongRows,
+    /// Down each column: a number a column.
+    DownColumns,
+}
+
+/// How an element of a moved tensor finds its source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// Shape of the result.
+    pub shape: Shape,
+    /// For each piece: source, its shape's element strides along the result's axes, offset, and the box of the result that it fills.
+    pub pieces: Vec<Piece>,
+}
+
+/// One source of a [`Move`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// Where it lies.
+    pub buffer: BufferId,
+    /// Row-major columns of the source, to turn an element number into row and column.
+    pub columns: usize,
+    /// Source element number = Σ stride · (index − start).
+    pub strides: [usize; MAX_RANK],
+    /// Source element number of the box's corner.
+    pub offset: usize,
+    /// First index of the box in the result.
+    pub start: [usize; MAX_RANK],
+    /// One past the last index of the box in the result.
+    pub end: [usize; MAX_RANK],
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// A matrix product; the program runs on each tile of its result.
+    Product {
+        /// Left operand, M×K after transposition.
+        left: Operand,
+        /// Right operand, K×N after transposition.
+        right: Operand,
+        /// The inner dimension K.
+        inner: usize,
+    },
+    /// The program on every element.
+    Map,
+    /// `before` on every element of `source`, reduced; then the step's program on the results.
+    Reduce {
+        /// Which way.
+        direction: Direction,
+        /// How.
+        reduction: Reduction,
+        /// What is reduced, element by element.
+        before: Program,
+        /// Rows and columns of what is reduced.
+        source: Layout,
+    },
+    /// Elements copied to other places, zeros where no piece covers.
+    Move(Move, BufferId),
+    /// Rows picked by the numbers of an input.
+    Gather {
+        /// The table.
+        table: BufferId,
+        /// The input that holds the numbers.
+        indices: usize,
+        /// Where the rows go.
+        to: BufferId,
+    },
+    /// Rows added at the numbers of an input, in their order.
+    ScatterAdd {
+        /// The rows.
+        rows: BufferId,
+        /// The input that holds the numbers.
+        indices: usize,
+        /// The table, zero before.
+        to: BufferId,
+    },
+}
+
+/// A step of the plan: some work and the elementwise program behind it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is done.
+    pub work: Work,
+    /// Rows and columns that the program runs over.
+    pub domain: Layout,
+    /// The program; empty for movement.
+    pub program: Program,
+    /// Steps that must be done before.
+    pub after: Vec<usize>,
+    /// Floating-point operations.
+    pub flops: u64,
+}
+
+/// A declared tensor that a run reads or writes.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// Its element type.
+    pub kind: Kind,
+}
+
+/// A lowered graph.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Steps, each after those it needs.
+    pub steps: Vec<Step>,
+    /// Every tensor in memory.
+    pub buffers: Vec<Buffer>,
+    /// Tensors that a run is given.
+    pub inputs: Vec<Port>,
+    /// Numbers that a run is given.
+    pub scalars: Vec<String>,
+    /// Tensors that live across runs.
+    pub states: Vec<Port>,
+    /// Which states the run writes.
+    pub updated: Vec<bool>,
+    /// Tensors that a run returns.
+    pub outputs: Vec<Port>,
+}
+
+impl Plan {
+    /// Lowers a graph.
+    ///
+    /// # Errors
+    /// The first mistake made while building the graph.
+    pub fn new(graph: &Graph) -> Result<Plan, Error> {
+        graph.check()?;
+        Ok(lower::lower(graph))
+    }
+
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        self.steps.iter().map(|step| step.flops).sum()
+    }
+}
+
+impl Step {
+    /// Buffers read.
+    pub fn reads(&self) -> Vec<BufferId> {
+        let mut reads: Vec<BufferId> = self.program.loads().map(|load| load.0).collect();
+        match &self.work {
+            Work::Product { left, right, .. } => reads.extend([left.buffer, right.buffer]),
+            Work::Map => {}
+            Work::Reduce { before, .. } => reads.extend(before.loads().map(|load| load.0)),
+            Work::Move(moved, _) => reads.extend(moved.pieces.iter().map(|piece| piece.buffer)),
+            Work::Gather { table, .. } => reads.push(*table),
+            Work::ScatterAdd { rows, .. } => reads.push(*rows),
+        }
+        reads.sort_unstable();
+        reads.dedup();
+        reads
+    }
+
+    /// Buffers written.
+    pub fn writes(&self) -> Vec<BufferId> {
+        let mut writes: Vec<BufferId> = self.program.stores.iter().map(|store| store.1).collect();
+        match &self.work {
+            Work::Move(_, to) | Work::Gather { to, .. } | Work::ScatterAdd { to, .. } => writes.push(*to),
+            _ => {}
+        }
+        writes
+    }
+}

@@ -1,0 +1,246 @@
+//! Programs: fused chains of elementwise operations, run tile by tile behind a product, a reduction, or on their own.
+
+use super::BufferId;
+use crate::graph::op::{Binary, Distribution, Unary};
+
+/// Number of a value in a program: the instruction that makes it.
+pub type Value = usize;
+
+/// How a program reads a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// The element at the same place.
+    Full,
+    /// A row of numbers, the same for every row.
+    Row,
+    /// A number for each row.
+    Column,
+    /// One number.
+    Single,
+}
+
+/// One instruction; its operands are earlier values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Instruction {
+    /// What stands before the program: the tile of a product or the result of a reduction.
+    Result,
+    /// Reads a buffer.
+    Load(BufferId, Access),
+    /// Reads a run's input where it lies, row-major; stored pixels and indices become numbers.
+    Feed(usize),
+    /// A constant, by its bits.
+    Constant(u32),
+    /// A number given to the run.
+    Scalar(usize),
+    /// Element number divided by `stride`, modulo `size`: a position along an axis.
+    Position {
+        /// Elements from one position to the next.
+        stride: usize,
+        /// Number of positions.
+        size: usize,
+    },
+    /// Random numbers keyed by the row ids of an input.
+    Random {
+        /// Which independent stream.
+        stream: u32,
+        /// Which distribution.
+        distribution: Distribution,
+        /// The input that holds the row ids.
+        row_ids: usize,
+        /// Columns of the random tensor.
+        columns: usize,
+    },
+    /// A function of one number.
+    Unary(Unary, Value),
+    /// A function of two numbers.
+    Binary(Binary, Value, Value),
+    /// The second where the first is not 0, else the third.
+    Select(Value, Value, Value),
+    /// a · b + c
+    MultiplyAdd(Value, Value, Value),
+    /// a / (√b + c)
+    DivideSquareRootAdd(Value, Value, Value),
+}
+
+impl Instruction {
+    /// The operands.
+    pub fn operands(&self) -> Vec<Value> {
+        match *self {
+            Instruction::Unary(_, a) => vec![a],
+            Instruction::Binary(_, a, b) => vec![a, b],
+            Instruction::Select(a, b, c)
+            | Instruction::MultiplyAdd(a, b, c)
+            | Instruction::DivideSquareRootAdd(a, b, c) => vec![a, b, c],
+            _ => vec![],
+        }
+    }
+
+    fn with_operands(self, map: impl Fn(Value) -> Value) -> Instruction {
+        match self {
+            Instruction::Unary(unary, a) => Instruction::Unary(unary, map(a)),
+            Instruction::Binary(binary, a, b) => Instruction::Binary(binary, map(a), map(b)),
+            Instruction::Select(a, b, c) => Instruction::Select(map(a), map(b), map(c)),
+            Instruction::MultiplyAdd(a, b, c) => Instruction::MultiplyAdd(map(a), map(b), map(c)),
+            Instruction::DivideSquareRootAdd(a, b, c) => {
+                Instruction::DivideSquareRootAdd(map(a), map(b), map(c))
+            }
+            leaf => leaf,
+        }
+    }
+
+    /// The name in listings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Instruction::Result => "result",
+            Instruction::Load(..) => "load",
+            Instruction::Feed(_) => "feed",
+            Instruction::Constant(_) => "constant",
+            Instruction::Scalar(_) => "scalar",
+            Instruction::Position { .. } => "position",
+            Instruction::Random { .. } => "random",
+            Instruction::Unary(unary, _) => unary.name(),
+            Instruction::Binary(binary, ..) => binary.name(),
+            Instruction::Select(..) => "select",
+            Instruction::MultiplyAdd(..) => "fma",
+            Instruction::DivideSquareRootAdd(..) => "div_sqrt_add",
+        }
+    }
+
+    /// Whether it computes (and does not just bring a value).
+    pub fn computes(&self) -> bool {
+        !self.operands().is_empty()
+            || matches!(self, Instruction::Random { .. } | Instruction::Position { .. })
+    }
+}
+
+/// A straight line of instructions and what becomes of their values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Program {
+    /// The instructions, operands before users.
+    pub instructions: Vec<Instruction>,
+    /// Values written to buffers, element by element.
+    pub stores: Vec<(Value, BufferId)>,
+    /// The value that a reduction takes, if the program stands before one.
+    pub reduced: Option<Value>,
+}
+
+impl Program {
+    /// Adds an instruction, or finds the one that says the same.
+    pub fn push(&mut self, instruction: Instruction) -> Value {
+        if let Some(value) = self.instructions.iter().position(|known| *known == instruction) {
+            return value;
+        }
+        self.instructions.push(instruction);
+        self.instructions.len() - 1
+    }
+
+    /// Buffers read, with the way they are read.
+    pub fn loads(&self) -> impl Iterator<Item = (BufferId, Access)> + '_ {
+        self.instructions.iter().filter_map(|instruction| match instruction {
+            Instruction::Load(buffer, access) => Some((*buffer, *access)),
+            _ => None,
+        })
+    }
+
+    /// Computing instructions: the floating-point operations for one element.
+    pub fn operations(&self) -> usize {
+        self.instructions
+            .iter()
+            .map(|i| if matches!(i, Instruction::MultiplyAdd(..)) { 2 } else { usize::from(i.computes()) })
+            .sum()
+    }
+
+    /// Joins instructions that one fused one can do, and drops what nothing uses.
+    pub fn simplify(&mut self) {
+        self.join_multiply_add();
+        self.join_divide_square_root();
+        self.drop_unused();
+    }
+
+    fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.instructions.len()];
+        for operand in self.instructions.iter().flat_map(Instruction::operands) {
+            uses[operand] += 1;
+        }
+        for value in self.stores.iter().map(|store| store.0).chain(self.reduced) {
+            uses[value] += 1;
+        }
+        uses
+    }
+
+    fn join_multiply_add(&mut self) {
+        for at in 0..self.instructions.len() {
+            let uses = self.uses();
+            let Instruction::Binary(Binary::Add, left, right) = self.instructions[at] else { continue };
+            let product = |value: Value| match self.instructions[value] {
+                Instruction::Binary(Binary::Multiply, a, b) if uses[value] == 1 => Some((a, b)),
+                _ => None,
+            };
+            if let Some((a, b)) = product(left) {
+                self.instructions[at] = Instruction::MultiplyAdd(a, b, right);
+            } else if let Some((a, b)) = product(right) {
+                self.instructions[at] = Instruction::MultiplyAdd(a, b, left);
+            }
+        }
+    }
+
+    fn join_divide_square_root(&mut self) {
+        for at in 0..self.instructions.len() {
+            let uses = self.uses();
+            let Instruction::Binary(Binary::Divide, numerator, divisor) = self.instructions[at] else {
+                continue;
+            };
+            let Instruction::Binary(Binary::Add, left, right) = self.instructions[divisor] else { continue };
+            let Instruction::Unary(Unary::SquareRoot, inner) = self.instructions[left] else { continue };
+            if uses[divisor] == 1 && uses[left] == 1 {
+                self.instructions[at] = Instruction::DivideSquareRootAdd(numerator, inner, right);
+            }
+        }
+    }
+
+    fn drop_unused(&mut self) {
+        let mut kept = vec![false; self.instructions.len()];
+        for value in self.stores.iter().map(|store| store.0).chain(self.reduced) {
+            kept[value] = true;
+        }
+        for at in (0..kept.len()).rev() {
+            if kept[at] {
+                self.instructions[at].operands().into_iter().for_each(|operand| kept[operand] = true);
+            }
+        }
+        let mut number = vec![0; kept.len()];
+        let mut result = Vec::new();
+        for (at, instruction) in self.instructions.iter().enumerate() {
+            if kept[at] {
+                number[at] = result.len();
+                result.push(instruction.with_operands(|value| number[value]));
+            }
+        }
+        self.instructions = result;
+        self.stores.iter_mut().for_each(|store| store.0 = number[store.0]);
+        self.reduced = self.reduced.map(|value| number[value]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adam_becomes_fused_instructions() {
+        let mut program = Program::default();
+        let gradient = program.push(Instruction::Result);
+        let moment = program.push(Instruction::Load(BufferId(0), Access::Full));
+        let decay = program.push(Instruction::Scalar(0));
+        let kept = program.push(Instruction::Binary(Binary::Multiply, decay, moment));
+        let sum = program.push(Instruction::Binary(Binary::Add, kept, gradient));
+        let root = program.push(Instruction::Unary(Unary::SquareRoot, sum));
+        let divisor = program.push(Instruction::Binary(Binary::Add, root, decay));
+        let step = program.push(Instruction::Binary(Binary::Divide, gradient, divisor));
+        program.stores = vec![(sum, BufferId(0)), (step, BufferId(1))];
+        program.simplify();
+        let names: Vec<_> = program.instructions.iter().map(Instruction::name).collect();
+        assert_eq!(names, ["result", "load", "scalar", "fma", "div_sqrt_add"]);
+        assert_eq!(program.stores, [(3, BufferId(0)), (4, BufferId(1))]);
+    }
+}

@@ -1,0 +1,328 @@
+//! From stored numbers to numbers that a network likes, and back.
+//!
+//! A preparation is fitted on training rows only, is kept in the model file, and is a pure function of a row, so a row
+//! alone and a row in a batch give the same bits. With m features' minima a, maxima b, means μ and deviations σ:
+//!
+//! scale: x′ = (x − a) / (b − a)      standardise: x′ = (x − μ) / σ
+//!
+//! A column that is constant in the training rows has spread 1 instead of 0: it becomes 0 and comes back exactly.
+
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{Dataset, ItemShape, Values};
+use super::error::DataError;
+
+/// How rows are prepared; invertible.
+///
+/// Lists hold one entry a feature, or a single one for all features alike (images).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Preparation {
+    /// Left as it is.
+    None,
+    /// Moved and stretched so that the training rows span 0 to 1.
+    Scale {
+        /// What becomes 0.
+        minimum: Vec<f32>,
+        /// What becomes 1.
+        maximum: Vec<f32>,
+    },
+    /// Moved and stretched to mean 0 and standard deviation 1 over the training rows.
+    Standardise {
+        /// What becomes 0.
+        mean: Vec<f32>,
+        /// The distance that becomes 1.
+        deviation: Vec<f32>,
+    },
+}
+
+/// Which preparation is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PreparationChoice {
+    /// Chosen from the data: see [`Preparation::fit`].
+    #[default]
+    Auto,
+    /// Scale to 0–1: pictures by their range (bytes by 255), tables column by column.
+    Unit,
+    /// Mean 0, deviation 1, feature by feature (one mean and deviation for the whole of an image).
+    Standardise,
+    /// None at all.
+    None,
+}
+
+/// Which output distribution, and so which loss, suits prepared data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Suits {
+    /// Sigmoid units with cross-entropy: values in 0–1, most of them near 0 or 1.
+    Bernoulli,
+    /// Linear units with squared error: everything else.
+    Gaussian,
+}
+
+/// Flat rows at least this wide whose values look like pixels are taken for images written out flat; tables that
+/// people make by hand are narrower, and there each column has its own unit.
+const LEAST_PIXELS: usize = 64;
+
+/// What fitting has to know about the chosen rows, gathered in one pass.
+struct Summary {
+    minimum: Vec<f32>,
+    maximum: Vec<f32>,
+    /// Whether every value is a whole number.
+    whole: bool,
+    /// Whether every value is 0 or 1.
+    binary: bool,
+}
+
+impl Preparation {
+    /// Fits the preparation to the rows `rows` of `dataset`: the training rows, and no others.
+    ///
+    /// [`PreparationChoice::Auto`] leaves binary data and images that lie in 0–1 alone, scales other images (and rows
+    /// of 64 or more whole numbers in 0–255, which are images written out flat) to 0–1, and standardises tables.
+    ///
+    /// # Errors
+    ///
+    /// No rows to fit to.
+    ///
+    /// # Panics
+    ///
+    /// If `rows` names a row that does not exist.
+    pub fn fit(dataset: &Dataset, rows: &[u32], choice: PreparationChoice) -> Result<Preparation, DataError> {
+        if rows.is_empty() {
+            return Err(DataError::Empty { name: "preparation".to_string(), found: "no training rows" });
+        }
+        let image = matches!(dataset.shape, ItemShape::Image { .. });
+        if choice == PreparationChoice::None {
+            return Ok(Preparation::None);
+        }
+        let summary = Summary::of(dataset, rows);
+        let bytes = summary.range_within(0.0, 255.0) && summary.whole && summary.highest() > 1.0;
+        let pixels = image || (dataset.features() >= LEAST_PIXELS && bytes && summary.highest() > 127.0);
+        let unit = || match pixels {
+            true if matches!(dataset.values, Values::U8(_)) || bytes => Preparation::bytes(),
+            true => Preparation::Scale { minimum: vec![summary.lowest()], maximum: vec![summary.highest()] },
+            false => {
+                Preparation::Scale { minimum: summary.minimum.clone(), maximum: summary.maximum.clone() }
+            }
+        };
+        Ok(match choice {
+            PreparationChoice::Unit => unit(),
+            PreparationChoice::Standardise => standardise(dataset, rows, &summary, image),
+            _ if summary.binary => Preparation::None,
+            _ if summary.is_unit() && (image || dataset.features() >= LEAST_PIXELS) => Preparation::None,
+            _ if pixels => unit(),
+            _ => standardise(dataset, rows, &summary, false),
+        })
+    }
+
+    /// Bytes to 0–1, whatever the brightest pixel of these rows is.
+    fn bytes() -> Preparation {
+        Preparation::Scale { minimum: vec![0.0], maximum: vec![255.0] }
+    }
+
+    /// Prepares one row, or several rows one after the other, in place.
+    ///
+    /// # Panics
+    ///
+    /// If `values` is not a whole number of rows: check with [`Preparation::expect_features`] before.
+    pub fn prepare(&self, values: &mut [f32]) {
+        self.each(values, |value, shift, spread| (value - shift) / spread);
+    }
+
+    /// Undoes [`Preparation::prepare`], up to rounding.
+    ///
+    /// # Panics
+    ///
+    /// As [`Preparation::prepare`].
+    pub fn restore(&self, values: &mut [f32]) {
+        self.each(values, |value, shift, spread| value * spread + shift);
+    }
+
+    /// Copies the rows `rows` of `dataset` into `out`, row after row, and prepares them.
+    ///
+    /// # Panics
+    ///
+    /// If a row does not exist, or `out` is not rows × D long.
+    pub fn prepare_rows(&self, dataset: &Dataset, rows: &[u32], out: &mut [f32]) {
+        let features = dataset.features();
+        assert_eq!(out.len(), rows.len() * features, "room for {} rows of {features} features", rows.len());
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(features)) {
+            dataset.row_f32(row as usize, out);
+        }
+        self.prepare(out);
+    }
+
+    /// The raw values that become 0 and 1 if they are the same for all features: the range of a picture's pixels.
+    pub fn range(&self) -> Option<(f32, f32)> {
+        match self {
+            Preparation::Scale { minimum, maximum } if minimum.len() == 1 => Some((minimum[0], maximum[0])),
+            _ => None,
+        }
+    }
+
+    /// Checks that rows of `features` numbers can be prepared.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Width`] if the preparation was fitted on another width, or its own lists disagree.
+    pub fn expect_features(&self, features: usize, name: &str) -> Result<(), DataError> {
+        let Some((shifts, other)) = self.lists() else { return Ok(()) };
+        for list in [shifts, other] {
+            if list.len() != 1 && list.len() != features || list.len() != shifts.len() {
+                return Err(DataError::Width {
+                    name: name.to_string(),
+                    expected: list.len(),
+                    found: features,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The two lists, if there are any.
+    fn lists(&self) -> Option<(&[f32], &[f32])> {
+        match self {
+            Preparation::None => None,
+            Preparation::Scale { minimum, maximum } => Some((minimum, maximum)),
+            Preparation::Standardise { mean, deviation } => Some((mean, deviation)),
+        }
+    }
+
+    /// Applies `step(value, shift, spread)` to every value.
+    ///
+    /// In 64 bits, so that neither a large offset nor the distance between two extreme numbers is lost.
+    fn each(&self, values: &mut [f32], step: impl Fn(f64, f64, f64) -> f64) {
+        let Some((shifts, other)) = self.lists() else { return };
+        assert_eq!(shifts.len(), other.len(), "a preparation's lists are equally long");
+        let scale = matches!(self, Preparation::Scale { .. });
+        let spread = |i: usize| {
+            spread(if scale { f64::from(other[i]) - f64::from(shifts[i]) } else { other[i].into() })
+        };
+        if let [shift] = *shifts {
+            let (shift, spread) = (f64::from(shift), spread(0));
+            for value in values {
+                *value = step(f64::from(*value), shift, spread) as f32;
+            }
+            return;
+        }
+        assert_eq!(values.len() % shifts.len(), 0, "whole rows of {} features", shifts.len());
+        for row in values.chunks_exact_mut(shifts.len()) {
+            for (i, value) in row.iter_mut().enumerate() {
+                *value = step(f64::from(*value), f64::from(shifts[i]), spread(i)) as f32;
+            }
+        }
+    }
+}
+
+/// The distance that becomes 1; a constant has none, and takes 1.
+fn spread(distance: f64) -> f64 {
+    if distance > 0.0 { distance } else { 1.0 }
+}
+
+/// Means and deviations over the rows, each feature its own or one for all.
+fn standardise(dataset: &Dataset, rows: &[u32], summary: &Summary, together: bool) -> Preparation {
+    let features = dataset.features();
+    let (mut mean, mut square) = (vec![0f64; features], vec![0f64; features]);
+    let mut values = vec![0f32; features];
+    // Two passes, in 64 bits, so that a large offset costs no digits of the deviation.
+    for &row in rows {
+        dataset.row_f32(row as usize, &mut values);
+        mean.iter_mut().zip(&values).for_each(|(sum, &v)| *sum += f64::from(v));
+    }
+    mean.iter_mut().for_each(|sum| *sum /= rows.len() as f64);
+    if together {
+        let all = mean.iter().sum::<f64>() / features as f64;
+        mean.fill(all);
+    }
+    for &row in rows {
+        dataset.row_f32(row as usize, &mut values);
+        for ((sum, &v), mean) in square.iter_mut().zip(&values).zip(&mean) {
+            *sum += (f64::from(v) - mean).powi(2);
+        }
+    }
+    if together {
+        let deviation = (square.iter().sum::<f64>() / (rows.len() * features) as f64).sqrt();
+        return Preparation::Standardise { mean: vec![mean[0] as f32], deviation: vec![deviation as f32] };
+    }
+    let mut deviation: Vec<f32> = square.iter().map(|sum| (sum / rows.len() as f64).sqrt() as f32).collect();
+    let mut mean: Vec<f32> = mean.iter().map(|&mean| mean as f32).collect();
+    for i in 0..features {
+        // The mean of equal numbers is rounded, and what rounding leaves is no spread.
+        if summary.minimum[i] == summary.maximum[i] {
+            (mean[i], deviation[i]) = (summary.minimum[i], 0.0);
+        }
+    }
+    Preparation::Standardise { mean, deviation }
+}
+
+impl Summary {
+    /// Looks at every value of the rows.
+    fn of(dataset: &Dataset, rows: &[u32]) -> Summary {
+        let features = dataset.features();
+        let mut summary = Summary {
+            minimum: vec![f32::INFINITY; features],
+            maximum: vec![f32::NEG_INFINITY; features],
+            whole: true,
+            binary: true,
+        };
+        let mut values = vec![0f32; features];
+        for &row in rows {
+            dataset.row_f32(row as usize, &mut values);
+            for ((&value, low), high) in values.iter().zip(&mut summary.minimum).zip(&mut summary.maximum) {
+                *low = low.min(value);
+                *high = high.max(value);
+            }
+            summary.whole = summary.whole && values.iter().all(|v| v.fract() == 0.0);
+            summary.binary = summary.binary && values.iter().all(|&v| v == 0.0 || v == 1.0);
+        }
+        summary
+    }
+
+    /// The smallest value of all.
+    fn lowest(&self) -> f32 {
+        self.minimum.iter().copied().fold(f32::INFINITY, f32::min)
+    }
+
+    /// The largest value of all.
+    fn highest(&self) -> f32 {
+        self.maximum.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    /// Whether all values lie in the range.
+    fn range_within(&self, low: f32, high: f32) -> bool {
+        self.lowest() >= low && self.highest() <= high
+    }
+
+    /// Whether the values fill 0–1 already, as scaled pixels do.
+    fn is_unit(&self) -> bool {
+        self.range_within(0.0, 1.0) && self.highest() > 0.5
+    }
+}
+
+impl Suits {
+    /// Looks at the rows `rows` of `dataset` as `preparation` prepares them.
+    ///
+    /// [`Suits::Bernoulli`] for binary data, and for images in 0–1 of which three quarters of the pixels are within a
+    /// tenth of 0 or 1; else [`Suits::Gaussian`].
+    pub fn of(dataset: &Dataset, rows: &[u32], preparation: &Preparation) -> Suits {
+        let image = matches!(dataset.shape, ItemShape::Image { .. }) || dataset.features() >= LEAST_PIXELS;
+        let mut values = vec![0f32; dataset.features()];
+        let (mut near, mut binary, mut all) = (0usize, true, 0usize);
+        for &row in rows {
+            dataset.row_f32(row as usize, &mut values);
+            preparation.prepare(&mut values);
+            if !values.iter().all(|v| (0.0..=1.0).contains(v)) {
+                return Suits::Gaussian;
+            }
+            binary = binary && values.iter().all(|&v| v == 0.0 || v == 1.0);
+            near += values.iter().filter(|&&v| v <= 0.1 || v >= 0.9).count();
+            all += values.len();
+        }
+        if binary || (image && 4 * near >= 3 * all) { Suits::Bernoulli } else { Suits::Gaussian }
+    }
+}
+
+#[cfg(test)]
+#[path = "preparation_tests.rs"]
+mod tests;

@@ -1,0 +1,256 @@
+//! Rows on their way out, as NPY, CSV or pictures; and codes on their way back in.
+//!
+//! Every file is written whole or not at all (`atomic`). Numbers in CSV are written with as many digits as bring back
+//! the same 32 bits.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+
+use super::atomic::{WriteError, sibling, write_atomically};
+use super::dataset::{Dataset, ItemShape};
+use super::error::DataError;
+use super::{Kind, Options};
+
+/// Rows of numbers without a meaning of their own: codes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    /// How many rows.
+    pub rows: usize,
+    /// Numbers in a row.
+    pub width: usize,
+    /// rows × width numbers, row after row, all finite.
+    pub values: Vec<f32>,
+}
+
+/// Writes `values` as a little-endian 32-bit NPY array of shape `shape`.
+///
+/// # Errors
+///
+/// A [`DataError::Write`] that names `path`.
+///
+/// # Panics
+///
+/// If `values` is not as long as the product of `shape`.
+pub fn write_npy(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), DataError> {
+    assert_eq!(shape.iter().product::<usize>(), values.len(), "an array of shape {shape:?}");
+    let sizes: String = shape.iter().map(|size| format!("{size},")).collect();
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
+    // Magic, version and length take 10 bytes; NumPy aligns the data to 64.
+    let padded = (10 + header.len() + 1).next_multiple_of(64);
+    header.push_str(&" ".repeat(padded - 11 - header.len()));
+    header.push('\n');
+    write_atomically(path, |writer| {
+        writer.write_all(b"\x93NUMPY\x01\x00")?;
+        writer.write_all(&(header.len() as u16).to_le_bytes())?;
+        writer.write_all(header.as_bytes())?;
+        write_numbers(writer, values)
+    })?;
+    Ok(())
+}
+
+/// Numbers as little-endian bytes, a block at a time.
+fn write_numbers(writer: &mut dyn Write, values: &[f32]) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(4 * 4096);
+    for block in values.chunks(4096) {
+        bytes.clear();
+        bytes.extend(block.iter().flat_map(|v| v.to_le_bytes()));
+        writer.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+/// Writes rows of `width` numbers as CSV, below a row of names if there are any.
+///
+/// # Errors
+///
+/// A [`DataError::Write`] that names `path`.
+///
+/// # Panics
+///
+/// If `values` is not a whole number of rows, or there are names but not `width` of them.
+pub fn write_csv(
+    path: &Path,
+    names: Option<&[String]>,
+    width: usize,
+    values: &[f32],
+) -> Result<(), DataError> {
+    assert!(width > 0 && values.len().is_multiple_of(width), "whole rows of {width}");
+    assert!(names.is_none_or(|names| names.len() == width), "{width} names");
+    write_atomically(path, |writer| {
+        let mut table = csv::WriterBuilder::new().from_writer(writer);
+        if let Some(names) = names {
+            table.write_record(names)?;
+        }
+        for row in values.chunks_exact(width) {
+            // The debug form is the shortest that reads back the same, with an exponent where that is shorter.
+            table.write_record(row.iter().map(|value| format!("{value:?}")))?;
+        }
+        table.flush()
+    })?;
+    Ok(())
+}
+
+/// Writes images as `00000.png`, `00001.png`, … into the folder `folder`, all of them or none.
+///
+/// `range` holds the values that become black and white; what lies beyond is cut off. A folder of pictures that an
+/// earlier call wrote is replaced; one with anything else in it is refused.
+///
+/// # Errors
+///
+/// [`DataError::FolderInUse`], [`DataError::OutputKind`] if rows are not images of 1 or 3 channels, or
+/// [`DataError::Write`].
+pub fn write_pictures(
+    folder: &Path,
+    shape: &ItemShape,
+    values: &[f32],
+    range: (f32, f32),
+) -> Result<(), DataError> {
+    let &ItemShape::Image { height, width, channels: channels @ (1 | 3) } = shape else {
+        let found = format!("{} are no pictures", shape.describe());
+        return Err(DataError::OutputKind { path: folder.to_path_buf(), expected: ".npy or .csv", found });
+    };
+    let failed = |source| WriteError::new(folder, source);
+    refuse_foreign_files(folder)?;
+    let temporary = TemporaryFolder(sibling(folder).map_err(failed)?);
+    fs::create_dir(&temporary.0).map_err(failed)?;
+    for (i, row) in values.chunks_exact(shape.features()).enumerate() {
+        let bytes: Vec<u8> = row.iter().map(|&value| to_byte(value, range)).collect();
+        let png = png_bytes(height, width, channels, &bytes);
+        fs::write(temporary.0.join(format!("{i:05}.png")), png).map_err(failed)?;
+    }
+    if folder.is_dir() {
+        fs::remove_dir_all(folder).map_err(failed)?;
+    }
+    fs::rename(&temporary.0, folder).map_err(failed)?;
+    Ok(())
+}
+
+/// A value as a byte, black and white being the ends of `range`.
+fn to_byte(value: f32, (black, white): (f32, f32)) -> u8 {
+    (255.0 * (value - black) / (white - black)).round() as u8
+}
+
+/// A picture of 1 or 3 channels as the bytes of a PNG file.
+///
+/// # Panics
+///
+/// If `pixels` is not height × width × channels long, or channels is neither 1 nor 3.
+pub fn png_bytes(height: usize, width: usize, channels: usize, pixels: &[u8]) -> Vec<u8> {
+    assert_eq!(pixels.len(), height * width * channels, "{height}x{width} pixels of {channels} channels");
+    assert!(channels == 1 || channels == 3, "grey or colour");
+    let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(pixels, width as u32, height as u32, colour)
+        .expect("a Vec takes all, and the sizes have been checked");
+    png
+}
+
+/// An existing folder may be replaced if there is nothing in it but pictures that we numbered.
+fn refuse_foreign_files(folder: &Path) -> Result<(), DataError> {
+    let failed = |source| WriteError::new(folder, source);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error).into()),
+    };
+    for entry in entries {
+        let found = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let number = found.strip_suffix(".png").unwrap_or("");
+        if number.len() < 5 || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(DataError::FolderInUse { path: folder.to_path_buf(), found });
+        }
+    }
+    Ok(())
+}
+
+/// A temporary folder, removed with all in it when dropped; after the rename there is nothing under its name.
+struct TemporaryFolder(std::path::PathBuf);
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Writes rows in the form that the path's name asks for: `.npy`, `.csv`, or a folder of pictures if they are images.
+///
+/// Images keep their shape in NPY (N × H × W, or N × H × W × C), tables their column names in CSV. `range` is for
+/// pictures, as in [`write_pictures`].
+///
+/// # Errors
+///
+/// [`DataError::OutputKind`] if the name asks for nothing that these rows can be written as, else as the functions
+/// that it calls.
+pub fn write_rows(
+    path: &Path,
+    shape: &ItemShape,
+    values: &[f32],
+    range: (f32, f32),
+) -> Result<(), DataError> {
+    let rows = values.len() / shape.features();
+    match ending(path).as_str() {
+        "npy" => match *shape {
+            ItemShape::Vector { width, .. } => write_npy(path, &[rows, width], values),
+            ItemShape::Image { height, width, channels: 1 } => {
+                write_npy(path, &[rows, height, width], values)
+            }
+            ItemShape::Image { height, width, channels } => {
+                write_npy(path, &[rows, height, width, channels], values)
+            }
+        },
+        "csv" => match shape {
+            ItemShape::Vector { columns, width } => write_csv(path, columns.as_deref(), *width, values),
+            ItemShape::Image { .. } => write_csv(path, None, shape.features(), values),
+        },
+        "" if matches!(shape, ItemShape::Image { .. }) => write_pictures(path, shape, values, range),
+        other => {
+            let expected = match shape {
+                ItemShape::Vector { .. } => ".npy or .csv",
+                ItemShape::Image { .. } => ".npy or .csv, or of a folder",
+            };
+            Err(DataError::OutputKind { path: path.to_path_buf(), expected, found: described(other) })
+        }
+    }
+}
+
+/// Reads codes back from an NPY or CSV file, as [`write_npy`] and [`write_csv`] (or NumPy) wrote them.
+///
+/// # Errors
+///
+/// As [`load`](super::load), and [`DataError::OutputKind`] for other endings.
+pub fn read_codes(path: &Path) -> Result<Matrix, DataError> {
+    let kind = match ending(path).as_str() {
+        "npy" => Kind::Npy,
+        "csv" => Kind::Csv,
+        other => {
+            let (path, found) = (path.to_path_buf(), described(other));
+            return Err(DataError::OutputKind { path, expected: ".npy or .csv", found });
+        }
+    };
+    let options = Options { kind: Some(kind), ..Options::default() };
+    let Dataset { shape, values, .. } = super::load(Some(path), &options)?.train;
+    let (width, values) = (shape.features(), values.to_f32());
+    Ok(Matrix { rows: values.len() / width, width, values })
+}
+
+/// The path's ending in lower case, without the dot; empty if there is none.
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// An ending in words.
+fn described(ending: &str) -> String {
+    if ending.is_empty() {
+        "the name has no ending".to_string()
+    } else {
+        format!("the name ends in .{ending}")
+    }
+}
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

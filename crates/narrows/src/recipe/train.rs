@@ -1,0 +1,42 @@
+//! The `[train]` section: how the weights are found.
+
+use super::Limits;
+use super::optimiser::Optimiser;
+use super::part::section;
+use super::schedule::Schedule;
+
+section! {
+    /// How the weights are found.
+    pub struct TrainRecipe {
+        /// Passes over the training rows.
+        epochs: usize = 20, Limits::between(1.0, 1e6);
+        /// Rows in a step, B.
+        batch: usize = 128, Limits::between(1.0, 1e6);
+        /// How a gradient becomes a change of the weights.
+        optimiser: Optimiser = Optimiser::default(), Limits::ANY;
+        /// Length of a change; left out, one that suits the optimiser.
+        learning_rate: f64 = optimiser.usual_learning_rate(), Limits::POSITIVE;
+        /// How the learning rate changes over the epochs.
+        schedule: Schedule = Schedule::default(), Limits::ANY;
+        /// Epochs, parts of one included, over which the learning rate first rises from 0.
+        warmup: f64 = 0.0, Limits::NOT_NEGATIVE;
+        /// Longest gradient, all weights together; a longer one is shortened. 0 for no limit.
+        clip_norm: f64 = 0.0, Limits::NOT_NEGATIVE;
+        /// Largest entry of the gradient; larger ones are cut. 0 for no limit.
+        clip_value: f64 = 0.0, Limits::NOT_NEGATIVE;
+        /// λ: adds λ‖W‖² to the loss, biases not counted; with adamw the decoupled decay instead, 0.01 if left out.
+        weight_decay: f64 = optimiser.usual_weight_decay(), Limits::NOT_NEGATIVE;
+        /// Decay of the running mean of the weights that is kept as the model; 0 keeps the last weights.
+        average: f64 = 0.0, Limits::RATE;
+        /// Epochs without a better validation error after which training ends; the best weights are kept. 0 for never.
+        patience: usize = 0, Limits::between(0.0, 1e6);
+        /// Pixels by which pictures are moved at random in training, at most, each way.
+        augment_shift: usize = 0, Limits::between(0.0, 1024.0);
+        /// σ of the gaussian noise on prepared inputs in training; the loss compares with the clean input.
+        input_noise: f64 = 0.0, Limits::NOT_NEGATIVE;
+        /// Seconds between two checkpoints; 0 for one at each epoch's end only.
+        checkpoint_seconds: f64 = 30.0, Limits::NOT_NEGATIVE;
+        /// What every random choice follows from.
+        seed: u64 = 1, Limits::ANY;
+    }
+}

@@ -1,0 +1,46 @@
+//! What each first-layer unit answers to: its incoming weights, drawn like the rows themselves.
+
+use super::html::whole;
+use super::page::Section;
+use super::sheet::{Ink, Sheet};
+use super::{PictureShape, ReportError, ReportInput};
+
+/// The most filters that are shown.
+const MOST: usize = 120;
+/// Longest side of a filter on its sheet.
+const LONGEST: usize = 64;
+/// The most columns of a table whose filters are drawn as lines of squares.
+const MOST_COLUMNS: usize = 256;
+/// Pixels of one of those squares, and of the longest line of them.
+const SQUARE: usize = 16;
+const WIDEST: usize = 800;
+
+/// The section with the filters, when there are any that can be drawn.
+pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Option<Section>, ReportError> {
+    let shown = &input.filters[..input.filters.len().min(MOST)];
+    let Some(first) = shown.first() else { return Ok(None) };
+    let mut about = String::from(
+        "Each tile is one unit of the first layer: orange where a larger input excites it, blue where it inhibits it.",
+    );
+    if shown.len() < input.filters.len() {
+        let all = whole(input.filters.len() as f64);
+        about.push_str(&format!(" The first {} of {all} units are shown.", shown.len()));
+    }
+    let (sheet, class) = match input.picture {
+        Some(shape) => (Sheet::draw("filters", shown, shape, Ink::Signed, 12, LONGEST)?, "tiles"),
+        None if first.len() > MOST_COLUMNS => return Ok(None),
+        None => {
+            about.push_str(" A tile's squares are the columns of the data, from left to right.");
+            let shape = PictureShape { height: 1, width: first.len(), channels: 1 };
+            let sheet = Sheet::draw("filters", shown, shape, Ink::Signed, 1, MOST_COLUMNS)?;
+            (sheet.shown_at((SQUARE * first.len()).min(WIDEST)), "tiles lines")
+        }
+    };
+    let mut html = format!("<p>{about}</p>\n<div class=\"{class}\">\n");
+    for index in 0..shown.len() {
+        html.push_str(&sheet.tile(index, &format!("weights of unit {}", index + 1)));
+        html.push('\n');
+    }
+    sheets.push(sheet);
+    Ok(Some(Section { id: "filters", title: "What the first layer looks for", html: html + "</div>\n" }))
+}

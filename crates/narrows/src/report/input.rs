@@ -1,0 +1,135 @@
+//! What a report is made from: plain values, filled in by whoever knows the model. What is empty is left out.
+
+/// Everything on one page. `ReportInput::default()` is an empty page.
+#[derive(Debug, Clone, Default)]
+pub struct ReportInput {
+    /// The page's title, such as the recipe's name.
+    pub title: String,
+    /// One line below it.
+    pub about: String,
+    /// What was trained on what: name and value.
+    pub facts: Vec<(String, String)>,
+    /// The sentence that sums up, with its figures.
+    pub verdict: Option<Verdict>,
+    /// One point an epoch.
+    pub history: Vec<EpochPoint>,
+    /// What the curves show, with its unit: "squared error a row".
+    pub loss_name: String,
+    /// The epoch whose weights were kept, when early stopping chose.
+    pub best_epoch: Option<usize>,
+    /// How a row is drawn as a picture; rows of other data are drawn as small line charts.
+    pub picture: Option<PictureShape>,
+    /// Rows beside what came back of them.
+    pub comparison: Comparison,
+    /// Incoming weights of first-layer units, one list a unit, as long as a row.
+    pub filters: Vec<Vec<f32>>,
+    /// The codes as points of a plane.
+    pub codes: Option<CodeMap>,
+    /// For a classifier: what was taken for what.
+    pub classes: Option<ClassFigures>,
+    /// The resolved recipe as TOML.
+    pub recipe: String,
+}
+
+/// Height, width and channels (1 grey, 3 colours) of a picture; its values are stored channels last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureShape {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Values of a pixel: 1 or 3.
+    pub channels: usize,
+}
+
+impl PictureShape {
+    /// Values of one picture.
+    pub fn values(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+/// The sentence that sums up, with the figures it rests on.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// The sentence or two.
+    pub text: String,
+    /// What the figures are: "squared error a row on 10,000 test rows; lower is better".
+    pub figures_are: String,
+    /// The model's figure and the baselines'.
+    pub figures: Vec<Figure>,
+}
+
+/// One figure of the verdict, drawn as a bar.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    /// Whose it is: "this model", "PCA, 30 units", "the mean".
+    pub name: String,
+    /// The figure, 0 or more.
+    pub value: f64,
+    /// Whether it is the model's own, which is drawn in the accent colour.
+    pub is_model: bool,
+}
+
+/// The loss after one epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochPoint {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// Mean loss over the epoch's training rows.
+    pub train_loss: f64,
+    /// Loss on the held-out rows after the epoch.
+    pub held_out_loss: Option<f64>,
+}
+
+/// Rows, and what the model and PCA made of them, in the same order. Pictures have values from 0 to 1.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// The rows as they went in.
+    pub originals: Vec<Vec<f32>>,
+    /// The model's reconstructions.
+    pub reconstructions: Vec<Vec<f32>>,
+    /// PCA's with as many units; empty when there are none.
+    pub pca: Vec<Vec<f32>>,
+}
+
+/// The codes as points of a plane.
+#[derive(Debug, Clone, Default)]
+pub struct CodeMap {
+    /// One point a row.
+    pub points: Vec<(f32, f32)>,
+    /// One label a row, an index into the names; none when there are no labels.
+    pub labels: Option<Vec<u32>>,
+    /// What the labels are called.
+    pub label_names: Vec<String>,
+    /// The rows themselves, shown where the pointer is; as many as points, or none.
+    pub thumbnails: Vec<Vec<f32>>,
+    /// What the two axes are: "first unit", "first principal direction (41 % of the variance)".
+    pub axes: [String; 2],
+    /// A sentence on how the plane was chosen.
+    pub about: String,
+}
+
+/// What a classifier took for what.
+#[derive(Debug, Clone, Default)]
+pub struct ClassFigures {
+    /// What the classes are called.
+    pub names: Vec<String>,
+    /// Rows of true class i that were given class j.
+    pub confusion: Vec<Vec<u64>>,
+    /// The mistakes of which the model was surest, the surest first.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// One row that was given the wrong class.
+#[derive(Debug, Clone, Default)]
+pub struct Mistake {
+    /// The row.
+    pub row: Vec<f32>,
+    /// Its true class.
+    pub truth: usize,
+    /// The class it was given.
+    pub guess: usize,
+    /// The model's confidence in that, from 0 to 1.
+    pub confidence: f32,
+}

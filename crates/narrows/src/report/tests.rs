@@ -1,0 +1,362 @@
+//! Tests of whole pages: structure, safety of what is written into them, size, files.
+
+use super::*;
+
+const SHAPE: PictureShape = PictureShape { height: 28, width: 28, channels: 1 };
+
+/// A made-up picture: a ring or a stroke whose shape follows from the label, moved a little by the row's number.
+fn picture(label: usize, row: usize, blur: f32) -> Vec<f32> {
+    let (shift, angle) = ((row * 7 % 5) as f32 - 2.0, label as f32 * 0.6 + (row * 13 % 7) as f32 * 0.04);
+    let (sine, cosine) = angle.sin_cos();
+    let value = |index: usize| {
+        let (y, x) = ((index / 28) as f32 - 13.5 + shift * 0.5, (index % 28) as f32 - 13.5 + shift);
+        let (along, across) = (x * cosine + y * sine, y * cosine - x * sine);
+        let distance = if label.is_multiple_of(2) {
+            ((along * along + across * across * 2.0).sqrt() - 8.0).abs()
+        } else {
+            across.abs() + (along.abs() - 9.0).max(0.0)
+        };
+        (1.6 + blur - distance).clamp(0.0, 1.0 + blur) / (1.0 + blur)
+    };
+    (0..784).map(value).collect()
+}
+
+/// A filter-like picture: a wave in a soft window.
+fn filter(unit: usize) -> Vec<f32> {
+    let (sine, cosine) = (unit as f32 * 0.7).sin_cos();
+    let (left, top) = ((unit * 5 % 17) as f32 + 5.0, (unit * 11 % 17) as f32 + 5.0);
+    let value = |index: usize| {
+        let (y, x) = ((index / 28) as f32 - top, (index % 28) as f32 - left);
+        ((x * cosine + y * sine) * 0.7).sin() * (-(x * x + y * y) / 60.0).exp()
+    };
+    (0..784).map(value).collect()
+}
+
+fn history() -> Vec<EpochPoint> {
+    let point = |epoch: usize| {
+        let fall = 48.0 / (epoch as f64 + 0.6).powf(1.1);
+        EpochPoint {
+            epoch,
+            train_loss: 2.4 + fall,
+            held_out_loss: Some(3.0 + fall * 0.9 + 0.004 * epoch as f64),
+        }
+    };
+    (1..=40).map(point).collect()
+}
+
+/// A full page of an autoencoder on pictures.
+fn autoencoder() -> ReportInput {
+    let rows: Vec<(usize, usize)> = (0..1500).map(|row| (row * 7919 % 10, row)).collect();
+    // Sums of hashed numbers, near enough to a bell curve.
+    let noise = |row: usize, salt: usize| {
+        let part =
+            |turn: usize| ((row * 12 + turn * 2 + salt + 1) as u32).wrapping_mul(2654435761).rotate_left(15);
+        (0..6)
+            .map(|turn| (part(turn).wrapping_mul(2246822519) >> 8) as f32 / (1 << 24) as f32 - 0.5)
+            .sum::<f32>()
+    };
+    let point = |(label, row): &(usize, usize)| {
+        let (sine, cosine) = (*label as f32 * 0.628).sin_cos();
+        (cosine * 4.0 + noise(*row, 1), sine * 3.0 + noise(*row, 2))
+    };
+    let shown = rows.iter().take(18);
+    ReportInput {
+        title: "mnist-deep".into(),
+        about: "MNIST, 784-1000-500-250-30 and back: the deep autoencoder of Hinton and Salakhutdinov".into(),
+        facts: [
+            ("data", "MNIST, 28 × 28 pixels"),
+            ("rows", "54 000 training, 6 000 validation, 10 000 test"),
+            ("network", "784-1000-500-250-30-250-500-1000-784"),
+            ("parameters", "2 837 314"),
+            ("optimiser", "adam, 0.001, cosine"),
+            ("seed", "1"),
+        ]
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .to_vec(),
+        verdict: Some(Verdict {
+            text: "Useful: on held-out digits it loses 78 % less than PCA with as many numbers.".into(),
+            figures_are: "squared error a row on 10 000 test rows; lower is better".into(),
+            figures: [("this model", 3.02, true), ("PCA, 30 units", 13.87, false), ("the mean", 52.7, false)]
+                .map(|(name, value, is_model)| Figure { name: name.into(), value, is_model })
+                .to_vec(),
+        }),
+        history: history(),
+        loss_name: "squared error a row".into(),
+        best_epoch: Some(31),
+        picture: Some(SHAPE),
+        comparison: Comparison {
+            originals: shown.clone().map(|(label, row)| picture(*label, *row, 0.0)).collect(),
+            reconstructions: shown.clone().map(|(label, row)| picture(*label, *row, 0.4)).collect(),
+            pca: shown.map(|(label, row)| picture(*label, *row, 3.0)).collect(),
+        },
+        filters: (0..64).map(filter).collect(),
+        codes: Some(CodeMap {
+            points: rows.iter().map(point).collect(),
+            labels: Some(rows.iter().map(|(label, _)| *label as u32).collect()),
+            label_names: (0..10).map(|digit| digit.to_string()).collect(),
+            thumbnails: rows.iter().map(|(label, row)| picture(*label, *row, 0.0)).collect(),
+            axes: ["first principal direction (21 %)".into(), "second principal direction (14 %)".into()],
+            about: "Each point is a test row: the first two principal directions of its 30 numbers.".into(),
+        }),
+        classes: None,
+        recipe: "name = \"mnist-deep\"\n\n[model]\nhidden = [1000, 500, 250]\ncode = 30\n".into(),
+    }
+}
+
+/// A full page of a classifier.
+fn classifier() -> ReportInput {
+    let confusion = (0..10)
+        .map(|truth| {
+            (0..10)
+                .map(|guess| if truth == guess { 970 } else { (truth * 3 + guess * 5) % 7 / 3 * 4 })
+                .collect()
+        })
+        .collect();
+    let mistake = |row: usize| Mistake {
+        row: picture(row % 10, row, 0.0),
+        truth: row % 10,
+        guess: (row * 3 + 1) % 10,
+        confidence: 0.999 - row as f32 * 0.01,
+    };
+    ReportInput {
+        title: "digits-16x16".into(),
+        classes: Some(ClassFigures {
+            names: (0..10).map(|digit| digit.to_string()).collect(),
+            confusion,
+            mistakes: (0..14).map(mistake).collect(),
+        }),
+        comparison: Comparison::default(),
+        codes: None,
+        verdict: Some(Verdict {
+            text: "Useful: it names 98.4 % of the held-out digits; always naming the commonest would be right for 11.4 %.".into(),
+            ..Verdict::default()
+        }),
+        ..autoencoder()
+    }
+}
+
+/// A full page of an autoencoder on a table.
+fn table() -> ReportInput {
+    let row = |row: usize, wave: f32| -> Vec<f32> {
+        (0..12).map(|column| ((column * (row + 2)) as f32 * 0.35).sin() * wave + row as f32 * 0.1).collect()
+    };
+    ReportInput {
+        title: "measurements.csv".into(),
+        picture: None,
+        comparison: Comparison {
+            originals: (0..12).map(|index| row(index, 1.0)).collect(),
+            reconstructions: (0..12).map(|index| row(index, 0.95)).collect(),
+            pca: (0..12).map(|index| row(index, 0.6)).collect(),
+        },
+        filters: (0..16)
+            .map(|unit| (0..12).map(|column| ((unit + column * 3) as f32).sin()).collect())
+            .collect(),
+        codes: autoencoder().codes.map(|codes| CodeMap {
+            labels: None,
+            label_names: vec![],
+            thumbnails: vec![],
+            ..codes
+        }),
+        ..autoencoder()
+    }
+}
+
+/// The ids of the page's sections.
+fn sections(html: &str) -> Vec<&str> {
+    html.split("<section id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+/// Every element is closed in the order of opening.
+fn assert_balanced(html: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let body = html.split("<body>").nth(1).unwrap().split("<script>\n").next().unwrap();
+    for tag in body.split('<').skip(1) {
+        let name = tag.split([' ', '>', '\n', '/']).find(|name| !name.is_empty()).unwrap();
+        let closed = tag.split('>').next().unwrap().ends_with('/');
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "after …{}", &tag[..tag.len().min(60)]);
+        } else if !closed && name != "br" {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn each_kind_of_model_has_its_sections() {
+    let cases = [
+        (autoencoder(), vec!["verdict", "comparison", "curves", "codes", "filters", "recipe"]),
+        (classifier(), vec!["verdict", "classes", "curves", "filters", "recipe"]),
+        (table(), vec!["verdict", "comparison", "curves", "codes", "filters", "recipe"]),
+        (ReportInput::default(), vec![]),
+    ];
+    for (input, expected) in cases {
+        let page = render(&input).unwrap();
+        assert_eq!(sections(&page.html), expected, "{}", input.title);
+        assert_balanced(&page.html);
+        assert_eq!(page, render(&input).unwrap(), "equal inputs are equal pages");
+    }
+}
+
+#[test]
+fn the_page_asks_for_nothing_and_stays_light() {
+    let page = render(&autoencoder()).unwrap().html;
+    for forbidden in ["http:", "https:", "src=\"", "@import", "<link", "NaN", "inf\""] {
+        assert!(!page.contains(forbidden), "{forbidden} is on the page");
+    }
+    assert!(page.contains("default-src 'none'"));
+    assert!(page.contains("prefers-color-scheme: dark"));
+    assert!(page.len() < 3_000_000, "{}", page.len());
+}
+
+#[test]
+fn noisy_colour_pictures_stay_under_the_limit_too() {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    let shape = PictureShape { height: 64, width: 64, channels: 3 };
+    let mut rows = |count: usize| -> Vec<Vec<f32>> {
+        (0..count).map(|_| (0..shape.values()).map(|_| noise()).collect()).collect()
+    };
+    let codes = CodeMap {
+        points: (0..3000).map(|row| (row as f32, (row * row % 977) as f32)).collect(),
+        thumbnails: rows(3000),
+        ..CodeMap::default()
+    };
+    let input = ReportInput {
+        picture: Some(shape),
+        comparison: Comparison { originals: rows(24), reconstructions: rows(24), pca: rows(24) },
+        codes: Some(codes),
+        ..ReportInput::default()
+    };
+    let page = render(&input).unwrap().html;
+    assert!(page.contains("600 of 3\u{202f}000 rows are shown"));
+    assert!(page.len() < 5_000_000, "even pure noise, which nothing compresses: {}", page.len());
+}
+
+#[test]
+fn no_text_becomes_markup() {
+    let evil = "</script><img src=x onerror=alert(1)>\"'";
+    let mut input = autoencoder();
+    input.title = evil.into();
+    input.about = evil.into();
+    input.loss_name = evil.into();
+    input.recipe = evil.into();
+    input.facts = vec![(evil.into(), evil.into())];
+    let verdict = input.verdict.as_mut().unwrap();
+    (verdict.text, verdict.figures_are) = (evil.into(), evil.into());
+    verdict.figures[0].name = evil.into();
+    let codes = input.codes.as_mut().unwrap();
+    codes.label_names = vec![evil.into(); 10];
+    codes.axes = [evil.into(), evil.into()];
+    codes.about = evil.into();
+    input.classes =
+        classifier().classes.map(|classes| ClassFigures { names: vec![evil.into(); 10], ..classes });
+    let page = render(&input).unwrap().html;
+    assert!(!page.contains("<img"));
+    assert!(!page.contains("</script><"));
+    assert_balanced(&page);
+}
+
+#[test]
+fn figures_and_baselines_are_on_the_page() {
+    let page = render(&autoencoder()).unwrap().html;
+    for text in ["3.02", "13.87", "52.7", "width:100.0%", "width:26.3%", "weights kept from epoch 31"] {
+        assert!(page.contains(text), "{text} is missing");
+    }
+    let page = render(&classifier()).unwrap().html;
+    assert!(page.contains("<b>0</b> taken for <b>1</b><br>99.9\u{202f}% sure"));
+    assert!(page.contains("rows were given their class: 9"));
+}
+
+#[test]
+fn many_classes_are_listed_by_their_commonest_confusions() {
+    let mut confusion = vec![vec![0; 100]; 100];
+    confusion[3][3] = 50;
+    confusion[3][4] = 2;
+    confusion[7][1] = 9;
+    let input = ReportInput {
+        classes: Some(ClassFigures { confusion, ..ClassFigures::default() }),
+        ..ReportInput::default()
+    };
+    let page = render(&input).unwrap().html;
+    assert!(page.contains("50 of 61 rows"));
+    let first = page.find("<td>7</td><td>1</td><td>9</td>").unwrap();
+    let second = page.find("<td>3</td><td>4</td><td>2</td>").unwrap();
+    assert!(first < second);
+    assert!(!page.contains("class=\"confusion\""));
+}
+
+#[test]
+fn values_that_are_no_numbers_are_left_out() {
+    let mut input = autoencoder();
+    input.history[3].train_loss = f64::NAN;
+    input.history[4].held_out_loss = Some(f64::INFINITY);
+    let codes = input.codes.as_mut().unwrap();
+    codes.points[7] = (f32::NAN, 1.0);
+    input.verdict.as_mut().unwrap().figures[0].value = f64::NAN;
+    let page = render(&input).unwrap().html;
+    assert!(!page.contains("NaN") && !page.contains("inf\""));
+    assert_balanced(&page);
+}
+
+#[test]
+fn a_picture_of_another_shape_is_an_error() {
+    let mut input = autoencoder();
+    input.comparison.pca[5].pop();
+    let error = render(&input).unwrap_err();
+    assert_eq!(error.to_string(), "pca-reconstructions: expected 784 values in a picture, found 783");
+}
+
+#[test]
+fn the_files_are_the_page_and_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    let files = write_report(&autoencoder(), &path).unwrap();
+    assert_eq!(std::fs::read_to_string(&files.page).unwrap(), render(&autoencoder()).unwrap().html);
+    let names: Vec<_> = files
+        .pictures
+        .iter()
+        .map(|path| path.strip_prefix(folder.path()).unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "report-pictures/originals.png",
+            "report-pictures/reconstructions.png",
+            "report-pictures/pca-reconstructions.png",
+            "report-pictures/rows.png",
+            "report-pictures/filters.png",
+        ]
+    );
+    for picture in &files.pictures {
+        image::open(picture).unwrap();
+    }
+    let originals = image::open(&files.pictures[0]).unwrap();
+    assert_eq!((originals.width(), originals.height()), (6 * 29 - 1, 3 * 29 - 1));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let error = write_report(&autoencoder(), &file.join("report.html")).unwrap_err();
+    assert!(matches!(error, ReportError::Folder { .. }));
+    assert!(!error.hint().is_empty());
+    let error = write_report(&ReportInput::default(), &file.join("report.html")).unwrap_err();
+    assert!(matches!(error, ReportError::Write(_)));
+}
+
+/// `cargo test -p narrows report::tests::sample -- --ignored` writes pages to look at.
+#[test]
+#[ignore = "writes pages to the temporary folder, for people to look at"]
+fn sample_pages() {
+    let folder = tempfile::env::temp_dir().join("narrows-report-samples");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, input) in [("autoencoder", autoencoder()), ("classifier", classifier()), ("table", table())] {
+        write_report(&input, &folder.join(format!("{name}.html"))).unwrap();
+    }
+}
