@@ -38,11 +38,11 @@ def watch_peak(process: subprocess.Popen, found: list[float]) -> None:
         except (OSError, StopIteration):  # it has ended
             return
         found[0] = int(line.split()[1]) * 1024 / 1e6
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
-def run(command, extra_environment=None) -> tuple[str, float, float]:
-    """Output, wall seconds and peak MB of a process that must succeed."""
+def run(command, extra_environment=None, watch=False) -> tuple[str, float, float]:
+    """Output, wall seconds and, where watched from outside, peak MB of a process that must succeed."""
     # Whatever the caller's shell sets for the peers' libraries must not tilt the comparison.
     variables = ("MALLOC_", "OMP_", "MKL_", "KMP_", "GOMP_", "XLA_", "JAX_", "TORCH", "GLIBC_TUNABLES", "NPROC")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(variables)}
@@ -55,11 +55,10 @@ def run(command, extra_environment=None) -> tuple[str, float, float]:
         text=True,
     ) as process:
         peak = [0.0]
-        watcher = threading.Thread(target=watch_peak, args=(process, peak))
-        watcher.start()
+        if watch:
+            threading.Thread(target=watch_peak, args=(process, peak), daemon=True).start()
         output, errors = process.communicate()
         seconds = time.perf_counter() - start
-        watcher.join()
     if process.returncode:
         tail = "\n".join(errors.strip().splitlines()[-15:])
         raise Failure(f"`{' '.join(str(word) for word in command)}` failed (exit {process.returncode}):\n{tail}")
@@ -103,7 +102,7 @@ def whole(module, workload: str, side: str, threads: int, data: Path, out: Path)
     else:
         command = [*peer_command(Path(module.__file__), workload, side, threads), "--data", data, "--out", out]
         environment = common.environment(side, threads, CACHE)
-    _, seconds, peak = run(command, environment)
+    _, seconds, peak = run(command, environment, watch=True)
     if not out.is_file() or out.stat().st_size < 4 * common.parameters(common.AUTOENCODER):
         raise Failure(f"{side} wrote no model file, or one too small for the weights")
     return {"side": side, "median_ms": seconds * 1e3, "min_ms": seconds * 1e3, "iterations": 1, "peak_rss_mb": peak}

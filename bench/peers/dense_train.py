@@ -199,7 +199,7 @@ WORKLOADS = {
         sides={"pytorch-eager": PyTorch, "pytorch-compiled": PyTorchCompiled, "jax": Jax},
         inputs=lambda batch=batch: inputs(batch),
         expected=expected,
-        tolerances={"loss": 1e-5, "gradient_": 1e-4, "trained_": 2e-2},
+        tolerances={"loss": 1e-5, "gradient_": 1e-4, "trained_": 5e-2},
     )
     for name, batch in BATCHES.items()
 }

@@ -70,11 +70,11 @@ unsafe fn unit<S: Simd>(
             (Kernel::Move(moved, to), Piece::Rows { first, last }) => {
                 movement::move_rows(moved, buffers, *to, domain, first, last, context);
             }
-            (Kernel::Gather { table, indices, to }, Piece::Rows { first, last }) => {
-                rows(buffers, *table, *to, *indices, context).gather(first, last);
+            (Kernel::Gather { table, indices, to, columns }, Piece::Rows { first, last }) => {
+                rows(buffers, *table, *to, *indices, *columns, context).gather(first, last);
             }
-            (Kernel::ScatterAdd { rows: from, indices, to }, Piece::Panel(panel)) => {
-                let rows = rows(buffers, *to, *from, *indices, context);
+            (Kernel::ScatterAdd { rows: from, indices, to, columns }, Piece::Panel(panel)) => {
+                let rows = rows(buffers, *to, *from, *indices, *columns, context);
                 let count = if rows.columns == 1 { rows.picked.columns } else { rows.picked.rows };
                 rows.scatter_add(panel, count);
             }
@@ -88,20 +88,19 @@ fn rows<'c>(
     table: BufferId,
     picked: BufferId,
     indices: usize,
+    columns: usize,
     context: &'c RunContext<'_>,
 ) -> Rows<'c> {
     let (table_layout, picked_layout) = (buffers[table.index()].layout, buffers[picked.index()].layout);
-    // A single column lies as a row; a table of one row is a row as well, and then both have its columns.
-    let single =
-        table_layout.rows == 1 && picked_layout.rows == 1 && table_layout.columns != picked_layout.columns;
     Rows {
         table: table_layout,
         picked: picked_layout,
         table_memory: context.buffers[table.index()],
         picked_memory: context.buffers[picked.index()],
-        columns: if single { 1 } else { table_layout.columns },
+        columns,
         indices: &context.feeds[indices],
-        table_rows: if single { table_layout.columns } else { table_layout.rows },
+        // A single column lies as a row.
+        table_rows: if columns == 1 { table_layout.columns } else { table_layout.rows },
     }
 }
 

@@ -146,6 +146,23 @@ impl Executable {
     /// # Errors
     /// Inputs, scalars or states that do not fit the plan; nothing has run then.
     pub fn run(&mut self, states: &mut States, run: &Run<'_>) -> Result<(), Error> {
+        self.start(states, run)
+    }
+
+    /// Runs a plan that changes no state; the states may be shared with others who only read them.
+    ///
+    /// # Errors
+    /// As [`Executable::run`]; a plan that updates states is refused.
+    pub fn infer(&mut self, states: &States, run: &Run<'_>) -> Result<(), Error> {
+        if self.plan.updated.contains(&true) {
+            return Err(Error::Unsound {
+                what: "a plan that updates states needs them to itself".to_owned(),
+            });
+        }
+        self.start(states, run)
+    }
+
+    fn start(&mut self, states: &States, run: &Run<'_>) -> Result<(), Error> {
         self.bind(states)?;
         self.feed(run)?;
         let context = RunContext {

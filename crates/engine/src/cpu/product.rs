@@ -302,7 +302,8 @@ impl Product {
                         width: part.width,
                         domain,
                     };
-                    count = ask_for_streams(&program.streams, &next, context, &mut segments);
+                    let inner_step = if lie == 0 { 1 } else { segments[0].step };
+                    count = ask_for_streams(&program.streams, &next, context, inner_step, &mut segments);
                 }
                 let mut column = 0;
                 while column < part.width {
@@ -381,6 +382,7 @@ unsafe fn ask_for_streams(
     streams: &[BufferId],
     next: &Stretch,
     context: &RunContext<'_>,
+    inner_step: usize,
     segments: &mut [Segment; SEGMENTS],
 ) -> usize {
     let whole = segments[0];
@@ -393,7 +395,7 @@ unsafe fn ask_for_streams(
         let end = whole.inner * (number + 1) / count;
         let lines = next.length().div_ceil(GRAIN);
         segments[number] = Segment {
-            pointer: whole.pointer.wrapping_add(inner * whole.step),
+            pointer: whole.pointer.wrapping_add(inner * inner_step),
             step: whole.step,
             inner: end - inner,
             ahead: context.buffers[stream.index()].wrapping_add(next.start()),

@@ -31,6 +31,8 @@ pub enum Kernel {
         indices: usize,
         /// Where the rows go.
         to: BufferId,
+        /// Columns of the table.
+        columns: usize,
     },
     /// Rows added.
     ScatterAdd {
@@ -40,6 +42,8 @@ pub enum Kernel {
         indices: usize,
         /// The table.
         to: BufferId,
+        /// Columns of the table.
+        columns: usize,
     },
 }
 
@@ -132,7 +136,7 @@ impl Schedule {
         let mut phases: Vec<Vec<Unit>> = vec![Vec::new(); phase_of.iter().max().map_or(0, |last| last + 1)];
         for (number, step) in steps.iter().enumerate() {
             let phase = &mut phases[phase_of[number]];
-            pieces(plan, step, |piece, cost| phase.push(Unit { step: number, piece, cost }));
+            pieces(step, |piece, cost| phase.push(Unit { step: number, piece, cost }));
         }
         phases.iter_mut().for_each(|units| units.sort_by_key(|unit| std::cmp::Reverse(unit.cost)));
         let (homes, arena) = place(plan, &phase_of);
@@ -161,9 +165,11 @@ fn compile(step: &Step) -> Compiled {
             source: *source,
         }),
         Work::Move(moved, to) => Kernel::Move(moved.clone(), *to),
-        Work::Gather { table, indices, to } => Kernel::Gather { table: *table, indices: *indices, to: *to },
-        Work::ScatterAdd { rows, indices, to } => {
-            Kernel::ScatterAdd { rows: *rows, indices: *indices, to: *to }
+        Work::Gather { table, indices, to, columns } => {
+            Kernel::Gather { table: *table, indices: *indices, to: *to, columns: *columns }
+        }
+        Work::ScatterAdd { rows, indices, to, columns } => {
+            Kernel::ScatterAdd { rows: *rows, indices: *indices, to: *to, columns: *columns }
         }
     };
     Compiled { kernel, program: compile_program(&step.program), domain: step.domain }
@@ -181,7 +187,7 @@ fn phases_of(plan: &Plan) -> Vec<usize> {
     phase_of
 }
 
-fn pieces(plan: &Plan, step: &Compiled, mut push: impl FnMut(Piece, u64)) {
+fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
     let domain = step.domain;
     match &step.kernel {
         Kernel::Product(product) => product_pieces(product, push),
@@ -217,7 +223,7 @@ fn pieces(plan: &Plan, step: &Compiled, mut push: impl FnMut(Piece, u64)) {
         Kernel::Move(..) | Kernel::Gather { .. } => {
             // A single column lies as a row, but is cut by its own rows.
             let rows = match &step.kernel {
-                Kernel::Gather { to, .. } if columns_of(plan, *to) == 1 => domain.columns,
+                Kernel::Gather { columns: 1, .. } => domain.columns,
                 _ => domain.rows,
             };
             for first in (0..rows).step_by(movement::UNIT_ROWS) {
@@ -225,24 +231,10 @@ fn pieces(plan: &Plan, step: &Compiled, mut push: impl FnMut(Piece, u64)) {
                 push(Piece::Rows { first, last }, (domain.columns * (last - first)) as u64);
             }
         }
-        Kernel::ScatterAdd { to, .. } => {
-            let panels = if columns_of(plan, *to) == 1 { 1 } else { domain.panels() };
+        Kernel::ScatterAdd { columns, .. } => {
+            let panels = if *columns == 1 { 1 } else { domain.panels() };
             (0..panels).for_each(|panel| push(Piece::Panel(panel), (domain.rows * PANEL) as u64));
         }
-    }
-}
-
-/// Columns of a gathered or scattered matrix: 1 where its layout has one row only because a column lies as one.
-fn columns_of(plan: &Plan, buffer: BufferId) -> usize {
-    let layout = plan.buffers[buffer.index()].layout;
-    let step = plan.steps.iter().find_map(|step| match &step.work {
-        Work::Gather { table, to, .. } if *to == buffer => Some(plan.buffers[table.index()].layout),
-        Work::ScatterAdd { rows, to, .. } if *to == buffer => Some(plan.buffers[rows.index()].layout),
-        _ => None,
-    });
-    match step {
-        Some(other) if layout.rows == 1 && other.rows == 1 && layout.columns != other.columns => 1,
-        _ => layout.columns,
     }
 }
 
@@ -252,7 +244,7 @@ fn product_pieces(product: &Product, mut push: impl FnMut(Piece, u64)) {
     for panel in 0..panels {
         let width = (product.columns - panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
         let flops_a_row = 2 * product.inner * width;
-        let wished = (UNIT_FLOPS / flops_a_row).next_multiple_of(PANEL);
+        let wished = (UNIT_FLOPS / flops_a_row).max(1).next_multiple_of(PANEL);
         let block = wished.min(super::product::UNIT_ROWS);
         for first in (0..rows).step_by(block) {
             let last = (first + block).min(rows);

@@ -7,7 +7,7 @@
 use crate::error::Error;
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 
 /// One phase's counters, on a cache line of their own.
@@ -99,7 +99,12 @@ impl Pool {
     /// Runs `work(phase, unit, thread)` for every unit of every phase, phases in order. Small runs and runs that find the pool
     /// busy are done by the caller alone, as thread 0: the results do not depend on it.
     pub fn run(&self, phases: &Arc<Phases>, alone: bool, work: &Work<'_>) {
-        let guard = if alone || self.threads == 1 { None } else { self.busy.try_lock().ok() };
+        let guard = match self.busy.try_lock() {
+            _ if alone || self.threads == 1 => None,
+            // A run that panicked left nothing behind that the next one does not set anew.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            guard => guard.ok(),
+        };
         let Some(mut number) = guard else {
             for (phase, units) in phases.units.iter().enumerate() {
                 (0..*units as usize).for_each(|unit| work(phase, unit, 0));
@@ -159,8 +164,8 @@ fn idle(shared: &Shared, thread: usize) {
         };
         drop(job);
         running.take_part(thread, shared.spins);
-        running.inside.fetch_sub(1, Ordering::AcqRel);
-        if running.closed.load(Ordering::Acquire) {
+        running.inside.fetch_sub(1, Ordering::SeqCst);
+        if running.closed.load(Ordering::SeqCst) {
             running.rouse();
         }
     }
@@ -228,6 +233,8 @@ impl Phases {
         }
         let mut asleep = lock(&self.asleep);
         self.sleepers.fetch_add(1, Ordering::SeqCst);
+        // With the fence in `rouse`: either this thread sees that it is over, or that thread sees this one asleep.
+        std::sync::atomic::fence(Ordering::SeqCst);
         while !over() {
             asleep = self.awake.wait(asleep).unwrap_or_else(PoisonError::into_inner);
         }

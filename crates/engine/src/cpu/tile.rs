@@ -355,7 +355,11 @@ unsafe fn unary_tile<S: Simd>(unary: Unary, to: *mut f32, a: Source, n: usize) {
         match unary {
             Unary::Negate => map!(to, n, a => S::mul(a, S::splat(-1.0))),
             Unary::Absolute => map!(to, n, a => S::abs(a)),
-            Unary::Sign => map!(to, n, a => S::select(S::eq(a, zero), zero, S::copy_sign(one, a))),
+            // NaN is neither above nor below: it stays, through 0 · NaN.
+            Unary::Sign => map!(to, n, a => {
+                let rest = S::select(S::gt(zero, a), S::splat(-1.0), S::mul(a, zero));
+                S::select(S::gt(a, zero), one, rest)
+            }),
             Unary::SquareRoot => map!(to, n, a => S::sqrt(a)),
             Unary::Reciprocal => map!(to, n, a => S::div(one, a)),
             Unary::Exponential => map!(to, n, a => math::exponential::<S>(a)),

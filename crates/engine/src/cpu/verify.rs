@@ -7,7 +7,7 @@
 use super::schedule::{Home, Kernel, Piece, Schedule, Unit};
 use super::tile::Stretch;
 use crate::error::Error;
-use crate::plan::layout::{Layout, PANEL};
+use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::program::{Access, Program};
 use crate::plan::{BufferId, Contents, Direction, Plan, Work};
 use std::ops::Range;
@@ -130,17 +130,17 @@ impl Verifier<'_> {
                 moved.pieces.iter().for_each(|piece| footprint.whole(self.plan, piece.buffer));
                 footprint.rows(*to, domain, first, last);
             }
-            (Piece::Rows { first, last }, Work::Gather { table, to, .. }) => {
+            (Piece::Rows { first, last }, Work::Gather { table, to, columns, .. }) => {
                 footprint.whole(self.plan, *table);
-                match domain.rows {
-                    1 if last > 1 => footprint.writes.push((*to, first..last)),
+                match columns {
+                    1 => footprint.writes.push((*to, first..last.next_multiple_of(GRAIN))),
                     _ => footprint.rows(*to, domain, first, last),
                 }
             }
-            (Piece::Panel(panel), Work::ScatterAdd { rows, to, .. }) => {
+            (Piece::Panel(panel), Work::ScatterAdd { rows, to, columns, .. }) => {
                 footprint.whole(self.plan, *rows);
-                let range = match domain.rows {
-                    1 if domain.panels() > 1 => 0..domain.length(),
+                let range = match columns {
+                    1 => 0..domain.length(),
                     _ => {
                         domain.panel_start(panel)
                             ..domain.panel_start(panel) + domain.rows * domain.width(panel)

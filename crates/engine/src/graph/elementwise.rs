@@ -68,6 +68,7 @@ impl<'g> Tensor<'g> {
 
     /// `a` where this is not 0, else `b`.
     pub fn select(self, a: Tensor<'g>, b: Tensor<'g>) -> Tensor<'g> {
+        [self, a, b].iter().for_each(|tensor| tensor.expect_numbers("select"));
         let shape = self.shape().broadcast(&a.shape()).and_then(|shape| shape.broadcast(&b.shape()));
         let Some(shape) = shape else {
             let (left, right) = (a.shape(), b.shape());
@@ -80,6 +81,7 @@ impl<'g> Tensor<'g> {
 
     /// The value, taken as a constant by differentiation.
     pub fn stop_gradient(self) -> Tensor<'g> {
+        self.expect_numbers("stop_gradient");
         self.graph.add(Op::StopGradient, &[self.id], self.shape(), Kind::F32)
     }
 

@@ -25,6 +25,7 @@ impl<'g> Tensor<'g> {
     }
 
     fn expect_rows(self, operation: &'static str, indices: Tensor<'g>) {
+        self.expect_numbers(operation);
         if indices.kind() != Kind::U32 {
             let found = indices.kind().name();
             self.graph.fail(Error::Kind { operation, place: self.graph.place(), expected: "u32", found });

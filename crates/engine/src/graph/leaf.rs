@@ -54,7 +54,13 @@ impl Graph {
 
     /// The position along `axis` of a tensor of this shape, as a number.
     pub fn position(&self, shape: impl Into<Shape>, axis: usize) -> Tensor<'_> {
-        self.add(Op::Position { axis }, &[], shape.into(), Kind::F32)
+        let shape = shape.into();
+        if axis >= shape.rank() {
+            let (operation, place, expected) = ("position", self.place(), format!("more than {axis} axes"));
+            self.fail(Error::Operand { operation, place, shape, expected });
+            return self.constant(0.0).stretch(shape);
+        }
+        self.add(Op::Position { axis }, &[], shape, Kind::F32)
     }
 
     /// Random numbers of a stream of their own, `rows`×`columns`. `row_ids` (u32, one a row) keys the rows, so that a row

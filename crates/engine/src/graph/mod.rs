@@ -16,7 +16,7 @@ mod state;
 
 use crate::error::Error;
 use op::{Kind, Op};
-use shape::Shape;
+use shape::{MAX_RANK, Shape};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -136,6 +136,12 @@ impl Graph {
 
     /// Adds a node, or finds the one that already says the same.
     pub(crate) fn add(&self, op: Op, operands: &[NodeId], shape: Shape, kind: Kind) -> Tensor<'_> {
+        if !shape.is_possible() {
+            let (operation, place) = (op.name(), self.place());
+            let expected =
+                format!("1 to {MAX_RANK} axes or none, none of size 0, and fewer than 2^40 elements");
+            self.fail(Error::Operand { operation, place, shape, expected });
+        }
         let mut inner = self.inner.borrow_mut();
         let key = (op, operands.to_vec(), shape);
         if let Some(&id) = inner.known.get(&key) {
@@ -216,6 +222,40 @@ mod tests {
         let _later = y + graph.input("z", [7, 7]);
         let error = graph.check().unwrap_err().to_string();
         assert_eq!(error, "encoder.0: product cannot combine shapes [2×3] and [4×5]");
+    }
+
+    #[test]
+    fn impossible_shapes_are_refused() {
+        let shapes: [&[usize]; 5] =
+            [&[0], &[3, 0, 2], &[1, 2, 1, 2, 1, 2, 1], &[1 << 20, 1 << 20], &[usize::MAX, 2]];
+        for sizes in shapes {
+            let graph = Graph::new();
+            let _ = graph.within("data", || graph.input("x", sizes)) * 2.0;
+            let error = graph.check().unwrap_err().to_string();
+            assert!(error.starts_with("data: input cannot take shape ["), "{error}");
+        }
+        let graph = Graph::new();
+        let _ = graph.input("x", [2, 3]).slice(&[0, usize::MAX], &[2, 2]);
+        assert!(graph.check().unwrap_err().to_string().starts_with("graph: slice cannot take shape [2×3]"));
+    }
+
+    #[test]
+    fn only_numbers_are_moved() {
+        let moves: [fn(Tensor<'_>); 7] = [
+            |x| drop(x.transpose()),
+            |x| drop(x.slice(&[0, 0], &[1, 1])),
+            |x| drop(x.pad(&[0, 1], &[1, 0])),
+            |x| drop(x.concatenate(&[x], 0)),
+            |x| drop(x.stretch([4, 2, 3])),
+            |x| drop(x.stop_gradient()),
+            |x| drop(x.convert().select(x, x.convert())),
+        ];
+        for moved in moves {
+            let graph = Graph::new();
+            moved(graph.pixels("x", [2, 3]));
+            let error = graph.check().unwrap_err().to_string();
+            assert!(error.ends_with("expects f32 values, found u8"), "{error}");
+        }
     }
 
     #[test]

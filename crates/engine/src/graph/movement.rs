@@ -21,6 +21,7 @@ impl<'g> Tensor<'g> {
 
     /// Axes in another order: axis `i` of the result is axis `order[i]` of this.
     pub fn permute(self, order: &[usize]) -> Tensor<'g> {
+        self.expect_numbers("permute");
         let rank = self.shape().rank();
         let mut seen = [false; MAX_RANK];
         let valid = order.len() == rank
@@ -57,6 +58,7 @@ impl<'g> Tensor<'g> {
         if self.shape().broadcast(&shape) != Some(shape) {
             return self.refuse("broadcast", format!("axes of size 1 or as in {shape}"), shape);
         }
+        self.expect_numbers("broadcast");
         let mut sizes = vec![1; shape.rank()];
         let start = shape.rank() - self.shape().rank();
         sizes[start..].copy_from_slice(self.shape().sizes());
@@ -69,10 +71,11 @@ impl<'g> Tensor<'g> {
 
     /// The box of the given size whose corner is at `start`.
     pub fn slice(self, start: &[usize], size: &[usize]) -> Tensor<'g> {
+        self.expect_numbers("slice");
         let sizes = self.shape();
         let inside = start.len() == sizes.rank()
             && size.len() == sizes.rank()
-            && (0..sizes.rank()).all(|axis| start[axis] + size[axis] <= sizes.sizes()[axis]);
+            && (0..sizes.rank()).all(|axis| start[axis].saturating_add(size[axis]) <= sizes.sizes()[axis]);
         if !inside {
             return self.refuse(
                 "slice",
@@ -88,12 +91,14 @@ impl<'g> Tensor<'g> {
 
     /// Zeros put around: `before` and `after` along each axis.
     pub fn pad(self, before: &[usize], after: &[usize]) -> Tensor<'g> {
+        self.expect_numbers("pad");
         let rank = self.shape().rank();
         if before.len() != rank || after.len() != rank {
             return self.refuse("pad", format!("{rank} sizes before and after"), self.shape());
         }
-        let sizes: Vec<usize> =
-            (0..rank).map(|axis| self.shape().sizes()[axis] + before[axis] + after[axis]).collect();
+        let sizes: Vec<usize> = (0..rank)
+            .map(|axis| self.shape().sizes()[axis].saturating_add(before[axis]).saturating_add(after[axis]))
+            .collect();
         if Shape::new(&sizes) == self.shape() {
             return self;
         }
@@ -102,12 +107,14 @@ impl<'g> Tensor<'g> {
 
     /// This and the others, one after another along `axis`.
     pub fn concatenate(self, others: &[Tensor<'g>], axis: usize) -> Tensor<'g> {
+        self.expect_numbers("concatenate");
         let mut shape = self.shape();
         if axis >= shape.rank() {
             return self.refuse("concatenate", format!("more than {axis} axes"), shape);
         }
         let mut operands: Vec<NodeId> = vec![self.id];
         for other in others {
+            other.expect_numbers("concatenate");
             let size = other.shape().sizes().get(axis).copied().unwrap_or(0);
             if other.shape().rank() != shape.rank() || other.shape().with(axis, 1) != shape.with(axis, 1) {
                 let (place, left, right) = (self.graph.place(), self.shape(), other.shape());

@@ -16,9 +16,12 @@ impl Shape {
     /// The shape of a scalar.
     pub const SCALAR: Shape = Shape { sizes: [1; MAX_RANK], rank: 0 };
 
-    /// A shape from its sizes; more than [`MAX_RANK`] axes are cut off (the graph checks before it calls).
+    /// A shape from its sizes. More than [`MAX_RANK`] axes make a shape without elements, which no graph takes.
     pub fn new(sizes: &[usize]) -> Shape {
-        let mut shape = Shape { sizes: [1; MAX_RANK], rank: sizes.len().min(MAX_RANK) as u8 };
+        if sizes.len() > MAX_RANK {
+            return Shape { sizes: [0; MAX_RANK], rank: MAX_RANK as u8 };
+        }
+        let mut shape = Shape { sizes: [1; MAX_RANK], rank: sizes.len() as u8 };
         for (to, from) in shape.sizes.iter_mut().zip(sizes) {
             *to = *from;
         }
@@ -37,7 +40,12 @@ impl Shape {
 
     /// Number of elements.
     pub fn elements(&self) -> usize {
-        self.sizes().iter().product()
+        self.sizes().iter().fold(1, |product: usize, size| product.saturating_mul(*size))
+    }
+
+    /// Whether it has elements, and not more than any machine holds.
+    pub fn is_possible(&self) -> bool {
+        (1..1 << 40).contains(&self.elements())
     }
 
     /// Size of the last axis; 1 for a scalar.

@@ -10,6 +10,7 @@ use super::program::Access;
 use crate::graph::op::{Kind, Op, Reduction, Unary};
 use crate::graph::shape::Shape;
 use crate::graph::{Node, NodeId};
+use std::collections::HashSet;
 
 /// What a node is to the plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +69,9 @@ pub struct Grouping {
     pub group_of: Vec<Option<usize>>,
     /// The groups, in order of creation.
     pub groups: Vec<Group>,
+    /// Floating nodes that some group has looked through. Whether they float is settled then: were one adopted later, the
+    /// group that looked first would come to need its adopter, and the adopter may need that group.
+    settled: Vec<bool>,
 }
 
 /// Whether computing a node twice costs more than writing and reading it.
@@ -107,7 +111,8 @@ fn role(nodes: &[Node], at: usize) -> Role {
         Op::State(_) | Op::Table(_) => Role::Stored,
         Op::Random { .. } | Op::Unary(_) | Op::Binary(_) | Op::Select => Role::Pointwise,
         Op::StopGradient => Role::Alias(node.operands[0]),
-        Op::Reshape if Layout::of(node.shape) == Layout::of(operand(0).shape) => {
+        // Pixels and indices are read row-major where the caller has them: their shape says nothing about memory.
+        Op::Reshape if node.kind != Kind::F32 || Layout::of(node.shape) == Layout::of(operand(0).shape) => {
             Role::Alias(node.operands[0])
         }
         Op::Broadcast => spread(operand(0).shape, node.shape).map_or(Role::Moving, Role::Spread),
@@ -137,7 +142,8 @@ fn spread(from: Shape, to: Shape) -> Option<Access> {
 
 fn pattern(shape: Shape, axes: &[bool], reduction: Reduction) -> Pattern {
     let rank = shape.rank();
-    let kept = |axis: usize| !axes[axis] && shape.sizes()[axis] > 1;
+    // A first axis that stays counts even if its size is 1: a batch of one is reduced in the same order as a larger one.
+    let kept = |axis: usize| !axes[axis] && (shape.sizes()[axis] > 1 || axis == 0);
     let (leading, last) = (0..rank - 1, rank - 1);
     let flat = shape.columns() == 1;
     if (0..rank).all(|axis| !kept(axis)) {
@@ -166,7 +172,12 @@ impl Grouping {
     /// Groups the nodes; `pinned` are nodes that leave the run and so never hide in front of a reduction.
     pub fn new(nodes: &[Node], wanted: &[NodeId]) -> Grouping {
         let roles = roles(nodes, wanted);
-        let mut grouping = Grouping { group_of: vec![None; nodes.len()], groups: Vec::new(), roles };
+        let mut grouping = Grouping {
+            group_of: vec![None; nodes.len()],
+            groups: Vec::new(),
+            settled: vec![false; nodes.len()],
+            roles,
+        };
         let in_front = grouping.in_front_of_reductions(nodes, wanted);
         for at in 0..nodes.len() {
             let id = NodeId(at as u32);
@@ -193,12 +204,20 @@ impl Grouping {
             _ => (None, true),
         };
         self.needs_of(nodes, id, &mut needs);
-        for at in 0..in_front.len() {
-            if in_front[at] == Some(id) {
-                self.group_of[at] = Some(group);
-                self.needs_of(nodes, NodeId(at as u32), &mut needs);
-            }
+        let hidden: Vec<NodeId> =
+            (0..in_front.len()).filter(|at| in_front[*at] == Some(id)).map(|at| NodeId(at as u32)).collect();
+        for at in &hidden {
+            self.group_of[at.index()] = Some(group);
         }
+        for at in hidden {
+            self.needs_of(nodes, at, &mut needs);
+            self.settle(nodes, at);
+        }
+        if anchor.is_some() {
+            self.settle(nodes, id);
+        }
+        needs.sort_unstable();
+        needs.dedup();
         needs.retain(|need| *need != group);
         self.groups.push(Group { anchor, domain: Layout::of(node.shape), open, needs });
         self.group_of[id.index()] = Some(group);
@@ -239,13 +258,29 @@ impl Grouping {
     }
 
     /// Groups that a node's operands are computed in.
-    fn needs_of(&self, nodes: &[Node], id: NodeId, needs: &mut Vec<usize>) {
+    pub fn needs_of(&self, nodes: &[Node], id: NodeId, needs: &mut Vec<usize>) {
+        let mut seen = HashSet::new();
+        let mut open = vec![id];
+        while let Some(at) = open.pop() {
+            for operand in &nodes[at.index()].operands {
+                let operand = root(&self.roles, *operand);
+                match self.group_of[operand.index()] {
+                    Some(group) => needs.push(group),
+                    // Floating nodes and spreads stand for what they are made of.
+                    None if seen.insert(operand) => open.push(operand),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Marks the floating nodes among a node's operands, and theirs, as settled.
+    fn settle(&mut self, nodes: &[Node], id: NodeId) {
         for operand in &nodes[id.index()].operands {
             let operand = root(&self.roles, *operand);
-            match self.group_of[operand.index()] {
-                Some(group) => needs.push(group),
-                // Floating nodes and spreads stand for what they are made of.
-                None => self.needs_of(nodes, operand, needs),
+            let at = operand.index();
+            if self.group_of[at].is_none() && !std::mem::replace(&mut self.settled[at], true) {
+                self.settle(nodes, operand);
             }
         }
     }
@@ -285,12 +320,19 @@ impl Grouping {
         for operand in &nodes[id.index()].operands {
             let operand = root(&self.roles, *operand);
             let at = operand.index();
+            if self.group_of[at].is_some() || self.settled[at] {
+                continue;
+            }
             let same = Layout::of(nodes[at].shape) == self.groups[group].domain;
-            if self.roles[at] == Role::Pointwise && self.group_of[at].is_none() && same {
+            if self.roles[at] == Role::Pointwise && same {
                 if expensive(&nodes[at].op) {
                     self.group_of[at] = Some(group);
                 }
                 self.adopt(nodes, operand, group);
+            }
+            if self.group_of[at].is_none() {
+                self.settled[at] = true;
+                self.settle(nodes, operand);
             }
         }
     }

@@ -49,11 +49,28 @@ struct Lowering<'n> {
     in_memory: BTreeSet<NodeId>,
     /// For each group, values that leave the run.
     leaving: Vec<(usize, NodeId, Destination)>,
+    /// Floating nodes that are computed wherever they are used even if they also lie in memory: the cheap ones, and those
+    /// made of what some group computes (reading them from a group of their own could close a circle).
+    everywhere: Vec<bool>,
+    /// Whether instructions are joined into fused ones. Which of them meet in one program follows from the shapes, the
+    /// batch size among them, so only plans that change a state do it: in all others a row's bits must not depend on it.
+    joins: bool,
 }
 
 impl<'n> Lowering<'n> {
     fn new(nodes: &'n [Node], grouping: Grouping, outputs: &[NodeId], updates: &[Option<NodeId>]) -> Self {
-        let mut lowering = Lowering { nodes, grouping, in_memory: BTreeSet::new(), leaving: Vec::new() };
+        let everywhere = (0..nodes.len()).map(|at| {
+            let floating = grouping.roles[at] == Role::Pointwise && grouping.group_of[at].is_none();
+            let mut needs = Vec::new();
+            if floating && expensive(&nodes[at].op) {
+                grouping.needs_of(nodes, NodeId(at as u32), &mut needs);
+            }
+            floating && (!expensive(&nodes[at].op) || !needs.is_empty())
+        });
+        let everywhere = everywhere.collect();
+        let joins = updates.iter().any(Option::is_some);
+        let in_memory = BTreeSet::new();
+        let mut lowering = Lowering { nodes, grouping, in_memory, leaving: Vec::new(), everywhere, joins };
         let wanted = outputs.iter().enumerate().map(|(number, id)| (*id, Destination::Output(number)));
         let updates =
             updates.iter().enumerate().filter_map(|(number, id)| Some(((*id)?, Destination::State(number))));
@@ -240,7 +257,7 @@ impl<'l, 'n, 'm> Writer<'l, 'n, 'm> {
         match self.lowering.grouping.group_of[id.index()] {
             None => true,
             Some(group) if group == self.group => true,
-            Some(_) => self.cheaper_again(id),
+            Some(_) => self.lowering.everywhere[id.index()] || self.cheaper_again(id),
         }
     }
 
@@ -333,10 +350,16 @@ impl Emitter<'_, '_, '_> {
             self.movement(id);
             return;
         }
-        let program = self.program(group, anchor, &made);
+        let mut program = self.program(group, anchor, &made);
         let work = match anchor {
             None => Work::Map,
             Some(id) if lowering.role(id) == Role::Product => self.product(id),
+            Some(id) if domain.rows > 1 => {
+                // Reductions write one row; a result of several is laid out first.
+                let laid_out = self.reduce_to_rows(group, id, domain);
+                program.replace(Instruction::Result, Instruction::Load(laid_out, Access::Full));
+                Work::Map
+            }
             Some(id) => self.reduce(group, id),
         };
         let elements = domain.elements() as u64;
@@ -362,7 +385,7 @@ impl Emitter<'_, '_, '_> {
                 program.stores.push((value, self.destination(*destination, id)));
             }
         }
-        program.simplify();
+        program.simplify(self.lowering.joins);
         program
     }
 
@@ -423,6 +446,23 @@ impl Emitter<'_, '_, '_> {
                 self.reduce_everything(before, source, reduction)
             }
         }
+    }
+
+    /// A reduction whose result has several rows: reduced to one row, then moved to the layout that it has.
+    fn reduce_to_rows(&mut self, group: usize, id: NodeId, domain: Layout) -> BufferId {
+        let work = self.reduce(group, id);
+        let flat = Layout { rows: 1, columns: domain.elements() };
+        let from = add_buffer(self.plan, Contents::Intermediate, flat);
+        let mut program = Program::default();
+        let result = program.push(Instruction::Result);
+        program.stores.push((result, from));
+        let flops = work_flops(&work, domain.elements() as u64);
+        self.plan.steps.push(Step { work, domain: flat, program, after: Vec::new(), flops });
+        let shape = Shape::from([domain.rows, domain.columns]);
+        let piece = whole_piece(from, domain.elements(), shape.strides(), shape);
+        let to = add_buffer(self.plan, Contents::Intermediate, domain);
+        self.push_move(Move { shape, pieces: vec![piece] }, domain, to);
+        to
     }
 
     /// Two stages: a number a row, then one number. One stage where there is one row.
@@ -492,9 +532,10 @@ impl Emitter<'_, '_, '_> {
                 else {
                     unreachable!("indices are inputs: no operation makes u32 values")
                 };
+                let columns = node.shape.columns();
                 let work = match node.op {
-                    Op::Gather => Work::Gather { table: first, indices, to },
-                    _ => Work::ScatterAdd { rows: first, indices, to },
+                    Op::Gather => Work::Gather { table: first, indices, to, columns },
+                    _ => Work::ScatterAdd { rows: first, indices, to, columns },
                 };
                 self.plan.steps.push(Step {
                     work,
@@ -656,7 +697,7 @@ fn finish_before(writer: &mut Writer<'_, '_, '_>, operand: NodeId) -> Program {
     let value = writer.value(operand);
     let mut before = std::mem::take(&mut writer.program);
     before.reduced = Some(value);
-    before.simplify();
+    before.simplify(writer.lowering.joins);
     before
 }
 

@@ -133,6 +133,8 @@ pub enum Work {
         indices: usize,
         /// Where the rows go.
         to: BufferId,
+        /// Columns of the table, which its layout does not tell: a single column lies as a row.
+        columns: usize,
     },
     /// Rows added at the numbers of an input, in their order.
     ScatterAdd {
@@ -142,6 +144,8 @@ pub enum Work {
         indices: usize,
         /// The table, zero before.
         to: BufferId,
+        /// Columns of the table.
+        columns: usize,
     },
 }
 

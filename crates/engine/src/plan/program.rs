@@ -150,11 +150,18 @@ impl Program {
             .sum()
     }
 
-    /// Joins instructions that one fused one can do, and drops what nothing uses.
-    pub fn simplify(&mut self) {
-        self.join_multiply_add();
-        self.join_divide_square_root();
+    /// Joins instructions that one fused one can do (if wished: a fused one rounds otherwise), and drops what nothing uses.
+    pub fn simplify(&mut self, join: bool) {
+        if join {
+            self.join_multiply_add();
+            self.join_divide_square_root();
+        }
         self.drop_unused();
+    }
+
+    /// Puts another instruction in the place of one.
+    pub fn replace(&mut self, known: Instruction, by: Instruction) {
+        self.instructions.iter_mut().filter(|at| **at == known).for_each(|at| *at = by);
     }
 
     fn uses(&self) -> Vec<usize> {
@@ -238,7 +245,7 @@ mod tests {
         let divisor = program.push(Instruction::Binary(Binary::Add, root, decay));
         let step = program.push(Instruction::Binary(Binary::Divide, gradient, divisor));
         program.stores = vec![(sum, BufferId(0)), (step, BufferId(1))];
-        program.simplify();
+        program.simplify(true);
         let names: Vec<_> = program.instructions.iter().map(Instruction::name).collect();
         assert_eq!(names, ["result", "load", "scalar", "fma", "div_sqrt_add"]);
         assert_eq!(program.stores, [(3, BufferId(0)), (4, BufferId(1))]);

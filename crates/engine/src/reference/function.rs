@@ -7,6 +7,7 @@ pub(super) fn unary(unary: Unary, x: f64) -> f64 {
     match unary {
         Unary::Negate => -x,
         Unary::Absolute => x.abs(),
+        Unary::Sign if x.is_nan() => x,
         Unary::Sign => truth(x > 0.0) - truth(x < 0.0),
         Unary::SquareRoot => x.sqrt(),
         Unary::Reciprocal => 1.0 / x,
@@ -30,6 +31,8 @@ pub(super) fn binary(binary: Binary, a: f64, b: f64) -> f64 {
         Binary::Subtract => a - b,
         Binary::Multiply => a * b,
         Binary::Divide => a / b,
+        // NaN in either operand is kept, so that a divergence is never hidden.
+        Binary::Maximum | Binary::Minimum if a.is_nan() || b.is_nan() => f64::NAN,
         Binary::Maximum => {
             if b > a {
                 b

@@ -20,8 +20,11 @@ pub(super) fn reduce(
         let (to, value) = (position(shape, &to), operand.at(index));
         match reduction {
             Reduction::Sum => result[to] += value,
-            Reduction::Maximum if value > result[to] => result[to] = value,
-            Reduction::ArgumentMaximum if value > largest[to] => {
+            // NaN is kept, and the first one is where the largest value is.
+            Reduction::Maximum if value > result[to] || value.is_nan() => result[to] = value,
+            Reduction::ArgumentMaximum
+                if value > largest[to] || (value.is_nan() && !largest[to].is_nan()) =>
+            {
                 largest[to] = value;
                 result[to] = (0..MAX_RANK).find(|&axis| axes[axis]).map_or(0.0, |axis| index[axis] as f64);
             }

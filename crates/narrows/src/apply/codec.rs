@@ -1,0 +1,207 @@
+//! The codec: a trained model in use. Read-only, shared freely between threads, the same bits for a row alone and in a batch.
+
+use crate::error::Error;
+use crate::model_file::{Model, NamedTensor};
+use crate::network::dense::Parameters;
+use crate::network::prepare::prepare;
+use crate::network::shape::{Mode, Network};
+use crate::train::Compute;
+use narrows_engine::cpu::{Executable, Feed, Run, States};
+use narrows_engine::{Graph, Shape};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// What a codec does with rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Encode,
+    Decode,
+    Reconstruct,
+}
+
+/// Rows of the plans that are kept: a run is cut into the largest, what is left goes into the smallest that holds it.
+const PLAN_ROWS: [usize; 3] = [256, 16, 1];
+
+/// A trained model in use.
+pub struct Codec {
+    model: Model,
+    network: Network,
+    states: States,
+    compute: Compute,
+    /// Compiled plans that nobody is using at the moment.
+    idle: Mutex<Vec<(Task, usize, Executable)>>,
+}
+
+impl Codec {
+    /// Loads a model's file.
+    ///
+    /// # Errors
+    /// A file that is missing, truncated, altered, of a newer version, or not ours.
+    pub fn load(path: &Path, compute: &Compute) -> Result<Codec, Error> {
+        Codec::new(Model::load(path)?, compute)
+    }
+
+    /// Puts a model to use.
+    ///
+    /// # Errors
+    /// Tensors that do not fit the model's layers.
+    pub fn new(model: Model, compute: &Compute) -> Result<Codec, Error> {
+        let network = model.network();
+        let declared: Vec<(String, Shape)> = model
+            .tensors
+            .iter()
+            .map(|tensor| (tensor.name.clone(), Shape::from(tensor.shape.as_slice())))
+            .collect();
+        let mut states = States::new(&declared);
+        for NamedTensor { name, values, .. } in &model.tensors {
+            states.set(name, values)?;
+        }
+        Ok(Codec { model, network, states, compute: compute.clone(), idle: Mutex::new(Vec::new()) })
+    }
+
+    /// The model in use.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model's layers.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// D, the numbers of a row.
+    pub fn features(&self) -> usize {
+        self.network.features
+    }
+
+    /// K, the numbers of a code.
+    pub fn code(&self) -> usize {
+        self.network.code()
+    }
+
+    /// Codes, N×K, of stored rows, N×D.
+    ///
+    /// # Errors
+    /// Rows of another width.
+    pub fn encode(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
+        self.run(Task::Encode, rows, self.features(), self.code())
+    }
+
+    /// Rows, N×D in their stored scale, of codes, N×K.
+    ///
+    /// # Errors
+    /// Codes of another width; a classifier.
+    pub fn decode(&self, codes: &[f32]) -> Result<Vec<f32>, Error> {
+        self.expect_autoencoder("decode")?;
+        let mut rows = self.run(Task::Decode, codes, self.code(), self.features())?;
+        self.model.description.preparation.restore(&mut rows);
+        Ok(rows)
+    }
+
+    /// What the model makes of stored rows, N×D, in their stored scale.
+    ///
+    /// # Errors
+    /// Rows of another width; a classifier.
+    pub fn reconstruct(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
+        let mut rows = self.reconstruct_prepared(rows)?;
+        self.model.description.preparation.restore(&mut rows);
+        Ok(rows)
+    }
+
+    /// What the model makes of stored rows, N×D, in the prepared scale, in which errors are measured.
+    ///
+    /// # Errors
+    /// As [`Codec::reconstruct`].
+    pub fn reconstruct_prepared(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
+        self.expect_autoencoder("reconstruct")?;
+        self.run(Task::Reconstruct, rows, self.features(), self.features())
+    }
+
+    /// The confidence of each class, N×classes, for stored rows, N×D.
+    ///
+    /// # Errors
+    /// Rows of another width; an autoencoder.
+    pub fn classify(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
+        if !self.model.is_classifier() {
+            let hint = "train a classifier: narrows train mnist-classifier, or --set model.kind=classifier";
+            return Err(Error::WrongKind { operation: "classify", kind: "an autoencoder", hint });
+        }
+        self.run(Task::Reconstruct, rows, self.features(), self.network.outputs())
+    }
+
+    fn expect_autoencoder(&self, operation: &'static str) -> Result<(), Error> {
+        if self.model.is_classifier() {
+            let hint = "use narrows classify, or train an autoencoder";
+            return Err(Error::WrongKind { operation, kind: "a classifier", hint });
+        }
+        Ok(())
+    }
+
+    fn run(&self, task: Task, rows: &[f32], width: usize, outputs: usize) -> Result<Vec<f32>, Error> {
+        if !rows.len().is_multiple_of(width) {
+            return Err(Error::Mismatch {
+                what: "rows".to_owned(),
+                expected: format!("{width} numbers each"),
+                found: format!("{} numbers, which is no whole number of rows", rows.len()),
+                hint: "give rows as wide as those that the model was trained on".to_owned(),
+            });
+        }
+        let count = rows.len() / width;
+        let mut results = vec![0.0; count * outputs];
+        let mut done = 0;
+        while done < count {
+            let left = count - done;
+            let size = PLAN_ROWS.into_iter().rev().find(|size| *size >= left).unwrap_or(PLAN_ROWS[0]);
+            let taken = left.min(size);
+            let input = &rows[done * width..(done + taken) * width];
+            let output = &mut results[done * outputs..(done + taken) * outputs];
+            let mut executable = self.borrow(task, size)?;
+            if taken == size {
+                executable.infer(&self.states, &Run { inputs: &[Feed::F32(input)], ..Run::default() })?;
+                executable.output(0, output);
+            } else {
+                let mut padded = vec![0.0; size * width];
+                padded[..input.len()].copy_from_slice(input);
+                executable.infer(&self.states, &Run { inputs: &[Feed::F32(&padded)], ..Run::default() })?;
+                let mut all = vec![0.0; size * outputs];
+                executable.output(0, &mut all);
+                output.copy_from_slice(&all[..output.len()]);
+            }
+            self.lock().push((task, size, executable));
+            done += taken;
+        }
+        Ok(results)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Task, usize, Executable)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An idle plan, or a new one.
+    fn borrow(&self, task: Task, rows: usize) -> Result<Executable, Error> {
+        let mut idle = self.lock();
+        let known = idle.iter().position(|(known, size, _)| *known == task && *size == rows);
+        if let Some(at) = known {
+            return Ok(idle.swap_remove(at).2);
+        }
+        drop(idle);
+        self.compile(task, rows)
+    }
+
+    fn compile(&self, task: Task, rows: usize) -> Result<Executable, Error> {
+        let graph = Graph::new();
+        let mut parameters = Parameters::default();
+        let (encoder, all) = (self.network.encoder, self.network.layers.len());
+        let input =
+            graph.input("rows", [rows, if task == Task::Decode { self.code() } else { self.features() }]);
+        let (range, x) = match task {
+            Task::Encode => (0..encoder, prepare(&graph, &self.model.description.preparation, input)),
+            Task::Decode => (encoder..all, input),
+            Task::Reconstruct => (0..all, prepare(&graph, &self.model.description.preparation, input)),
+        };
+        let values = self.network.apply(&graph, &mut parameters, range, x, Mode::Use);
+        let values = if task == Task::Encode { values } else { self.model.description.output.mean(values) };
+        graph.output("values", values);
+        Ok(Executable::new(&graph, &self.compute.pool, self.compute.level)?)
+    }
+}

@@ -1,0 +1,255 @@
+//! Evaluation: a model's figures on rows that it has not learned from, beside the baselines that a sceptic would name.
+
+use super::codec::Codec;
+use super::pca::Pca;
+use crate::data::{Dataset, Preparation};
+use crate::error::Error;
+use crate::train::Compute;
+use serde::Serialize;
+
+/// Rows read at once.
+const ROWS: usize = 1024;
+
+/// The error of a baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Baseline {
+    /// Summed over features, averaged over rows, in the prepared scale.
+    pub squared_error: f64,
+}
+
+/// What an autoencoder is held against.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Baselines {
+    /// Every row rebuilt as the mean training row.
+    pub mean: Baseline,
+    /// PCA with as many components as the code has units, fitted on the training rows.
+    pub pca: Baseline,
+}
+
+/// Figures of an autoencoder.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reconstruction {
+    /// Summed over features, averaged over rows, in the prepared scale.
+    pub squared_error: f64,
+    /// The same, divided by the number of features.
+    pub squared_error_per_feature: f64,
+    /// The baselines.
+    pub baselines: Baselines,
+}
+
+/// Figures of a classifier.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Classification {
+    /// Share of rows given their own class.
+    pub accuracy: f64,
+    /// −ln of the confidence in the true class, averaged over rows.
+    pub cross_entropy: f64,
+    /// Rows of true class i that were given class j.
+    pub confusion: Vec<Vec<u64>>,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Accuracy of naming the most frequent class of these rows every time.
+    pub most_frequent: f64,
+}
+
+/// The figures of one or the other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Figures {
+    /// Of an autoencoder.
+    Reconstruction(Reconstruction),
+    /// Of a classifier.
+    Classification(Classification),
+}
+
+/// An evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Rows looked at.
+    pub rows: usize,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// What they mean, in a sentence.
+    pub verdict: String,
+}
+
+/// Evaluates `codec` on `rows` of `dataset`. PCA and the mean are fitted on `training`.
+///
+/// # Errors
+/// Rows of another width, labels missing or unknown.
+pub fn evaluate(
+    codec: &Codec,
+    dataset: &Dataset,
+    rows: &[u32],
+    training: (&Dataset, &[u32]),
+    compute: &Compute,
+) -> Result<Evaluation, Error> {
+    dataset.expect_features(codec.features(), "the data")?;
+    if codec.model().is_classifier() {
+        return classification(codec, dataset, rows);
+    }
+    let pca = fit_pca(&codec.model().description.preparation, training, codec.code(), compute)?;
+    reconstruction(codec, dataset, rows, &pca, training.1.len())
+}
+
+/// PCA of prepared training rows.
+///
+/// # Errors
+/// As [`Pca::fit`].
+pub fn fit_pca(
+    preparation: &Preparation,
+    (dataset, rows): (&Dataset, &[u32]),
+    components: usize,
+    compute: &Compute,
+) -> Result<Pca, Error> {
+    let mut read = |row: usize, out: &mut [f32]| {
+        dataset.row_f32(rows[row] as usize, out);
+        preparation.prepare(out);
+    };
+    Ok(Pca::fit(rows.len(), dataset.features(), components, &mut read, &compute.pool, compute.level)?)
+}
+
+fn reconstruction(
+    codec: &Codec,
+    dataset: &Dataset,
+    rows: &[u32],
+    pca: &Pca,
+    fitted: usize,
+) -> Result<Evaluation, Error> {
+    let features = dataset.features();
+    let preparation = &codec.model().description.preparation;
+    let (mut own, mut mean) = (0.0, 0.0);
+    let centre = pca.mean();
+    for chunk in rows.chunks(ROWS) {
+        let stored = dataset.select(chunk).values.to_f32();
+        let rebuilt = codec.reconstruct_prepared(&stored)?;
+        let mut prepared = stored;
+        preparation.prepare(&mut prepared);
+        for (row, rebuilt) in prepared.chunks_exact(features).zip(rebuilt.chunks_exact(features)) {
+            own += squared_distance(row, rebuilt);
+            mean += squared_distance(row, centre);
+        }
+    }
+    let mut read = |row: usize, out: &mut [f32]| {
+        dataset.row_f32(rows[row] as usize, out);
+        preparation.prepare(out);
+    };
+    let count = rows.len().max(1) as f64;
+    let baselines = Baselines {
+        mean: Baseline { squared_error: mean / count },
+        pca: Baseline { squared_error: pca.squared_error(rows.len(), &mut read)? },
+    };
+    let squared_error = own / count;
+    let verdict = verdict(squared_error, &baselines, codec.code(), features, fitted);
+    let squared_error_per_feature = squared_error / features as f64;
+    let figures =
+        Figures::Reconstruction(Reconstruction { squared_error, squared_error_per_feature, baselines });
+    Ok(Evaluation { rows: rows.len(), figures, verdict })
+}
+
+fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+}
+
+fn verdict(own: f64, baselines: &Baselines, code: usize, features: usize, fitted: usize) -> String {
+    let (mean, pca) = (baselines.mean.squared_error, baselines.pca.squared_error);
+    let percent = |from: f64| 100.0 * (1.0 - own / from);
+    let units = if code == 1 { "1 number".to_owned() } else { format!("{code} numbers") };
+    if own >= mean {
+        return format!(
+            "not useful yet: an error of {own:.2} a row, and the mean training row alone leaves {mean:.2}; train longer, or lower the learning rate"
+        );
+    }
+    if code >= features {
+        return format!(
+            "an error of {own:.2} a row with a code as wide as the row: copying would leave 0, so the figure says little; narrow the code"
+        );
+    }
+    let difference = percent(pca);
+    if difference >= 1.0 {
+        format!(
+            "worth having: {units} a row leave an error of {own:.2}, {difference:.0} % less than PCA with as many ({pca:.2}) and {:.0} % less than the mean ({mean:.2})",
+            percent(mean)
+        )
+    } else if difference > -1.0 {
+        format!(
+            "as good as PCA: {units} a row leave an error of {own:.2}, PCA {pca:.2}, the mean {mean:.2}; a linear model does as well here"
+        )
+    } else {
+        let more = if fitted < 2000 {
+            "with so few training rows, prefer PCA or a smaller network"
+        } else {
+            "train longer or wider, or use PCA"
+        };
+        format!("worse than PCA: {units} a row leave an error of {own:.2}, PCA with as many {pca:.2}; {more}")
+    }
+}
+
+fn classification(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Evaluation, Error> {
+    let classes = codec.model().description.classes.clone();
+    let truths = true_classes(codec, dataset)?;
+    let mut confusion = vec![vec![0u64; classes.len()]; classes.len()];
+    let mut cross_entropy = 0.0;
+    for chunk in rows.chunks(ROWS) {
+        let confidences = codec.classify(&dataset.select(chunk).values.to_f32())?;
+        for (row, confidence) in chunk.iter().zip(confidences.chunks_exact(classes.len())) {
+            let truth = truths[*row as usize];
+            confusion[truth][largest(confidence)] += 1;
+            // The smallest positive f32 keeps a certain mistake finite.
+            cross_entropy -= f64::from(confidence[truth].max(f32::MIN_POSITIVE)).ln();
+        }
+    }
+    let count = rows.len().max(1) as f64;
+    let right: u64 = (0..classes.len()).map(|class| confusion[class][class]).sum();
+    let frequent = confusion.iter().map(|row| row.iter().sum::<u64>()).max().unwrap_or(0);
+    let (accuracy, most_frequent) = (right as f64 / count, frequent as f64 / count);
+    let verdict = if accuracy > most_frequent {
+        format!(
+            "{:.2} % of {} rows get their own class; naming the most frequent class every time gets {:.2} %",
+            100.0 * accuracy,
+            rows.len(),
+            100.0 * most_frequent
+        )
+    } else {
+        format!(
+            "not useful yet: {:.2} % right, no better than naming the most frequent class every time",
+            100.0 * accuracy
+        )
+    };
+    let cross_entropy = cross_entropy / count;
+    let figures = Figures::Classification(Classification {
+        accuracy,
+        cross_entropy,
+        confusion,
+        classes,
+        most_frequent,
+    });
+    Ok(Evaluation { rows: rows.len(), figures, verdict })
+}
+
+/// The model's number of each row's class.
+///
+/// # Errors
+/// No labels, or one that the model does not know.
+pub fn true_classes(codec: &Codec, dataset: &Dataset) -> Result<Vec<usize>, Error> {
+    let known = &codec.model().description.classes;
+    let Some(labels) = &dataset.labels else { return Err(Error::NoLabels { name: "the data".to_owned() }) };
+    let numbers: Vec<Option<usize>> =
+        labels.names.iter().map(|name| known.iter().position(|class| class == name)).collect();
+    labels
+        .of_row
+        .iter()
+        .map(|label| {
+            numbers[*label as usize].ok_or_else(|| Error::UnknownLabel {
+                label: labels.names[*label as usize].clone(),
+                known: known.len(),
+            })
+        })
+        .collect()
+}
+
+/// The position of the largest value; the lowest of several equal ones.
+pub fn largest(values: &[f32]) -> usize {
+    (1..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
+}

@@ -1,0 +1,45 @@
+//! The dense layer: y = x W + b.
+
+use narrows_engine::{Graph, Tensor};
+
+/// The sums of a dense layer: B×inputs to B×outputs. Its states are `NAME.weight`, inputs×outputs, and `NAME.bias`, outputs.
+pub fn dense<'g>(
+    graph: &'g Graph,
+    parameters: &mut Parameters<'g>,
+    name: &str,
+    x: Tensor<'g>,
+    outputs: usize,
+) -> Tensor<'g> {
+    let inputs = x.shape().columns();
+    let weight = parameters.get(graph, &format!("{name}.weight"), &[inputs, outputs], Role::Weight);
+    let bias = parameters.get(graph, &format!("{name}.bias"), &[outputs], Role::Bias);
+    x.matmul(weight) + bias
+}
+
+/// What a parameter is, for those who treat them differently: decay touches weights only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A matrix of connections.
+    Weight,
+    /// An offset, or the scale of a normalisation.
+    Bias,
+}
+
+/// The parameters of a network in a graph: states, each declared once however often it is used.
+#[derive(Default)]
+pub struct Parameters<'g> {
+    /// Name, state and role, in order of first use.
+    pub list: Vec<(String, Tensor<'g>, Role)>,
+}
+
+impl<'g> Parameters<'g> {
+    /// The state of that name, declared at the first call.
+    pub fn get(&mut self, graph: &'g Graph, name: &str, shape: &[usize], role: Role) -> Tensor<'g> {
+        if let Some((_, state, _)) = self.list.iter().find(|(known, ..)| known == name) {
+            return *state;
+        }
+        let state = graph.state(name, shape);
+        self.list.push((name.to_owned(), state, role));
+        state
+    }
+}

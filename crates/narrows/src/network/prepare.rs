@@ -1,0 +1,24 @@
+//! Preparation inside the graph: the same operations as [`Preparation::prepare`], done where the rows are used.
+
+use crate::data::Preparation;
+use narrows_engine::{Graph, Tensor};
+
+/// Prepares stored rows, B×D.
+pub fn prepare<'g>(graph: &'g Graph, preparation: &Preparation, rows: Tensor<'g>) -> Tensor<'g> {
+    let rows = rows.convert();
+    let values = |list: &[f32]| {
+        if list.len() == 1 { graph.constant(list[0]) } else { graph.table([list.len()], list) }
+    };
+    let spread = |list: Vec<f32>| {
+        let safe: Vec<f32> = list.into_iter().map(|value| if value == 0.0 { 1.0 } else { value }).collect();
+        values(&safe)
+    };
+    match preparation {
+        Preparation::None => rows,
+        Preparation::Scale { minimum, maximum } => {
+            let range = maximum.iter().zip(minimum).map(|(high, low)| high - low).collect();
+            (rows - values(minimum)) / spread(range)
+        }
+        Preparation::Standardise { mean, deviation } => (rows - values(mean)) / spread(deviation.clone()),
+    }
+}

@@ -1,0 +1,8 @@
+//! Numbers of the host's random streams: each use has its own, so that none disturbs another.
+
+/// Starting weights; the step is the layer's number.
+pub const WEIGHTS: u32 = 0x4000_0010;
+/// The order of rows; the step is the epoch.
+pub const ORDER: u32 = 0x4000_0011;
+/// Shifts of pictures; the step is the epoch.
+pub const SHIFT: u32 = 0x4000_0012;

@@ -1,0 +1,15 @@
+//! Training: the loop, optimiser and schedule settings, stopping, checkpoints, events.
+
+mod batches;
+mod checkpoint;
+pub mod event;
+pub mod optimiser;
+mod programs;
+pub mod schedule;
+mod setup;
+mod trainer;
+
+pub use checkpoint::checkpoint_path;
+pub use event::{EpochRecord, Event, Signal};
+pub use setup::{Compute, Setup};
+pub use trainer::{Outcome, Prediction, Trainer};

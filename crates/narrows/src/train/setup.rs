@@ -1,0 +1,145 @@
+//! The checked plan of a run: recipe and rows brought together, every "auto" decided.
+
+use crate::autoencoder::Output;
+use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Suits};
+use crate::error::Error;
+use crate::network::Network;
+use crate::recipe::{ModelKind, OutputChoice, PrepareChoice, Recipe, SourceKind};
+use narrows_engine::cpu::{Level, Pool};
+use std::sync::Arc;
+
+/// Threads and instruction set to run on.
+#[derive(Clone)]
+pub struct Compute {
+    /// The threads.
+    pub pool: Arc<Pool>,
+    /// The instruction set.
+    pub level: Level,
+}
+
+impl Compute {
+    /// So many threads at this machine's best instruction set.
+    ///
+    /// # Errors
+    /// Threads that cannot be started.
+    pub fn new(threads: usize) -> Result<Compute, Error> {
+        Ok(Compute { pool: Pool::new(threads)?, level: Level::best() })
+    }
+}
+
+/// What will be done, completely decided.
+pub struct Setup {
+    /// The recipe, "auto" replaced by what was chosen.
+    pub recipe: Recipe,
+    /// The rows.
+    pub source: Source,
+    /// Which rows learn, choose and judge.
+    pub split: Split,
+    /// How rows are prepared.
+    pub preparation: Preparation,
+    /// What the outputs are.
+    pub output: Output,
+    /// The layers.
+    pub network: Network,
+    /// Names of the classes; empty for an autoencoder.
+    pub classes: Vec<String>,
+}
+
+impl Setup {
+    /// Brings a recipe and rows together.
+    ///
+    /// # Errors
+    /// Too few rows, labels missing, settings that the data do not allow.
+    pub fn new(recipe: &Recipe, source: Source) -> Result<Setup, Error> {
+        let mut recipe = recipe.clone().without_path();
+        let split = Split::new(&source, &recipe.data.split_options(recipe.train.seed))?;
+        let preparation = Preparation::fit(&source.train, &split.train, recipe.data.preparation())?;
+        let classifier = recipe.model.kind == ModelKind::Classifier;
+        let classes = match (&source.train.labels, classifier) {
+            (Some(labels), true) => labels.names.clone(),
+            (None, true) => return Err(Error::NoLabels { name: source.name.clone() }),
+            _ => Vec::new(),
+        };
+        let suits = || Suits::of(&source.train, &split.train, &preparation);
+        let output = match (Output::from_choice(recipe.model.output), classifier) {
+            (_, true) => Output::Categorical,
+            (Some(output), false) => output,
+            (None, false) if suits() == Suits::Bernoulli => Output::Bernoulli,
+            (None, false) => Output::Gaussian,
+        };
+        refuse(&recipe, &source.train, &preparation, output)?;
+        recipe.model.output = match output {
+            Output::Gaussian => OutputChoice::Gaussian,
+            Output::Bernoulli => OutputChoice::Bernoulli,
+            Output::Categorical => OutputChoice::Categorical,
+        };
+        recipe.data.prepare = match preparation {
+            Preparation::None => PrepareChoice::None,
+            Preparation::Scale { .. } => PrepareChoice::Unit,
+            Preparation::Standardise { .. } => PrepareChoice::Standardise,
+        };
+        recipe.data.source = source_kind(&source.name).unwrap_or(recipe.data.source);
+        let network = Network::new(&recipe.model, source.train.features(), classes.len());
+        Ok(Setup { recipe, source, split, preparation, output, network, classes })
+    }
+
+    /// Rows in a step: the batch, or all training rows if they are fewer.
+    pub fn batch(&self) -> usize {
+        self.recipe.train.batch.min(self.split.train.len())
+    }
+
+    /// Steps of an epoch, a short last one included.
+    pub fn steps(&self) -> usize {
+        self.split.train.len().div_ceil(self.batch())
+    }
+}
+
+fn source_kind(name: &str) -> Option<SourceKind> {
+    match name {
+        "glyphs" => Some(SourceKind::Glyphs),
+        "idx" => Some(SourceKind::Idx),
+        "pictures" => Some(SourceKind::Pictures),
+        "npy" => Some(SourceKind::Npy),
+        "csv" => Some(SourceKind::Csv),
+        _ => None,
+    }
+}
+
+fn refuse(recipe: &Recipe, rows: &Dataset, preparation: &Preparation, output: Output) -> Result<(), Error> {
+    let shift = recipe.train.augment_shift;
+    match rows.shape {
+        ItemShape::Vector { .. } if shift > 0 => {
+            return Err(Error::Setting {
+                setting: "train.augment_shift",
+                problem: format!("rows are {}, and only pictures can be shifted", rows.shape.describe()),
+                hint: "leave it out, or read the rows as pictures with --set data.size=[H,W]".to_owned(),
+            });
+        }
+        ItemShape::Image { height, width, .. } if shift >= height.min(width) => {
+            return Err(Error::Setting {
+                setting: "train.augment_shift",
+                problem: format!("{shift} pixels would move {} out of sight", rows.shape.describe()),
+                hint: "use a few pixels".to_owned(),
+            });
+        }
+        _ => {}
+    }
+    if output != Output::Bernoulli {
+        return Ok(());
+    }
+    let unit = |value: f32| (-1e-6..=1.0 + 1e-6).contains(&value);
+    let mut row = vec![0.0; rows.features()];
+    let inside = (0..rows.rows()).all(|number| {
+        rows.row_f32(number, &mut row);
+        preparation.prepare(&mut row);
+        row.iter().all(|value| unit(*value))
+    });
+    if inside {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        setting: "model.output",
+        problem: "\"bernoulli\" needs prepared values from 0 to 1, and some lie outside".to_owned(),
+        hint: "use --set data.prepare=unit, or --set model.output=gaussian".to_owned(),
+    })
+}

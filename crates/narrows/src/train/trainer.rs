@@ -1,0 +1,362 @@
+//! The training loop.
+
+use super::batches::Batches;
+use super::checkpoint::{self, BEST, Progress};
+use super::event::{EpochRecord, Event, Signal};
+use super::optimiser::StepScalars;
+use super::programs::{Declared, scoring, training_step};
+use super::schedule;
+use super::setup::{Compute, Setup};
+use crate::data::Values;
+use crate::error::Error;
+use crate::model_file::{Description, Model, NamedTensor, RowCounts};
+use narrows_engine::cpu::{Executable, Feed, Run, States};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Rows scored at once on validation; rows are independent, so it decides nothing but speed.
+const SCORING_ROWS: usize = 256;
+const AVERAGE: &str = "average/";
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done, or early stopping has ended them.
+    Finished,
+    /// It was told to stop; a checkpoint stands.
+    Interrupted,
+}
+
+/// What a run will need, known before it starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Bytes of rows, states, plans and checkpoints together.
+    pub peak_bytes: usize,
+    /// Floating-point operations of an epoch.
+    pub flops_an_epoch: u64,
+    /// Numbers that training changes.
+    pub parameters: usize,
+}
+
+/// A run of training.
+pub struct Trainer {
+    setup: Setup,
+    fingerprint: String,
+    step: Executable,
+    /// The step for the short last batch, if there is one.
+    last_step: Option<Executable>,
+    scoring: Executable,
+    /// States of the model itself: parameters and running statistics.
+    model_states: Declared,
+    states: States,
+    /// The weights that are scored and kept, where they are not those of the step: running means of them.
+    averaged: Option<States>,
+    batches: Batches,
+    progress: Progress,
+    best: Vec<NamedTensor>,
+}
+
+impl Trainer {
+    /// Compiles the plans of a run and draws the starting weights.
+    ///
+    /// # Errors
+    /// A network that cannot be built.
+    pub fn new(setup: Setup, compute: &Compute) -> Result<Trainer, Error> {
+        let batch = setup.batch();
+        let (step, declared) = training_step(&setup, compute, batch)?;
+        let short = setup.split.train.len() % batch;
+        let last_step = if short > 0 { Some(training_step(&setup, compute, short)?.0) } else { None };
+        let (scoring, model_states) = scoring(&setup, compute, SCORING_ROWS)?;
+        let mut states = States::new(&declared);
+        setup.network.initialise(&setup.recipe.model, setup.recipe.train.seed, &mut states)?;
+        let averaged = (setup.recipe.train.average > 0.0).then(|| States::new(&model_states));
+        let fingerprint = setup.source.fingerprint();
+        let batches = Batches::new(&setup);
+        let (progress, best) = (Progress::default(), Vec::new());
+        Ok(Trainer {
+            setup,
+            fingerprint,
+            step,
+            last_step,
+            scoring,
+            model_states,
+            states,
+            averaged,
+            batches,
+            progress,
+            best,
+        })
+    }
+
+    /// What is being done.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The plan of a step, for printing.
+    pub fn step_executable(&self) -> &Executable {
+        &self.step
+    }
+
+    /// Epochs done so far.
+    pub fn history(&self) -> &[EpochRecord] {
+        &self.progress.history
+    }
+
+    /// What the run will need.
+    pub fn prediction(&self) -> Prediction {
+        let plans =
+            self.step.bytes() + self.last_step.as_ref().map_or(0, Executable::bytes) + self.scoring.bytes();
+        let rows = |dataset: &crate::data::Dataset| match &dataset.values {
+            Values::U8(values) => values.len(),
+            Values::F32(values) => values.len() * 4,
+        };
+        let data = rows(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, rows);
+        // A checkpoint is put together in memory before it is written, once as numbers and once as bytes, then as a file.
+        let states = self.states.bytes();
+        let full_steps = self.setup.split.train.len() / self.setup.batch();
+        let last = self.last_step.as_ref().map_or(0, |executable| executable.plan().flops());
+        Prediction {
+            peak_bytes: plans + data + 4 * states,
+            flops_an_epoch: full_steps as u64 * self.step.plan().flops() + last,
+            parameters: self.setup.network.parameter_count(),
+        }
+    }
+
+    /// Goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// A file that is not a checkpoint of this recipe on these rows.
+    pub fn resume(&mut self, path: &Path) -> Result<(), Error> {
+        let (progress, tensors) = checkpoint::load(path, &self.setup.recipe, &self.fingerprint)?;
+        for tensor in tensors {
+            match tensor.name.strip_prefix(BEST) {
+                Some(name) => self.best.push(NamedTensor { name: name.to_owned(), ..tensor }),
+                None => self.states.set(&tensor.name, &tensor.values)?,
+            }
+        }
+        self.progress = progress;
+        Ok(())
+    }
+
+    /// Trains to the end, or until told to stop. Checkpoints go to `checkpoint`.
+    ///
+    /// # Errors
+    /// A loss that is no number; a checkpoint that cannot be written.
+    pub fn train(
+        &mut self,
+        checkpoint: &Path,
+        observe: &mut dyn FnMut(&Event) -> Signal,
+    ) -> Result<Outcome, Error> {
+        let mut saved = Instant::now();
+        let interval = Duration::from_secs_f64(self.setup.recipe.train.checkpoint_seconds);
+        while self.progress.epoch < self.setup.recipe.train.epochs && !self.progress.stopped {
+            let epoch = self.progress.epoch;
+            self.batches.begin_epoch(&self.setup, epoch);
+            while self.progress.step < self.setup.steps() {
+                let event = self.one_step()?;
+                if observe(&event) == Signal::Stop {
+                    self.save(checkpoint)?;
+                    return Ok(Outcome::Interrupted);
+                }
+                if !interval.is_zero() && saved.elapsed() >= interval {
+                    self.save(checkpoint)?;
+                    saved = Instant::now();
+                    observe(&Event::Checkpoint);
+                }
+            }
+            let stop = self.end_epoch(observe)?;
+            if interval.is_zero() || stop {
+                self.save(checkpoint)?;
+                observe(&Event::Checkpoint);
+            }
+            if stop {
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    fn one_step(&mut self) -> Result<Event, Error> {
+        let Progress { epoch, step, .. } = self.progress;
+        let (setup, steps) = (&self.setup, self.setup.steps());
+        let rows = self.batches.fill(setup, epoch, step);
+        let number = (epoch * steps + step) as u64;
+        let scalars =
+            StepScalars::new(&setup.recipe.train, learning_rate(setup, &self.progress), number).as_array();
+        let mut feeds: Vec<Feed<'_>> = Vec::with_capacity(3);
+        self.batches.feeds(setup, rows, &mut feeds);
+        let run =
+            Run { inputs: &feeds, scalars: &scalars, seed: setup.recipe.train.seed, step: number as u32 };
+        let executable = match &mut self.last_step {
+            Some(last) if rows < setup.batch() => last,
+            _ => &mut self.step,
+        };
+        executable.run(&mut self.states, &run)?;
+        let loss = f64::from(executable.number(0));
+        if !loss.is_finite() {
+            return Err(Error::Diverged { epoch: epoch + 1, step: step + 1, loss });
+        }
+        let progress = &mut self.progress;
+        progress.loss_sum += loss * rows as f64;
+        progress.rows += rows;
+        progress.step += 1;
+        let loss = progress.loss_sum / progress.rows as f64;
+        Ok(Event::Step { epoch: epoch + 1, step: progress.step, steps, rows, loss })
+    }
+
+    /// Scores the validation rows and takes stock; tells whether to stop.
+    fn end_epoch(&mut self, observe: &mut dyn FnMut(&Event) -> Signal) -> Result<bool, Error> {
+        // The rate of the epoch's last step.
+        self.progress.step -= 1;
+        let learning_rate = learning_rate(&self.setup, &self.progress);
+        let epoch = self.progress.epoch + 1;
+        self.average()?;
+        let held_out_loss = self.validation_loss()?;
+        let train_loss = self.progress.loss_sum / self.progress.rows.max(1) as f64;
+        let record = EpochRecord { epoch, train_loss, held_out_loss, learning_rate };
+        let progress = &mut self.progress;
+        progress.history.push(record);
+        (progress.epoch, progress.step, progress.loss_sum, progress.rows) = (epoch, 0, 0.0, 0);
+        let mut best = false;
+        let patience = self.setup.recipe.train.patience;
+        if let Some(loss) = held_out_loss {
+            progress.plateau.observe(&self.setup.recipe.train.schedule, loss);
+            best = progress.best.is_none_or(|(_, lowest)| loss < lowest);
+            if best {
+                progress.best = Some((epoch, loss));
+            }
+            let since = epoch - progress.best.map_or(epoch, |(epoch, _)| epoch);
+            progress.stopped = patience > 0 && since >= patience;
+        }
+        if best && patience > 0 {
+            self.best = self.weights();
+        }
+        let stop = observe(&Event::Epoch { record, best }) == Signal::Stop;
+        if self.progress.stopped {
+            observe(&Event::Stopped { patience });
+        }
+        Ok(stop && self.progress.epoch < self.setup.recipe.train.epochs && !self.progress.stopped)
+    }
+
+    /// Brings the running means of the weights, freed of their start at 0, to where they are scored.
+    fn average(&mut self) -> Result<(), Error> {
+        let Some(averaged) = &mut self.averaged else { return Ok(()) };
+        let steps = (self.progress.epoch + 1) * self.setup.steps();
+        let weight = 1.0 - self.setup.recipe.train.average.powf(steps as f64);
+        for (name, _) in &self.model_states {
+            let mean = self.states.get(&format!("{AVERAGE}{name}"));
+            let values = match mean {
+                Some(values) => values.into_iter().map(|value| (f64::from(value) / weight) as f32).collect(),
+                // Running statistics are means already.
+                None => self.states.get(name).unwrap_or_default(),
+            };
+            averaged.set(name, &values)?;
+        }
+        Ok(())
+    }
+
+    /// Mean loss over the validation rows, in their order.
+    fn validation_loss(&mut self) -> Result<Option<f64>, Error> {
+        let rows = &self.setup.split.validation;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let train = &self.setup.source.train;
+        let classes = self.setup.classes.len();
+        let mut losses = vec![0.0; SCORING_ROWS];
+        let mut targets = vec![0.0; SCORING_ROWS * classes];
+        let mut sum = 0.0;
+        for chunk in rows.chunks(SCORING_ROWS) {
+            // A short chunk is filled up with its first row; rows are independent and the others are not counted.
+            let mut padded = chunk.to_vec();
+            padded.resize(SCORING_ROWS, chunk[0]);
+            let batch = train.select(&padded);
+            targets.fill(0.0);
+            if let (true, Some(labels)) = (classes > 0, &batch.labels) {
+                labels
+                    .of_row
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, label)| targets[at * classes + *label as usize] = 1.0);
+            }
+            let mut feeds = vec![match &batch.values {
+                Values::U8(values) => Feed::U8(values),
+                Values::F32(values) => Feed::F32(values),
+            }];
+            if classes > 0 {
+                feeds.push(Feed::F32(&targets));
+            }
+            let states = self.averaged.as_ref().unwrap_or(&self.states);
+            self.scoring.infer(states, &Run { inputs: &feeds, ..Run::default() })?;
+            self.scoring.output(0, &mut losses);
+            sum += losses[..chunk.len()].iter().map(|loss| f64::from(*loss)).sum::<f64>();
+        }
+        Ok(Some(sum / rows.len() as f64))
+    }
+
+    /// The weights that a model would have now.
+    fn weights(&self) -> Vec<NamedTensor> {
+        tensors(self.averaged.as_ref().unwrap_or(&self.states), &self.model_states)
+    }
+
+    fn save(&self, path: &Path) -> Result<(), Error> {
+        let names: Declared = self.states.list().map(|(name, shape)| (name.to_owned(), shape)).collect();
+        let mut all = tensors(&self.states, &names);
+        all.extend(
+            self.best
+                .iter()
+                .map(|tensor| NamedTensor { name: format!("{BEST}{}", tensor.name), ..tensor.clone() }),
+        );
+        checkpoint::save(path, &self.setup.recipe, &self.fingerprint, &self.progress, all)
+    }
+
+    /// The trained model, and what is left: the rows, for judging it.
+    ///
+    /// # Errors
+    /// None in practice: states that the model itself declared.
+    pub fn finish(mut self) -> Result<(Model, Setup), Error> {
+        if self.averaged.is_some() && self.progress.epoch > 0 {
+            // After a resume at the very end the means have not been brought over yet.
+            self.progress.epoch -= 1;
+            self.average()?;
+            self.progress.epoch += 1;
+        }
+        let chosen = self.setup.recipe.train.patience > 0 && !self.best.is_empty();
+        let weights = if chosen { std::mem::take(&mut self.best) } else { self.weights() };
+        let setup = self.setup;
+        let rows = RowCounts {
+            train: setup.split.train.len(),
+            validation: setup.split.validation.len(),
+            test: setup.split.test.len(),
+        };
+        let description = Description {
+            recipe: setup.recipe.clone(),
+            preparation: setup.preparation.clone(),
+            shape: setup.source.train.shape.clone(),
+            output: setup.output,
+            classes: setup.classes.clone(),
+            history: self.progress.history,
+            best_epoch: self.progress.best.filter(|_| chosen).map(|best| best.0),
+            source: setup.source.name.clone(),
+            fingerprint: self.fingerprint,
+            rows,
+        };
+        Ok((Model { description, tensors: weights }, setup))
+    }
+}
+
+/// The rate of the step that comes next, taken at its middle.
+fn learning_rate(setup: &Setup, progress: &Progress) -> f64 {
+    let done = progress.epoch as f64 + (progress.step as f64 + 0.5) / setup.steps() as f64;
+    schedule::rate(&setup.recipe.train, done, &progress.plateau)
+}
+
+fn tensors(states: &States, names: &Declared) -> Vec<NamedTensor> {
+    let tensor = |(name, shape): &(String, narrows_engine::Shape)| NamedTensor {
+        name: name.clone(),
+        shape: shape.sizes().to_vec(),
+        values: states.get(name).unwrap_or_default(),
+    };
+    names.iter().map(tensor).collect()
+}
