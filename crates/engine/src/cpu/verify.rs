@@ -1,8 +1,10 @@
 //! The verifier: proves for a schedule that threads cannot get in each other's way.
 //!
 //! Within a phase any unit may run beside any other, so no unit may write what another reads or writes; this is checked on
-//! addresses, arena reuse included. Across phases, a buffer that is read must have been written completely, in an earlier
-//! phase, and nothing placed over it since.
+//! addresses, arena reuse included; nor may it write what it reads in another place itself. Across phases, a buffer that is
+//! read must have been written completely, in an earlier phase, and nothing placed over it since; a state is never read once
+//! its new value stands. Every access fits the layout of its buffer, every buffer the arena, every step has all its units.
+//! What accesses fit is checked in `verify_access`.
 
 use super::schedule::{Home, Kernel, Piece, Schedule, Unit};
 use super::tile::Stretch;
@@ -12,12 +14,20 @@ use crate::plan::program::{Access, Program};
 use crate::plan::{BufferId, Contents, Direction, Plan, Work};
 use std::ops::Range;
 
+#[path = "verify_access.rs"]
+mod access;
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;
+
 /// Checks a schedule.
 ///
 /// # Errors
 /// [`Error::Unsound`] names the first clash.
 pub fn verify(plan: &Plan, schedule: &Schedule) -> Result<(), Error> {
     let verifier = Verifier { plan, schedule, bases: bases(plan, schedule) };
+    access::check(plan)?;
+    verifier.homes()?;
     let mut valid: Vec<bool> = plan
         .buffers
         .iter()
@@ -27,7 +37,7 @@ pub fn verify(plan: &Plan, schedule: &Schedule) -> Result<(), Error> {
         verifier.phase(phase, units)?;
         verifier.order(phase, units, &mut valid)?;
     }
-    Ok(())
+    verifier.end(&valid)
 }
 
 struct Verifier<'p> {
@@ -60,7 +70,10 @@ fn bases(plan: &Plan, schedule: &Schedule) -> Vec<usize> {
 
 #[derive(Default)]
 struct Footprint {
+    /// What is read at the place that is written, element by element.
     reads: Vec<(BufferId, Range<usize>)>,
+    /// What is read in any order.
+    loose: Vec<(BufferId, Range<usize>)>,
     writes: Vec<(BufferId, Range<usize>)>,
 }
 
@@ -69,20 +82,19 @@ impl Footprint {
         for stretch in stretches {
             let full = stretch.start()..stretch.start() + stretch.length();
             for (buffer, access) in program.loads() {
-                let range = match access {
-                    Access::Full => full.clone(),
-                    Access::Row => stretch.column..stretch.column + stretch.width,
-                    Access::Column => stretch.row..stretch.row + stretch.rows,
-                    Access::Single => 0..1,
-                };
-                self.reads.push((buffer, range));
+                match access {
+                    Access::Full => self.reads.push((buffer, full.clone())),
+                    Access::Row => self.loose.push((buffer, stretch.column..stretch.column + stretch.width)),
+                    Access::Column => self.loose.push((buffer, stretch.row..stretch.row + stretch.rows)),
+                    Access::Single => self.loose.push((buffer, 0..1)),
+                }
             }
             self.writes.extend(program.stores.iter().map(|store| (store.1, full.clone())));
         }
     }
 
     fn whole(&mut self, plan: &Plan, buffer: BufferId) {
-        self.reads.push((buffer, 0..plan.buffers[buffer.index()].layout.length()));
+        self.loose.push((buffer, 0..plan.buffers[buffer.index()].layout.length()));
     }
 }
 
@@ -166,9 +178,20 @@ impl Verifier<'_> {
         let footprints: Vec<Footprint> = units.iter().map(|unit| self.footprint(unit)).collect();
         let mut writes: Vec<(usize, usize, usize)> = Vec::new();
         let mut reads: Vec<(usize, usize, usize)> = Vec::new();
+        // Reads in any order must not meet the unit's own writes either.
+        let mut loose: Vec<(usize, usize, usize)> = Vec::new();
         for (unit, footprint) in footprints.iter().enumerate() {
             writes.extend(footprint.writes.iter().map(|write| absolute(write, unit)));
             reads.extend(footprint.reads.iter().map(|read| absolute(read, unit)));
+            loose.extend(footprint.loose.iter().map(|read| absolute(read, unit)));
+            let outside = |(buffer, range): &&(BufferId, Range<usize>)| {
+                range.end > self.plan.buffers[buffer.index()].layout.length()
+            };
+            let mut all = footprint.reads.iter().chain(&footprint.loose).chain(&footprint.writes);
+            if let Some((buffer, range)) = all.find(outside) {
+                let (step, buffer) = (units[unit].step, buffer.0);
+                return Err(self.unsound(format!("step {step} touches {range:?} of buffer {buffer}")));
+            }
         }
         writes.sort_unstable();
         let clash = |first: usize, second: usize| {
@@ -181,9 +204,12 @@ impl Verifier<'_> {
                 return Err(clash(pair[0].2, pair[1].2));
             }
         }
-        for (start, end, unit) in reads {
+        let own =
+            reads.into_iter().map(|read| (read, true)).chain(loose.into_iter().map(|read| (read, false)));
+        for ((start, end, unit), own_too) in own {
             let after = writes.partition_point(|write| write.1 <= start);
-            let met = writes[after..].iter().take_while(|write| write.0 < end).find(|write| write.2 != unit);
+            let mut met = writes[after..].iter().take_while(|write| write.0 < end);
+            let met = met.find(|write| write.2 != unit || !(own_too && (write.0, write.1) == (start, end)));
             if let Some(write) = met {
                 return Err(clash(write.2, unit));
             }
@@ -215,12 +241,56 @@ impl Verifier<'_> {
                     .map(|write| write.1.len())
                     .sum();
                 let layout = self.plan.buffers[buffer.index()].layout;
-                if written < layout.elements() {
+                if written != layout.length() {
                     return Err(
                         self.unsound(format!("step {step} writes {written} of {} numbers", layout.length()))
                     );
                 }
                 self.stands(buffer, valid);
+                // From here on it is a state's new value, which nothing in the run may read.
+                if matches!(self.plan.buffers[buffer.index()].contents, Contents::State(_)) {
+                    valid[buffer.index()] = false;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every buffer lies inside the arena, or outside it where it should.
+    fn homes(&self) -> Result<(), Error> {
+        for (number, (home, buffer)) in self.schedule.homes.iter().zip(&self.plan.buffers).enumerate() {
+            let fits = match (home, &buffer.contents) {
+                (Home::Arena(offset), Contents::Intermediate | Contents::Output(_)) => {
+                    offset.is_multiple_of(GRAIN) && offset + buffer.layout.length() <= self.schedule.arena
+                }
+                (Home::State(home), Contents::State(state)) => home == state,
+                (Home::Table(_), Contents::Table(_)) => true,
+                _ => false,
+            };
+            if !fits {
+                return Err(self.unsound(format!("buffer {number} has no room at {home:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end every output stands, every step has been done, every updated state written.
+    fn end(&self, valid: &[bool]) -> Result<(), Error> {
+        let mut done = vec![false; self.plan.steps.len()];
+        self.schedule.phases.iter().flatten().for_each(|unit| done[unit.step] = true);
+        if let Some(step) = done.iter().position(|done| !done) {
+            return Err(self.unsound(format!("step {step} is never done")));
+        }
+        for (number, buffer) in self.plan.buffers.iter().enumerate() {
+            if matches!(buffer.contents, Contents::Output(_)) && !valid[number] {
+                return Err(self.unsound(format!("output buffer {number} does not stand at the end")));
+            }
+        }
+        let written: Vec<BufferId> = self.plan.steps.iter().flat_map(|step| step.writes()).collect();
+        for (state, _) in self.plan.updated.iter().enumerate().filter(|(_, updated)| **updated) {
+            let is_it = |id: &&BufferId| self.plan.buffers[id.index()].contents == Contents::State(state);
+            if written.iter().filter(is_it).count() != 1 {
+                return Err(self.unsound(format!("state {state} is not written once")));
             }
         }
         Ok(())

@@ -241,18 +241,18 @@ mod tests {
 
     #[test]
     fn only_numbers_are_moved() {
-        let moves: [fn(Tensor<'_>); 7] = [
-            |x| drop(x.transpose()),
-            |x| drop(x.slice(&[0, 0], &[1, 1])),
-            |x| drop(x.pad(&[0, 1], &[1, 0])),
-            |x| drop(x.concatenate(&[x], 0)),
-            |x| drop(x.stretch([4, 2, 3])),
-            |x| drop(x.stop_gradient()),
-            |x| drop(x.convert().select(x, x.convert())),
+        let moves: [for<'g> fn(Tensor<'g>) -> Tensor<'g>; 7] = [
+            |x| x.transpose(),
+            |x| x.slice(&[0, 0], &[1, 1]),
+            |x| x.pad(&[0, 1], &[1, 0]),
+            |x| x.concatenate(&[x], 0),
+            |x| x.stretch([4, 2, 3]),
+            |x| x.stop_gradient(),
+            |x| x.convert().select(x, x.convert()),
         ];
         for moved in moves {
             let graph = Graph::new();
-            moved(graph.pixels("x", [2, 3]));
+            let _ = moved(graph.pixels("x", [2, 3]));
             let error = graph.check().unwrap_err().to_string();
             assert!(error.ends_with("expects f32 values, found u8"), "{error}");
         }

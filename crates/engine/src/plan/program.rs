@@ -58,6 +58,10 @@ pub enum Instruction {
     Select(Value, Value, Value),
     /// a · b + c
     MultiplyAdd(Value, Value, Value),
+    /// a − b · c, by (b, c, a)
+    MultiplySubtractFrom(Value, Value, Value),
+    /// a where |a| > b, else 0
+    Flush(Value, Value),
     /// a / (√b + c)
     DivideSquareRootAdd(Value, Value, Value),
 }
@@ -67,9 +71,10 @@ impl Instruction {
     pub fn operands(&self) -> Vec<Value> {
         match *self {
             Instruction::Unary(_, a) => vec![a],
-            Instruction::Binary(_, a, b) => vec![a, b],
+            Instruction::Binary(_, a, b) | Instruction::Flush(a, b) => vec![a, b],
             Instruction::Select(a, b, c)
             | Instruction::MultiplyAdd(a, b, c)
+            | Instruction::MultiplySubtractFrom(a, b, c)
             | Instruction::DivideSquareRootAdd(a, b, c) => vec![a, b, c],
             _ => vec![],
         }
@@ -81,6 +86,10 @@ impl Instruction {
             Instruction::Binary(binary, a, b) => Instruction::Binary(binary, map(a), map(b)),
             Instruction::Select(a, b, c) => Instruction::Select(map(a), map(b), map(c)),
             Instruction::MultiplyAdd(a, b, c) => Instruction::MultiplyAdd(map(a), map(b), map(c)),
+            Instruction::MultiplySubtractFrom(a, b, c) => {
+                Instruction::MultiplySubtractFrom(map(a), map(b), map(c))
+            }
+            Instruction::Flush(a, b) => Instruction::Flush(map(a), map(b)),
             Instruction::DivideSquareRootAdd(a, b, c) => {
                 Instruction::DivideSquareRootAdd(map(a), map(b), map(c))
             }
@@ -102,6 +111,8 @@ impl Instruction {
             Instruction::Binary(binary, ..) => binary.name(),
             Instruction::Select(..) => "select",
             Instruction::MultiplyAdd(..) => "fma",
+            Instruction::MultiplySubtractFrom(..) => "fnma",
+            Instruction::Flush(..) => "flush",
             Instruction::DivideSquareRootAdd(..) => "div_sqrt_add",
         }
     }
@@ -146,7 +157,13 @@ impl Program {
     pub fn operations(&self) -> usize {
         self.instructions
             .iter()
-            .map(|i| if matches!(i, Instruction::MultiplyAdd(..)) { 2 } else { usize::from(i.computes()) })
+            .map(|i| {
+                if matches!(i, Instruction::MultiplyAdd(..) | Instruction::MultiplySubtractFrom(..)) {
+                    2
+                } else {
+                    usize::from(i.computes())
+                }
+            })
             .sum()
     }
 
@@ -178,12 +195,20 @@ impl Program {
     fn join_multiply_add(&mut self) {
         for at in 0..self.instructions.len() {
             let uses = self.uses();
-            let Instruction::Binary(Binary::Add, left, right) = self.instructions[at] else { continue };
+            let Instruction::Binary(sum @ (Binary::Add | Binary::Subtract), left, right) =
+                self.instructions[at]
+            else {
+                continue;
+            };
             let product = |value: Value| match self.instructions[value] {
                 Instruction::Binary(Binary::Multiply, a, b) if uses[value] == 1 => Some((a, b)),
                 _ => None,
             };
-            if let Some((a, b)) = product(left) {
+            if sum == Binary::Subtract {
+                if let Some((a, b)) = product(right) {
+                    self.instructions[at] = Instruction::MultiplySubtractFrom(a, b, left);
+                }
+            } else if let Some((a, b)) = product(left) {
                 self.instructions[at] = Instruction::MultiplyAdd(a, b, right);
             } else if let Some((a, b)) = product(right) {
                 self.instructions[at] = Instruction::MultiplyAdd(a, b, left);
@@ -201,6 +226,20 @@ impl Program {
             let Instruction::Unary(Unary::SquareRoot, inner) = self.instructions[left] else { continue };
             if uses[divisor] == 1 && uses[left] == 1 {
                 self.instructions[at] = Instruction::DivideSquareRootAdd(numerator, inner, right);
+            }
+        }
+    }
+
+    /// select(|a| > b, a, 0)
+    fn join_flush(&mut self) {
+        for at in 0..self.instructions.len() {
+            let Instruction::Select(condition, value, zero) = self.instructions[at] else { continue };
+            let Instruction::Binary(Binary::Greater, magnitude, bound) = self.instructions[condition] else {
+                continue;
+            };
+            let zero = self.instructions[zero] == Instruction::Constant(0);
+            if zero && self.instructions[magnitude] == Instruction::Unary(Unary::Absolute, value) {
+                self.instructions[at] = Instruction::Flush(value, bound);
             }
         }
     }

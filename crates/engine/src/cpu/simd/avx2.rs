@@ -47,6 +47,10 @@ impl Simd for Avx2 {
         _mm256_fmadd_ps(a, b, c)
     }
     #[inline(always)]
+    unsafe fn fnma(a: __m256, b: __m256, c: __m256) -> __m256 {
+        _mm256_fnmadd_ps(a, b, c)
+    }
+    #[inline(always)]
     unsafe fn sqrt(a: __m256) -> __m256 {
         _mm256_sqrt_ps(a)
     }

@@ -47,6 +47,10 @@ impl Simd for Avx512 {
         _mm512_fmadd_ps(a, b, c)
     }
     #[inline(always)]
+    unsafe fn fnma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        _mm512_fnmadd_ps(a, b, c)
+    }
+    #[inline(always)]
     unsafe fn sqrt(a: __m512) -> __m512 {
         _mm512_sqrt_ps(a)
     }

@@ -107,6 +107,8 @@ pub trait Simd: Copy {
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c, rounded once where the instruction set can
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// c − a · b, rounded once where the instruction set can
+    unsafe fn fnma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// √a
     unsafe fn sqrt(a: Self::V) -> Self::V;
     /// a / (√b + c), within 4 ulp: what adaptive optimisers divide by

@@ -47,6 +47,10 @@ impl Simd for Neon {
         vfmaq_f32(c, a, b)
     }
     #[inline(always)]
+    unsafe fn fnma(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        vfmsq_f32(c, a, b)
+    }
+    #[inline(always)]
     unsafe fn sqrt(a: float32x4_t) -> float32x4_t {
         vsqrtq_f32(a)
     }

@@ -62,6 +62,10 @@ impl Simd for Plain {
         std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
     }
     #[inline(always)]
+    unsafe fn fnma(a: V, b: V, c: V) -> V {
+        std::array::from_fn(|lane| c[lane] - a[lane] * b[lane])
+    }
+    #[inline(always)]
     unsafe fn sqrt(a: V) -> V {
         a.map(f32::sqrt)
     }

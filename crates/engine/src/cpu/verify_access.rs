@@ -1,0 +1,129 @@
+//! Whether every access of a plan fits the layout of the buffer that it goes to.
+
+use crate::error::Error;
+use crate::plan::layout::Layout;
+use crate::plan::program::{Access, Instruction, Program};
+use crate::plan::{BufferId, Contents, Direction, Move, Operand, Piece, Plan, Step, Work};
+
+/// Checks every step of a plan.
+///
+/// # Errors
+/// [`Error::Unsound`] names the first step that does not fit.
+pub fn check(plan: &Plan) -> Result<(), Error> {
+    for (number, step) in plan.steps.iter().enumerate() {
+        let layout = |buffer: BufferId| plan.buffers.get(buffer.index()).map(|buffer| buffer.layout);
+        let fits = Fits { plan, layout: &layout };
+        if !fits.step(step) {
+            return Err(Error::Unsound { what: format!("step {number} reads or writes past a layout") });
+        }
+    }
+    Ok(())
+}
+
+struct Fits<'p> {
+    plan: &'p Plan,
+    layout: &'p dyn Fn(BufferId) -> Option<Layout>,
+}
+
+impl Fits<'_> {
+    fn step(&self, step: &Step) -> bool {
+        let stored = step.program.stores.iter();
+        let stored = stored.clone().all(|store| (self.layout)(store.1) == Some(step.domain))
+            && stored.clone().all(|store| !matches!(self.contents(store.1), Some(Contents::Table(_)) | None));
+        stored && self.program(&step.program, step.domain) && self.work(&step.work, step.domain)
+    }
+
+    fn contents(&self, buffer: BufferId) -> Option<&Contents> {
+        self.plan.buffers.get(buffer.index()).map(|buffer| &buffer.contents)
+    }
+
+    fn program(&self, program: &Program, domain: Layout) -> bool {
+        program.instructions.iter().enumerate().all(|(at, instruction)| {
+            let fits = match *instruction {
+                Instruction::Load(buffer, access) => {
+                    let row = |columns| Some(Layout { rows: 1, columns });
+                    let expected = match access {
+                        Access::Full => Some(domain),
+                        Access::Row => row(domain.columns),
+                        Access::Column => row(domain.rows),
+                        Access::Single => row(1),
+                    };
+                    (self.layout)(buffer) == expected
+                }
+                Instruction::Feed(input) => self.input(input) == Some(domain.elements()),
+                Instruction::Random { row_ids, columns, .. } => {
+                    let rows = domain.elements() / columns.max(1);
+                    self.input(row_ids) == Some(rows) && rows * columns == domain.elements()
+                }
+                Instruction::Position { stride, size } => stride > 0 && size > 0,
+                Instruction::Scalar(scalar) => scalar < self.plan.scalars.len(),
+                _ => true,
+            };
+            fits && instruction.operands().iter().all(|operand| *operand < at)
+        })
+    }
+
+    /// Elements of an input.
+    fn input(&self, number: usize) -> Option<usize> {
+        self.plan.inputs.get(number).map(|port| port.shape.elements())
+    }
+
+    fn work(&self, work: &Work, domain: Layout) -> bool {
+        match work {
+            Work::Map => true,
+            Work::Product { left, right, inner } => self.product(left, right, *inner, domain),
+            Work::Reduce { direction, before, source, .. } => {
+                let results = match direction {
+                    Direction::AlongRows => source.rows,
+                    Direction::DownColumns => source.columns,
+                };
+                domain == Layout { rows: 1, columns: results } && self.program(before, *source)
+            }
+            Work::Move(moved, to) => self.moved(moved, *to, domain),
+            Work::Gather { table, indices, to, columns } => self.rows(*table, *to, *indices, *columns),
+            Work::ScatterAdd { rows, indices, to, columns } => self.rows(*to, *rows, *indices, *columns),
+        }
+    }
+
+    fn product(&self, left: &Operand, right: &Operand, inner: usize, domain: Layout) -> bool {
+        let lies =
+            |operand: &Operand| (self.layout)(operand.buffer) == Some(matrix(operand.rows, operand.columns));
+        let turned = |operand: &Operand| match operand.transposed {
+            false => (operand.rows, operand.columns),
+            true => (operand.columns, operand.rows),
+        };
+        let ((rows, inner_left), (inner_right, columns)) = (turned(left), turned(right));
+        let same = inner_left == inner && inner_right == inner && inner > 0;
+        same && lies(left) && lies(right) && domain == matrix(rows, columns)
+    }
+
+    fn moved(&self, moved: &Move, to: BufferId, domain: Layout) -> bool {
+        let whole = (self.layout)(to) == Some(domain) && moved.shape.elements() == domain.elements();
+        whole && moved.pieces.iter().all(|piece| self.piece(piece, moved))
+    }
+
+    fn piece(&self, piece: &Piece, moved: &Move) -> bool {
+        let sizes = moved.shape.sizes();
+        let inside = (0..sizes.len()).all(|at| piece.start[at] < piece.end[at] && piece.end[at] <= sizes[at]);
+        let steps = |at: usize| piece.strides[at] * (piece.end[at] - piece.start[at] - 1);
+        let last = |()| piece.offset + (0..sizes.len()).map(steps).sum::<usize>();
+        let Some(layout) = (self.layout)(piece.buffer) else { return false };
+        let columns = if piece.columns == 1 { layout.elements() } else { piece.columns };
+        inside && columns == layout.columns && last(()) < layout.elements()
+    }
+
+    fn rows(&self, table: BufferId, picked: BufferId, indices: usize, columns: usize) -> bool {
+        let (Some(table), Some(picked), Some(count)) =
+            ((self.layout)(table), (self.layout)(picked), self.input(indices))
+        else {
+            return false;
+        };
+        let rows = table.elements() / columns.max(1);
+        rows > 0 && table == matrix(rows, columns) && picked == matrix(count, columns)
+    }
+}
+
+/// How a matrix lies: a single column as a single row.
+fn matrix(rows: usize, columns: usize) -> Layout {
+    if columns == 1 { Layout { rows: 1, columns: rows } } else { Layout { rows, columns } }
+}

@@ -1,0 +1,204 @@
+//! The verifier refuses what would break: every test corrupts a sound schedule in one place.
+
+use super::*;
+use crate::graph::Graph;
+use crate::plan::program::Instruction;
+
+/// Two dense layers, softmax, a loss, momentum behind a norm clip, a gather: products, maps, reductions, movement, commits.
+fn sound() -> (Plan, Schedule) {
+    let graph = Graph::new();
+    let x = graph.input("x", [300, 70]);
+    let (v, w) = (graph.state("v", [70, 130]), graph.state("w", [130, 9]));
+    let table = graph.state("table", [40, 9]);
+    let h = x.matmul(v).tanh();
+    let y = (h.matmul(w) + table.gather(graph.indices("i", [300]))).exp();
+    let y = y / y.sum(&[1]);
+    let loss = (y.square().sum_all() + h.transpose().slice(&[1, 1], &[100, 200]).sum_all()) * 0.01;
+    graph.output("loss", loss);
+    graph.output("h", h);
+    let weights = [v, w, table];
+    let gradients = graph.gradient(loss, &weights).unwrap();
+    let norm = gradients.iter().fold(graph.constant(0.0), |sum, g| sum + g.square().sum_all());
+    for (w, g) in weights.iter().zip(&gradients) {
+        graph.update(*w, *w - *g / (norm.sqrt() + 1.0));
+    }
+    let plan = Plan::new(&graph).unwrap();
+    let schedule = Schedule::new(&plan);
+    verify(&plan, &schedule).unwrap();
+    (plan, schedule)
+}
+
+#[track_caller]
+fn refused(plan: &Plan, schedule: &Schedule, expected: &str) {
+    let error = verify(plan, schedule).expect_err(expected).to_string();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn a_missing_unit_is_found() {
+    let (plan, schedule) = sound();
+    let phases = schedule.phases.len();
+    for phase in 0..phases {
+        for unit in 0..schedule.phases[phase].len() {
+            let (plan, mut schedule) = sound();
+            schedule.phases[phase].remove(unit);
+            assert!(verify(&plan, &schedule).is_err(), "phase {phase}, unit {unit}");
+        }
+    }
+    drop(plan);
+}
+
+#[test]
+fn a_unit_done_twice_is_found() {
+    let (_, schedule) = sound();
+    for phase in 0..schedule.phases.len() {
+        for unit in 0..schedule.phases[phase].len() {
+            let (plan, mut schedule) = sound();
+            let again = schedule.phases[phase][unit];
+            schedule.phases[phase].push(again);
+            refused(&plan, &schedule, "touch the same memory");
+        }
+    }
+}
+
+#[test]
+fn a_step_too_early_is_found() {
+    let (plan, _) = sound();
+    for step in 0..plan.steps.len() {
+        let (plan, mut schedule) = sound();
+        let phase = schedule.phase_of[step];
+        if phase == 0 {
+            continue;
+        }
+        let moved: Vec<Unit> = schedule.phases[phase].extract_if(.., |unit| unit.step == step).collect();
+        schedule.phases[phase - 1].extend(moved);
+        assert!(verify(&plan, &schedule).is_err(), "step {step}");
+    }
+}
+
+#[test]
+fn a_step_too_late_is_found() {
+    let (plan, schedule) = sound();
+    let last = schedule.phases.len() - 1;
+    let mut found = 0;
+    for step in 0..plan.steps.len() {
+        let (plan, mut schedule) = sound();
+        let phase = schedule.phase_of[step];
+        let read_later = plan.steps.iter().any(|later| later.after.contains(&step));
+        let moved: Vec<Unit> = schedule.phases[phase].extract_if(.., |unit| unit.step == step).collect();
+        schedule.phases[last].extend(moved);
+        if read_later && phase < last {
+            assert!(verify(&plan, &schedule).is_err(), "step {step}");
+            found += 1;
+        }
+    }
+    assert!(found > 5);
+}
+
+/// Every pair of buffers that are alive together, put at one address.
+#[test]
+fn buffers_that_share_memory_while_alive_are_found() {
+    let (plan, schedule) = sound();
+    let lives: Vec<(usize, usize)> = (0..plan.buffers.len())
+        .map(|number| {
+            let touches = |step: &&usize| {
+                let step = &plan.steps[**step];
+                step.reads().iter().chain(&step.writes()).any(|buffer| buffer.index() == number)
+            };
+            let phases = (0..plan.steps.len()).collect::<Vec<_>>();
+            let phases: Vec<usize> =
+                phases.iter().filter(touches).map(|step| schedule.phase_of[*step]).collect();
+            let output = matches!(plan.buffers[number].contents, Contents::Output(_));
+            let last = if output { usize::MAX } else { phases.iter().copied().max().unwrap() };
+            (phases.iter().copied().min().unwrap(), last)
+        })
+        .collect();
+    let mut pairs = 0;
+    for a in 0..plan.buffers.len() {
+        for b in 0..plan.buffers.len() {
+            let (Home::Arena(_), Home::Arena(to)) = (schedule.homes[a], schedule.homes[b]) else { continue };
+            let room = to + plan.buffers[a].layout.length() <= schedule.arena;
+            if a == b || !room || lives[a].0 > lives[b].1 || lives[b].0 > lives[a].1 {
+                continue;
+            }
+            let mut corrupt = Schedule::new(&plan);
+            corrupt.homes[a] = Home::Arena(to);
+            assert!(verify(&plan, &corrupt).is_err(), "buffers {a} and {b}");
+            pairs += 1;
+        }
+    }
+    assert!(pairs > 50, "{pairs}");
+}
+
+#[test]
+fn a_buffer_past_the_arena_is_found() {
+    let (plan, mut schedule) = sound();
+    schedule.arena -= GRAIN;
+    refused(&plan, &schedule, "has no room");
+}
+
+#[test]
+fn accesses_that_do_not_fit_are_found() {
+    let (plan, _) = sound();
+    let mut corrupted = 0;
+    for step in 0..plan.steps.len() {
+        for at in 0..plan.steps[step].program.instructions.len() {
+            let (mut plan, schedule) = sound();
+            if let Instruction::Load(_, access) = &mut plan.steps[step].program.instructions[at] {
+                let before = *access;
+                *access = if before == Access::Row { Access::Full } else { Access::Row };
+                refused(&plan, &schedule, "past a layout");
+                corrupted += 1;
+            }
+        }
+        let (mut plan, schedule) = sound();
+        match &mut plan.steps[step].work {
+            Work::Product { inner, .. } => *inner += 1,
+            Work::Gather { columns, .. } | Work::ScatterAdd { columns, .. } => *columns += 1,
+            Work::Move(moved, _) => moved.pieces[0].offset += 100_000,
+            Work::Reduce { source, .. } => source.rows += 1,
+            Work::Map => continue,
+        }
+        refused(&plan, &schedule, "past a layout");
+        corrupted += 1;
+    }
+    assert!(corrupted > 20, "{corrupted}");
+}
+
+/// The old weight is read by a product after it has been overwritten.
+#[test]
+fn a_state_read_after_its_update_is_found() {
+    let graph = Graph::new();
+    let (x, w) = (graph.input("x", [64, 64]), graph.state("w", [64, 64]));
+    graph.output("y", x.matmul(w).tanh().matmul(w));
+    graph.update(w, w * 0.5);
+    let plan = Plan::new(&graph).unwrap();
+    let mut schedule = Schedule::new(&plan);
+    verify(&plan, &schedule).unwrap();
+    let writes = |step: usize| {
+        plan.steps[step]
+            .writes()
+            .iter()
+            .any(|buffer| matches!(plan.buffers[buffer.index()].contents, Contents::State(_)))
+    };
+    let step = (0..plan.steps.len()).find(|step| writes(*step)).unwrap();
+    let phase = schedule.phase_of[step];
+    let units = schedule.phases.remove(phase);
+    schedule.phases.insert(0, units);
+    refused(&plan, &schedule, "before it stands");
+}
+
+/// A product may not write over its own operand, even where one unit does all of it.
+#[test]
+fn a_unit_that_writes_what_it_reads_elsewhere_is_found() {
+    let graph = Graph::new();
+    let w = graph.state("w", [8, 8]);
+    graph.update(w, w.matmul(w));
+    let mut plan = Plan::new(&graph).unwrap();
+    verify(&plan, &Schedule::new(&plan)).unwrap();
+    let state = plan.buffers.iter().position(|buffer| buffer.contents == Contents::State(0)).unwrap();
+    plan.steps.truncate(1);
+    plan.steps[0].program.stores[0].1 = BufferId(state as u32);
+    let schedule = Schedule::new(&plan);
+    refused(&plan, &schedule, "touch the same memory");
+}
