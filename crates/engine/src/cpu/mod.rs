@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod executable;
+mod listing;
 mod math;
 mod memory;
 mod movement;
@@ -20,6 +21,7 @@ mod tile;
 mod verify;
 
 pub use executable::{Executable, Feed, Run};
+pub use listing::ListedStep;
 pub use simd::Level;
 pub use states::States;
 pub use threads::Pool;

@@ -98,6 +98,9 @@ impl Footprint {
     }
 }
 
+/// From and to which address, by which unit, in which buffer.
+type Touch = (usize, usize, usize, BufferId);
+
 impl Verifier<'_> {
     fn footprint(&self, unit: &Unit) -> Footprint {
         let mut footprint = Footprint::default();
@@ -173,13 +176,13 @@ impl Verifier<'_> {
     fn phase(&self, phase: usize, units: &[Unit]) -> Result<(), Error> {
         let absolute = |(buffer, range): &(BufferId, Range<usize>), unit: usize| {
             let base = self.bases[buffer.index()];
-            (base + range.start, base + range.end, unit)
+            (base + range.start, base + range.end, unit, *buffer)
         };
         let footprints: Vec<Footprint> = units.iter().map(|unit| self.footprint(unit)).collect();
-        let mut writes: Vec<(usize, usize, usize)> = Vec::new();
-        let mut reads: Vec<(usize, usize, usize)> = Vec::new();
+        let mut writes: Vec<Touch> = Vec::new();
+        let mut reads: Vec<Touch> = Vec::new();
         // Reads in any order must not meet the unit's own writes either.
-        let mut loose: Vec<(usize, usize, usize)> = Vec::new();
+        let mut loose: Vec<Touch> = Vec::new();
         for (unit, footprint) in footprints.iter().enumerate() {
             writes.extend(footprint.writes.iter().map(|write| absolute(write, unit)));
             reads.extend(footprint.reads.iter().map(|read| absolute(read, unit)));
@@ -206,10 +209,11 @@ impl Verifier<'_> {
         }
         let own =
             reads.into_iter().map(|read| (read, true)).chain(loose.into_iter().map(|read| (read, false)));
-        for ((start, end, unit), own_too) in own {
+        for ((start, end, unit, buffer), in_place) in own {
             let after = writes.partition_point(|write| write.1 <= start);
             let mut met = writes[after..].iter().take_while(|write| write.0 < end);
-            let met = met.find(|write| write.2 != unit || !(own_too && (write.0, write.1) == (start, end)));
+            // Kernels read an element before they write it, but know of this only if both go to one buffer.
+            let met = met.find(|write| !(in_place && **write == (start, end, unit, buffer)));
             if let Some(write) = met {
                 return Err(clash(write.2, unit));
             }

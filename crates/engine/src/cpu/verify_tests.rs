@@ -144,6 +144,10 @@ fn accesses_that_do_not_fit_are_found() {
     for step in 0..plan.steps.len() {
         for at in 0..plan.steps[step].program.instructions.len() {
             let (mut plan, schedule) = sound();
+            // In one row, a row is all there is.
+            if plan.steps[step].domain.rows == 1 {
+                continue;
+            }
             if let Instruction::Load(_, access) = &mut plan.steps[step].program.instructions[at] {
                 let before = *access;
                 *access = if before == Access::Row { Access::Full } else { Access::Row };

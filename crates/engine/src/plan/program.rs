@@ -173,6 +173,7 @@ impl Program {
             self.join_multiply_add();
             self.join_divide_square_root();
         }
+        self.join_flush();
         self.drop_unused();
     }
 

@@ -225,7 +225,7 @@ fn what_cannot_be_fitted_is_refused() {
     assert_eq!(nothing.to_string(), "pca: expected rows, found 0 rows of 3 features");
     for value in [f32::NAN, f32::INFINITY, f32::MAX] {
         let rows = Rows { features: 2, values: vec![0.0, 1.0, value, -value, 3.0, 1.0] };
-        for (wide, components) in [(false, 1), (true, 1), (false, 0), (true, 0)] {
+        for (wide, components) in [(false, 0), (false, 1), (true, 1)] {
             assert_eq!(rows.fit_as(wide, components, 1).unwrap_err(), PcaError::NotFinite, "{value} {wide}");
         }
     }

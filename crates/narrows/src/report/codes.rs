@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::html::{coordinate, escape, whole};
 use super::page::Section;
 use super::sheet::{Ink, Sheet};
-use super::{CodeMap, ReportError, ReportInput, palette};
+use super::{CodeMap, PictureShape, ReportError, ReportInput, palette};
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 526.0;
@@ -22,15 +22,19 @@ const MOST_NAMES: usize = 20;
 /// Longest side of a picture on the sheet.
 const LONGEST: usize = 28;
 
+/// The most points that are drawn, with their rows as pictures of that shape.
+pub(super) fn most_points(picture: Option<PictureShape>) -> usize {
+    match picture {
+        Some(shape) if shape.channels > 1 => MOST_COLOUR_PICTURES,
+        _ => MOST_POINTS,
+    }
+}
+
 /// The section with the map, when there are codes.
 pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Option<Section>, ReportError> {
     let Some(codes) = input.codes.as_ref().filter(|codes| !codes.points.is_empty()) else { return Ok(None) };
     let sheet_shape = input.picture.filter(|_| codes.thumbnails.len() == codes.points.len());
-    let most = match sheet_shape {
-        Some(shape) if shape.channels > 1 => MOST_COLOUR_PICTURES,
-        _ => MOST_POINTS,
-    };
-    let every = codes.points.len().div_ceil(most).max(1);
+    let every = codes.points.len().div_ceil(most_points(sheet_shape)).max(1);
     let rows: Vec<usize> = (0..codes.points.len())
         .step_by(every)
         .filter(|row| codes.points[*row].0.is_finite() && codes.points[*row].1.is_finite())
@@ -43,7 +47,7 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
         None => None,
     };
     let places = places(codes, &rows);
-    let html = format!("{}{}", about(codes, rows.len()), map(codes, &places, sheet.as_ref()));
+    let html = format!("{}{}", about(codes, rows.len(), input.classes.is_some()), map(codes, &places, sheet.as_ref()));
     sheets.extend(sheet);
     Ok(Some(Section { id: "codes", title: "The codes", html }))
 }
@@ -74,7 +78,7 @@ fn places(codes: &CodeMap, rows: &[usize]) -> (Axis, Axis, Vec<Place>) {
 }
 
 /// The sentence above the map, and the legend.
-fn about(codes: &CodeMap, shown: usize) -> String {
+fn about(codes: &CodeMap, shown: usize, classifier: bool) -> String {
     let mut text = escape(&codes.about);
     if shown < codes.points.len() {
         text.push_str(&format!(
@@ -83,8 +87,10 @@ fn about(codes: &CodeMap, shown: usize) -> String {
             whole(codes.points.len() as f64)
         ));
     }
-    if codes.labels.is_some() {
-        text.push_str(" Colours are labels; an autoencoder has not seen them.");
+    match (codes.labels.is_some(), classifier) {
+        (true, true) => text.push_str(" Colours are the true classes."),
+        (true, false) => text.push_str(" Colours are labels; the autoencoder has not seen them."),
+        (false, _) => {}
     }
     let mut html = if text.trim().is_empty() { String::new() } else { format!("<p>{}</p>\n", text.trim()) };
     if codes.labels.is_some() && codes.label_names.len() <= MOST_NAMES {

@@ -22,9 +22,10 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
     let mut about = String::from(
         "Each tile is one unit of the first layer: orange where a larger input excites it, blue where it inhibits it.",
     );
-    if shown.len() < input.filters.len() {
-        let all = whole(input.filters.len() as f64);
-        about.push_str(&format!(" The first {} of {all} units are shown.", shown.len()));
+    let all = input.filters.len().max(input.filters_of);
+    if shown.len() < all {
+        let (count, all) = (shown.len(), whole(all as f64));
+        about.push_str(&format!(" These are the {count} of {all} units with the largest weights."));
     }
     let (sheet, class) = match input.picture {
         Some(shape) => (Sheet::draw("filters", shown, shape, Ink::Signed, 12, LONGEST)?, "tiles"),
@@ -38,7 +39,7 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
     };
     let mut html = format!("<p>{about}</p>\n<div class=\"{class}\">\n");
     for index in 0..shown.len() {
-        html.push_str(&sheet.tile(index, &format!("weights of unit {}", index + 1)));
+        html.push_str(&sheet.tile(index, &format!("weights of one unit, {}", index + 1)));
         html.push('\n');
     }
     sheets.push(sheet);

@@ -23,6 +23,8 @@ pub struct ReportInput {
     pub comparison: Comparison,
     /// Incoming weights of first-layer units, one list a unit, as long as a row.
     pub filters: Vec<Vec<f32>>,
+    /// Units of the first layer, of which `filters` may hold only those with the largest weights; 0 when it holds all.
+    pub filters_of: usize,
     /// The codes as points of a plane.
     pub codes: Option<CodeMap>,
     /// For a classifier: what was taken for what.

@@ -1,11 +1,12 @@
 //! The report: one self-contained HTML page on what a model learned, and its pictures as PNG files.
 //!
-//! Pure rendering: a [`ReportInput`] of plain values goes in, text and bytes come out; nothing here knows a model, the
-//! engine, a clock or the network. The page asks for nothing (its content policy forbids it), is readable on a phone,
+//! Two halves: [`of_model`] (`build`) makes a [`ReportInput`] of plain values from a model and rows; the rest is pure
+//! rendering from it to text and bytes and knows no model, no engine, no clock and no network. The page asks for nothing (its content policy forbids it), is readable on a phone,
 //! in light and dark, and needs its few lines of script only for the pictures under the pointer. Each section of the
 //! page is one file with a function from the input to a `Section`, and one line in `page.rs`.
 
 mod axis;
+mod build;
 mod classes;
 mod codes;
 mod comparison;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use build::of_model;
 pub use input::{
     ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Mistake, PictureShape, ReportInput, Verdict,
 };

@@ -90,6 +90,7 @@ fn autoencoder() -> ReportInput {
             pca: shown.map(|(label, row)| picture(*label, *row, 3.0)).collect(),
         },
         filters: (0..64).map(filter).collect(),
+        filters_of: 1000,
         codes: Some(CodeMap {
             points: rows.iter().map(point).collect(),
             labels: Some(rows.iter().map(|(label, _)| *label as u32).collect()),

@@ -1,0 +1,150 @@
+//! What `[RECIPE|PATH]` means: a built-in recipe, a recipe's TOML file, or data to train on with the defaults.
+
+use crate::arguments::{Settings, recipe_names};
+use crate::failure::Failure;
+use narrows::data::{DataError, Source, load};
+use narrows::recipe::{Recipe, SourceKind};
+use std::path::{Path, PathBuf};
+
+/// A recipe and where its rows come from.
+#[derive(Debug)]
+pub struct Choice {
+    /// The recipe, settings laid over it.
+    pub recipe: Recipe,
+    /// The data, if any were named.
+    pub data: Option<PathBuf>,
+}
+
+/// The recipe that is trained when none is named.
+const FIRST: &str = "glyphs";
+
+/// Finds out what was meant.
+///
+/// # Errors
+/// A name that is neither a recipe nor a file; a recipe with problems.
+pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> Result<Choice, Failure> {
+    let name = named.unwrap_or(FIRST);
+    let path = Path::new(name);
+    let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+    let (mut recipe, mut named_data) = if let Some(text) = Recipe::built_in(name) {
+        (Recipe::parse(text, &settings.set)?, None)
+    } else if is_toml && !path.is_dir() {
+        let recipe = Recipe::parse(&read(path)?, &settings.set)
+            .map_err(|problems| Failure::from(problems).of(name))?;
+        (recipe, None)
+    } else if path.exists() {
+        (Recipe::parse("", &settings.set)?, Some(path.to_path_buf()))
+    } else {
+        return Err(neither(name, path));
+    };
+    if recipe.name.is_empty() {
+        recipe.name = stem(path);
+    }
+    if let (Some(_), Some(_)) = (&named_data, data) {
+        return Err(Failure::new(
+            format!("data named twice: {name} and --data"),
+            "name a recipe and --data, or the data alone",
+        ));
+    }
+    if let Some(data) = data {
+        named_data = Some(data.to_path_buf());
+    }
+    let data = named_data.or_else(|| recipe.data.path.as_ref().map(PathBuf::from));
+    if data.is_some() && recipe.data.source == SourceKind::Glyphs {
+        use_other_data(&mut recipe, settings);
+    }
+    Ok(Choice { recipe, data })
+}
+
+impl Choice {
+    /// Loads the rows.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self) -> Result<Source, Failure> {
+        Ok(load(self.data.as_deref(), &self.recipe.data.options(self.recipe.train.seed))?)
+    }
+}
+
+/// A recipe that draws its rows is run on others: how many it would have drawn is no limit to them.
+fn use_other_data(recipe: &mut Recipe, settings: &Settings) {
+    recipe.data.source = SourceKind::Auto;
+    if !settings.names("data.rows") {
+        recipe.data.rows = None;
+    }
+    if !settings.names("data.test_rows") {
+        recipe.data.test_rows = None;
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|source| {
+        let path = path.to_path_buf();
+        match source.kind() {
+            std::io::ErrorKind::NotFound => DataError::Missing { path }.into(),
+            std::io::ErrorKind::InvalidData => Failure::new(
+                format!("{}: expected a recipe in TOML, found bytes that are no text", path.display()),
+                "give a recipe's name, a TOML file, or data with --data PATH",
+            ),
+            _ => DataError::Unreadable { path, source }.into(),
+        }
+    })
+}
+
+/// Something that looks like a path was meant as one.
+fn neither(name: &str, path: &Path) -> Failure {
+    if name.contains(std::path::MAIN_SEPARATOR) || path.extension().is_some() {
+        return DataError::Missing { path: path.to_path_buf() }.into();
+    }
+    let hint = did_you_mean(name)
+        .unwrap_or_else(|| format!("built-in recipes: {}; or give the path of your data", recipe_names()));
+    Failure::new(format!("{name}: there is no recipe and no file or folder of that name"), hint)
+}
+
+/// The recipe that was probably meant.
+pub fn did_you_mean(name: &str) -> Option<String> {
+    Recipe::nearest_built_in(name).map(|nearest| format!("did you mean {nearest}?"))
+}
+
+/// The name without folders and endings: `faces.csv.gz` is `faces`.
+fn stem(path: &Path) -> String {
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match name.split_once('.') {
+        Some((stem, _)) if !stem.is_empty() && !absolute.is_dir() => stem.to_owned(),
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none() -> Settings {
+        Settings::default()
+    }
+
+    #[test]
+    fn without_a_name_glyphs_are_meant() {
+        let choice = choose(None, None, &none()).unwrap();
+        assert_eq!((choice.recipe.name.as_str(), choice.data), ("glyphs", None));
+        assert_eq!(choice.recipe.data.rows, Some(12000));
+    }
+
+    #[test]
+    fn a_recipe_that_draws_takes_all_rows_of_other_data() {
+        let there = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let choice = choose(Some("glyphs"), Some(there), &none()).unwrap();
+        assert_eq!((choice.recipe.data.rows, choice.recipe.data.source), (None, SourceKind::Auto));
+        let limited = Settings { set: vec![("data.rows".to_owned(), "50".to_owned())] };
+        assert_eq!(choose(Some("glyphs"), Some(there), &limited).unwrap().recipe.data.rows, Some(50));
+    }
+
+    #[test]
+    fn data_are_named_after_their_file() {
+        assert_eq!(stem(Path::new("x/faces.csv.gz")), "faces");
+        assert_eq!(stem(Path::new("x/.hidden")), ".hidden");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/..");
+        assert_eq!(stem(&folder), "cli");
+    }
+}

@@ -1,0 +1,291 @@
+//! From a trained model and the rows that judge it to a report's input; the only file here that knows models.
+//!
+//! Rows that are shown come from the test part, spread over it, and the choice depends on nothing but their labels and
+//! number: the same model and rows make the same page. Labels colour points and name classes; no model hears them here.
+
+mod codes;
+mod facts;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+
+use super::html::whole;
+use super::{ClassFigures, Comparison, EpochPoint, Figure, Mistake, PictureShape, ReportInput, Verdict};
+use crate::Error;
+use crate::apply::evaluate::{fit_pca, largest, true_classes};
+use crate::apply::{Codec, Evaluation, Figures};
+use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Values};
+use crate::model_file::Description;
+use crate::train::Compute;
+
+/// Pictures, or rows of a table, that are shown beside their reconstructions; pictures fill whole bands.
+const MOST_PICTURES: usize = 24;
+const MOST_CHARTS: usize = 12;
+/// Filters that are shown.
+const MOST_FILTERS: usize = 64;
+/// Mistakes that are shown.
+const MOST_MISTAKES: usize = 24;
+/// Rows classified at once.
+const CHUNK: usize = 1024;
+
+/// Everything that a report shows of a model: what it was trained on and how, what it makes of rows that it has not
+/// learned from, beside PCA fitted on the training rows of `split`, and what its layers and codes look like.
+///
+/// `evaluation` is that of the same model on the rows that judge it: the test rows, or where there are none the
+/// validation rows, or the training rows.
+///
+/// # Errors
+///
+/// Rows of another width than the model's; for a classifier rows without labels, or with labels that it does not know;
+/// rows that PCA cannot be fitted to.
+pub fn of_model(
+    codec: &Codec,
+    source: &Source,
+    split: &Split,
+    evaluation: &Evaluation,
+    compute: &Compute,
+) -> Result<ReportInput, Error> {
+    source.train.expect_features(codec.features(), "the data")?;
+    let description = &codec.model().description;
+    let shown = Shown::new(codec, source, split);
+    let comparison = match codec.model().is_classifier() {
+        true => Comparison::default(),
+        false => comparison(&shown, (&source.train, &split.train), compute)?,
+    };
+    let recipe = &description.recipe;
+    let title = if recipe.name.is_empty() { facts::source_words(&description.source) } else { &recipe.name };
+    Ok(ReportInput {
+        title: title.to_owned(),
+        about: recipe.about.clone(),
+        facts: facts::of(codec, source),
+        verdict: Some(verdict(&shown, evaluation)),
+        history: history(description),
+        loss_name: description.output.loss_name().to_owned(),
+        best_epoch: description.best_epoch,
+        picture: shown.picture,
+        comparison,
+        filters: filters(codec),
+        filters_of: codec.network().layers[0].outputs,
+        codes: codes::map(&shown, compute)?,
+        classes: classes(&shown, evaluation)?,
+        recipe: recipe.to_toml(),
+    })
+}
+
+/// The rows that judge the model, and how their values become what the page draws.
+struct Shown<'a> {
+    codec: &'a Codec,
+    dataset: &'a Dataset,
+    /// Rows of the data set.
+    rows: &'a [u32],
+    /// What they are: "test".
+    part: &'static str,
+    picture: Option<PictureShape>,
+    /// Stored values that are black and white in a picture.
+    levels: (f32, f32),
+}
+
+impl<'a> Shown<'a> {
+    fn new(codec: &'a Codec, source: &'a Source, split: &'a Split) -> Self {
+        let (dataset, rows, part) = if !split.test.is_empty() {
+            (split.test_dataset(source), &split.test, "test")
+        } else if !split.validation.is_empty() {
+            (&source.train, &split.validation, "validation")
+        } else {
+            (&source.train, &split.train, "training")
+        };
+        let picture = match dataset.shape {
+            ItemShape::Image { height, width, channels: channels @ (1 | 3) } => {
+                Some(PictureShape { height, width, channels })
+            }
+            _ => None,
+        };
+        let levels = levels(&dataset.values, &codec.model().description.preparation);
+        Shown { codec, dataset, rows, part, picture, levels }
+    }
+
+    fn preparation(&self) -> &Preparation {
+        &self.codec.model().description.preparation
+    }
+
+    /// So many rows, in order, evenly spread over all.
+    fn spread(&self, most: usize) -> Vec<u32> {
+        let count = most.min(self.rows.len());
+        (0..count).map(|index| self.rows[index * self.rows.len() / count]).collect()
+    }
+
+    /// So many rows: the first of each class, then the second of each; evenly spread where there are no labels.
+    fn of_each_class(&self, most: usize) -> Vec<u32> {
+        let Some(labels) = &self.dataset.labels else { return self.spread(most) };
+        let mut classes = vec![Vec::new(); labels.names.len()];
+        for row in self.rows {
+            classes[labels.of_row[*row as usize] as usize].push(*row);
+        }
+        let turns = (0..self.rows.len()).take(most);
+        turns
+            .flat_map(|turn| classes.iter().filter_map(move |rows| rows.get(turn).copied()))
+            .take(most)
+            .collect()
+    }
+
+    /// Stored values of rows, one row after the other.
+    fn stored(&self, rows: &[u32]) -> Vec<f32> {
+        self.dataset.select(rows).values.to_f32()
+    }
+
+    /// Stored rows as the page draws them: pictures from 0 to 1, others in the prepared scale, where columns of
+    /// different units have their places on one axis.
+    fn draw(&self, mut stored: Vec<f32>) -> Vec<Vec<f32>> {
+        if self.picture.is_some() {
+            let (black, white) = self.levels;
+            stored.iter_mut().for_each(|value| *value = ((*value - black) / (white - black)).clamp(0.0, 1.0));
+        } else {
+            self.preparation().prepare(&mut stored);
+        }
+        self.cut(&stored)
+    }
+
+    /// The same of prepared rows.
+    fn draw_prepared(&self, mut prepared: Vec<f32>) -> Vec<Vec<f32>> {
+        if self.picture.is_none() {
+            return self.cut(&prepared);
+        }
+        self.preparation().restore(&mut prepared);
+        self.draw(prepared)
+    }
+
+    fn cut(&self, values: &[f32]) -> Vec<Vec<f32>> {
+        values.chunks_exact(self.codec.features()).map(<[f32]>::to_vec).collect()
+    }
+
+    /// "2 000 test rows"; without their name where so many others were counted.
+    fn words(&self, count: usize) -> String {
+        let part = if count == self.rows.len() { self.part } else { "" };
+        format!("{} {part} rows", whole(count as f64)).replace("  ", " ")
+    }
+}
+
+/// Stored values that are black and white: what the training rows were scaled from, 0 and 1, or else the extremes.
+fn levels(values: &Values, preparation: &Preparation) -> (f32, f32) {
+    let (low, high) = match (values, preparation) {
+        (Values::U8(_), _) => (0.0, 255.0),
+        (_, Preparation::Scale { minimum, maximum }) if minimum.len() == 1 => (minimum[0], maximum[0]),
+        (Values::F32(values), _) => {
+            let low = values.iter().copied().fold(0.0, f32::min);
+            (low, values.iter().copied().fold(1.0 + low, f32::max))
+        }
+    };
+    if low < high { (low, high) } else { (low, low + 1.0) }
+}
+
+fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
+    let rows = shown.words(evaluation.rows);
+    let figure = |name: String, value, is_model| Figure { name, value, is_model };
+    let mut text = capitalised(&evaluation.verdict) + ".";
+    let (figures_are, figures) = match &evaluation.figures {
+        Figures::Reconstruction(own) => {
+            let units = if shown.codec.code() == 1 { "unit" } else { "units" };
+            let pca = format!("PCA, {} {units}", whole(shown.codec.code() as f64));
+            let figures = vec![
+                figure("this model".to_owned(), own.squared_error, true),
+                figure(pca, own.baselines.pca.squared_error, false),
+                figure("the mean".to_owned(), own.baselines.mean.squared_error, false),
+            ];
+            (format!("squared error a row on {rows}, in the prepared scale; lower is better"), figures)
+        }
+        Figures::Classification(own) => {
+            text.push_str(&format!(" Cross-entropy: {} a row.", super::html::number(own.cross_entropy)));
+            let figures = vec![
+                figure("this model".to_owned(), 100.0 * own.accuracy, true),
+                figure("always the commonest".to_owned(), 100.0 * own.most_frequent, false),
+            ];
+            (format!("{rows}: percent that are given their own class; higher is better"), figures)
+        }
+    };
+    Verdict { text, figures_are, figures }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+fn history(description: &Description) -> Vec<EpochPoint> {
+    let point = |record: &crate::train::EpochRecord| EpochPoint {
+        epoch: record.epoch,
+        train_loss: record.train_loss,
+        held_out_loss: record.held_out_loss,
+    };
+    description.history.iter().map(point).collect()
+}
+
+/// Rows, and what the model and PCA with as many units make of them.
+fn comparison(
+    shown: &Shown<'_>,
+    training: (&Dataset, &[u32]),
+    compute: &Compute,
+) -> Result<Comparison, Error> {
+    let most = if shown.picture.is_some() { MOST_PICTURES } else { MOST_CHARTS };
+    let stored = shown.stored(&shown.of_each_class(most));
+    let pca = fit_pca(shown.preparation(), training, shown.codec.code(), compute)?;
+    let mut prepared = stored.clone();
+    shown.preparation().prepare(&mut prepared);
+    let mut from_pca = vec![0.0; prepared.len()];
+    let features = shown.codec.features();
+    for (row, out) in prepared.chunks_exact(features).zip(from_pca.chunks_exact_mut(features)) {
+        pca.reconstruct(row, out);
+    }
+    let rebuilt = shown.codec.reconstruct_prepared(&stored)?;
+    Ok(Comparison {
+        originals: shown.draw(stored),
+        reconstructions: shown.draw_prepared(rebuilt),
+        pca: shown.draw_prepared(from_pca),
+    })
+}
+
+/// The incoming weights of the first layer's units, those with the longest first.
+fn filters(codec: &Codec) -> Vec<Vec<f32>> {
+    let layer = &codec.network().layers[0];
+    let name = format!("{}.weight", layer.name);
+    let Some(weight) = codec.model().tensors.iter().find(|tensor| tensor.name == name) else { return vec![] };
+    let column = |unit: usize| -> Vec<f32> {
+        weight.values.iter().skip(unit).step_by(layer.outputs).copied().collect()
+    };
+    let mut lengths: Vec<f64> = vec![0.0; layer.outputs];
+    for row in weight.values.chunks_exact(layer.outputs) {
+        lengths.iter_mut().zip(row).for_each(|(length, value)| *length += f64::from(*value).powi(2));
+    }
+    let mut units: Vec<usize> = (0..layer.outputs).collect();
+    units.sort_by(|a, b| lengths[*b].total_cmp(&lengths[*a]));
+    units.into_iter().take(MOST_FILTERS).map(column).collect()
+}
+
+/// For a classifier: what was taken for what, and the mistakes of which it was surest.
+fn classes(shown: &Shown<'_>, evaluation: &Evaluation) -> Result<Option<ClassFigures>, Error> {
+    let Figures::Classification(figures) = &evaluation.figures else { return Ok(None) };
+    let truths = true_classes(shown.codec, shown.dataset)?;
+    let mut mistakes = Vec::new();
+    for chunk in shown.rows.chunks(CHUNK) {
+        let confidences = shown.codec.classify(&shown.stored(chunk))?;
+        for (row, confidences) in chunk.iter().zip(confidences.chunks_exact(shown.codec.network().outputs()))
+        {
+            let (truth, guess) = (truths[*row as usize], largest(confidences));
+            if guess != truth {
+                mistakes.push((*row, truth, guess, confidences[guess]));
+            }
+        }
+    }
+    // Bits of positive numbers are in the numbers' order; sorting keeps the rows' order among equals.
+    mistakes.sort_by_key(|(_, _, _, confidence)| Reverse(confidence.to_bits()));
+    mistakes.truncate(MOST_MISTAKES);
+    let mistake = |(row, truth, guess, confidence): (u32, usize, usize, f32)| {
+        let row = shown.draw(shown.stored(&[row])).concat();
+        Mistake { row, truth, guess, confidence }
+    };
+    Ok(Some(ClassFigures {
+        names: figures.classes.clone(),
+        confusion: figures.confusion.clone(),
+        mistakes: mistakes.into_iter().map(mistake).collect(),
+    }))
+}
