@@ -34,6 +34,18 @@ impl From<String> for Error {
     }
 }
 
+impl From<narrows::Error> for Error {
+    fn from(error: narrows::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<narrows::engine::Error> for Error {
+    fn from(error: narrows::engine::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 fn main() -> std::process::ExitCode {
     match Arguments::parse(std::env::args().skip(1)).and_then(|arguments| run(&arguments)) {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -49,6 +49,13 @@ impl Failure {
         self
     }
 
+    /// The same failure with another hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
     /// The exit code.
     fn code(&self) -> u8 {
         if self.defect { 2 } else { 1 }

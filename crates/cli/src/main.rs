@@ -8,7 +8,6 @@ mod interrupt;
 mod judged_rows;
 mod model_rows;
 mod output;
-mod plan_listing;
 mod progress;
 mod recipe_choice;
 mod training_log;

@@ -16,3 +16,8 @@ pub mod train;
 
 pub use error::Error;
 pub use narrows_engine as engine;
+
+/// The README's example, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,63 +1,83 @@
-//! Rows to codes with a trained encoder.
+//! Rows to codes with a trained encoder, as a user of the library calls it: [`Codec::encode`].
 
 use super::Step;
 use crate::network::{self, ENCODER, Layer, SIMPLE_ENCODER};
 use crate::npy::Array;
 use crate::{Error, Result};
+use narrows::apply::Codec;
+use narrows::autoencoder::Output;
+use narrows::data::{ItemShape, Preparation};
+use narrows::model_file::{Description, Model, NamedTensor, RowCounts};
+use narrows::network::Network;
+use narrows::recipe::Recipe;
+use narrows::train::Compute;
 use std::path::Path;
 
-/// An encoder: its widths, and whether its code is rectified (hidden layers always are).
+/// An encoder: its widths, and what its code does (hidden layers are always rectified).
 #[derive(Debug)]
 pub struct Shape {
     widths: &'static [usize],
-    relu_code: bool,
+    code_activation: &'static str,
 }
 
 /// 784-1000-500-250-30, linear code.
-pub const DEEP: Shape = Shape { widths: ENCODER, relu_code: false };
+pub const DEEP: Shape = Shape { widths: ENCODER, code_activation: "identity" };
 /// 784-32, ReLU code.
-pub const SIMPLE: Shape = Shape { widths: SIMPLE_ENCODER, relu_code: true };
+pub const SIMPLE: Shape = Shape { widths: SIMPLE_ENCODER, code_activation: "relu" };
 
-/// Builds the step that is timed: all rows, from one resident array into another.
+/// Builds the step that is timed: all rows at once, their codes in a list of their own.
 pub fn prepare(shape: &Shape, rows: usize, threads: usize) -> Result<Step> {
-    let layers = network::random_layers(shape.widths);
+    let codec = codec(shape, &network::random_layers(shape.widths), threads)?;
     let rows = network::random_rows(rows, shape.widths[0]);
-    let mut encoder = Encoder::new(&layers, shape.relu_code, rows.shape[0], threads)?;
-    let width = shape.widths[shape.widths.len() - 1];
-    let mut codes = vec![0.0; rows.shape[0] * width];
     Ok(Box::new(move || {
-        encoder.encode(&rows.data, &mut codes)?;
-        std::hint::black_box(&codes);
+        std::hint::black_box(codec.encode(std::hint::black_box(&rows.data))?);
         Ok(())
     }))
 }
 
 /// The codes of the folder's rows.
 pub fn check(folder: &Path, shape: &Shape, threads: usize) -> Result<()> {
-    let layers = network::read_layers(folder, shape.widths)?;
+    let codec = codec(shape, &network::read_layers(folder, shape.widths)?, threads)?;
     let rows = Array::read(&folder.join("rows.npy"))?;
+    let codes = codec.encode(&rows.data)?;
     let own = network::result_folder(folder)?;
-    let width = shape.widths[shape.widths.len() - 1];
-    let mut codes = vec![0.0; rows.shape[0] * width];
-    Encoder::new(&layers, shape.relu_code, rows.shape[0], threads)?.encode(&rows.data, &mut codes)?;
-    Array::new(&[rows.shape[0], width], codes).write(&own.join("codes.npy"))
+    Array::new(&[rows.shape[0], codec.code()], codes).write(&own.join("codes.npy"))
 }
 
-/// The compiled encoder.
-struct Encoder;
-
-impl Encoder {
-    /// Compiles the encoder for so many rows at a time.
-    fn new(_layers: &[Layer], _relu_code: bool, _rows: usize, _threads: usize) -> Result<Self> {
-        Err(not_wired())
-    }
-
-    /// `[rows, features]` to `[rows, code units]`, both in C order.
-    fn encode(&mut self, _rows: &[f32], _codes: &mut [f32]) -> Result<()> {
-        Err(not_wired())
-    }
-}
-
-fn not_wired() -> Error {
-    Error("encode: the engine is not wired yet".into())
+/// A codec of these layers. It has no decoder, as little as the peers have one.
+fn codec(shape: &Shape, layers: &[Layer], threads: usize) -> Result<Codec> {
+    let [features, hidden @ .., code] = shape.widths else {
+        return Err(Error("an encoder has at least two widths".into()));
+    };
+    let text = format!(
+        r#"model = {{ hidden = {hidden:?}, code = {code}, activation = "relu", code_activation = "{}" }}"#,
+        shape.code_activation
+    );
+    let recipe = Recipe::parse(&text, &[]).map_err(|problems| Error(problems.to_string()))?;
+    let network = Network::new(&recipe.model, *features, 0);
+    let tensor = |name: String, array: &Array| NamedTensor {
+        name,
+        shape: array.shape.clone(),
+        values: array.data.clone(),
+    };
+    let tensors = network.layers[..network.encoder].iter().zip(layers).flat_map(|(place, layer)| {
+        let Layer { weight, bias } = layer;
+        [(format!("{}.weight", place.name), weight), (format!("{}.bias", place.name), bias)]
+    });
+    let model = Model {
+        tensors: tensors.map(|(name, array)| tensor(name, array)).collect(),
+        description: Description {
+            recipe,
+            preparation: Preparation::None,
+            shape: ItemShape::Vector { columns: None, width: *features },
+            output: Output::Gaussian,
+            classes: Vec::new(),
+            history: Vec::new(),
+            best_epoch: None,
+            source: "npy".to_owned(),
+            fingerprint: String::new(),
+            rows: RowCounts { train: 0, validation: 0, test: 0 },
+        },
+    };
+    Ok(Codec::new(model, &Compute::new(threads)?)?)
 }

@@ -43,11 +43,19 @@ unsafe fn reduced_exponential<S: Simd>(x: S::V) -> (S::V, S::V) {
 /// eˣ
 #[inline(always)]
 pub unsafe fn exponential<S: Simd>(x: S::V) -> S::V {
+    exponential_and_rest::<S>(x).0
+}
+
+/// eˣ, and what the last addition lost of it.
+#[inline(always)]
+unsafe fn exponential_and_rest<S: Simd>(x: S::V) -> (S::V, S::V) {
     let (n, fraction) = reduced_exponential::<S>(clamp::<S>(x, -104.0, 89.5));
     let value = S::add(fraction, S::splat(1.0));
+    let rest = S::sub(fraction, S::sub(value, S::splat(1.0)));
     // Scaled in two halves: n may lie outside the exponents of normal numbers on both sides.
     let half = S::round(S::mul(n, S::splat(0.5)));
-    S::mul(S::mul(value, S::power_of_two(half)), S::power_of_two(S::sub(n, half)))
+    let (first, second) = (S::power_of_two(half), S::power_of_two(S::sub(n, half)));
+    (S::mul(S::mul(value, first), second), S::mul(S::mul(rest, first), second))
 }
 
 /// eˣ − 1
@@ -107,16 +115,27 @@ pub unsafe fn logarithm_one_plus<S: Simd>(x: S::V) -> S::V {
 pub unsafe fn hyperbolic_tangent<S: Simd>(x: S::V) -> S::V {
     let magnitude = S::abs(x);
     let t = exponential_minus_one::<S>(S::mul(clamp::<S>(magnitude, 0.0, 15.0), S::splat(-2.0)));
-    let value = S::div(S::abs(t), S::add(t, S::splat(2.0)));
-    S::copy_sign(value, x)
+    let divisor = S::add(t, S::splat(2.0));
+    let value = S::div(S::abs(t), divisor);
+    // What rounding the divisor lost comes back to first order; 1/(t + 2) = (1 + tanh |x|)/2.
+    let lost = S::mul(S::sub(t, S::sub(divisor, S::splat(2.0))), value);
+    let half_inverse = S::fma(value, S::splat(0.5), S::splat(0.5));
+    S::copy_sign(S::sub(value, S::mul(lost, half_inverse)), x)
 }
 
 /// 1/(1 + e⁻ˣ), from e^(−|x|) so that both tails keep their digits.
 #[inline(always)]
 pub unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
-    let e = exponential::<S>(S::sub(S::splat(0.0), S::abs(x)));
-    let numerator = S::select(S::gt(S::splat(0.0), x), e, S::splat(1.0));
-    S::div(numerator, S::add(S::splat(1.0), e))
+    let (zero, one) = (S::splat(0.0), S::splat(1.0));
+    let negative = S::gt(zero, x);
+    let (e, e_low) = exponential_and_rest::<S>(S::sub(zero, S::abs(x)));
+    let divisor = S::add(one, e);
+    let value = S::div(S::select(negative, e, one), divisor);
+    // What rounding e and the divisor lost comes back to first order; 1/(1 + e) is the sigmoid of |x|.
+    let divisor_low = S::add(S::sub(e, S::sub(divisor, one)), e_low);
+    let lost = S::sub(S::select(negative, e_low, zero), S::mul(value, divisor_low));
+    let inverse = S::select(negative, S::sub(one, value), value);
+    S::add(value, S::mul(lost, inverse))
 }
 
 /// ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|))

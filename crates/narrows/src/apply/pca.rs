@@ -9,6 +9,7 @@
 //! Wider rows go through `wide`, which never forms C. Rows are cut into chunks whose size depends on the number of
 //! features alone and chunks are added in their order, so the bits are the same at any number of threads.
 
+mod direct;
 mod wide;
 
 use nalgebra::{DMatrix, SymmetricEigen};
@@ -142,7 +143,7 @@ impl Pca {
         let (found, variance) = if wide {
             wide::principal(&mut centred, components, pool, level)?
         } else {
-            direct(&mut centred, components, pool, level)?
+            direct::principal(&mut centred, components, pool, level)?
         };
         let mut explained = vec![0.0; components];
         let mut directions = vec![0.0; components * features];
@@ -357,45 +358,6 @@ impl Eigen {
         let values = order.iter().map(|number| eigen.eigenvalues[*number]).collect();
         Ok(Eigen { values, vectors: eigen.eigenvectors.select_columns(&order) })
     }
-}
-
-/// The principal directions of rows by way of their covariance, and their summed variance.
-fn direct(
-    centred: &mut Centred<'_, '_>,
-    components: usize,
-    pool: &Arc<Pool>,
-    level: Level,
-) -> Result<(Eigen, f64), PcaError> {
-    let features = centred.features();
-    let rows = centred.chunk_rows();
-    let graph = Graph::new();
-    let x = graph.input("centred", [rows, features]);
-    graph.output("products", x.product(x, true, false));
-    let mut states = States::new(&graph.states());
-    let mut executable = Executable::new(&graph, pool, level)?;
-    let mut chunk = vec![0.0; rows * features];
-    let mut products = vec![0.0; features * features];
-    let mut covariance = DMatrix::<f64>::zeros(features, features);
-    for first in (0..centred.rows).step_by(rows) {
-        centred.chunk(first, &mut chunk);
-        executable.run(&mut states, &Run { inputs: &[Feed::F32(&chunk)], ..Run::default() })?;
-        executable.output(0, &mut products);
-        // Rows of one are columns of the other, and both are symmetric; the lower half is enough.
-        let lines = products.chunks_exact(features).zip(covariance.column_iter_mut());
-        for (number, (from, mut to)) in lines.enumerate() {
-            let to = to.rows_range_mut(number..);
-            to.into_iter().zip(&from[number..]).for_each(|(to, from)| *to += f64::from(*from));
-        }
-    }
-    covariance /= centred.rows as f64;
-    let variance = covariance.trace();
-    if !variance.is_finite() {
-        return Err(PcaError::NotFinite);
-    }
-    if components == 0 {
-        return Ok((Eigen::none(features), variance));
-    }
-    Ok((Eigen::of(covariance, components)?, variance))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod idx;
 mod labels;
 mod npy;
 mod npy_header;
+mod picture_file;
 mod pictures;
 mod preparation;
 mod resize;
@@ -45,6 +46,7 @@ pub use labels::Labels;
 pub use preparation::{Preparation, PreparationChoice, Suits};
 pub use source::Source;
 pub use split::{Part, Split, SplitOptions};
+pub(crate) use write::encode_png;
 pub use write::{Matrix, png_bytes, read_codes, write_csv, write_npy, write_pictures, write_rows};
 
 /// What to load and how: everything that a recipe's `[data]` may say about reading.

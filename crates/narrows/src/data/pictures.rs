@@ -1,18 +1,16 @@
 //! Folders of pictures: PNG and JPEG, sub-folders being labels, `train/` and `test/` being parts.
 //!
 //! Pictures are taken in the order of their names, so that the same folder is the same data on every machine.
-//! Transparent pixels are laid on white; 16 bits a channel become 8.
+//! Transparent pixels are laid on white; 16 bits a channel become 8 (`picture_file`).
 
 use std::fs;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
-
-use image::{ImageReader, Limits};
 
 use super::Options;
 use super::dataset::{Dataset, ItemShape, Values};
 use super::error::DataError;
 use super::labels::Labels;
+use super::picture_file;
 use super::resize::{Resizer, recolour};
 use super::source::Source;
 
@@ -24,9 +22,6 @@ const MOST_OWN_PIXELS: usize = 256 * 256;
 
 /// The longest side of pictures that differ in size or are too large, where the recipe does not say one.
 const DEFAULT_SIDE: usize = 32;
-
-/// No decoder may take more memory than this for one picture.
-const MOST_BYTES: u64 = 1 << 29;
 
 /// A picture to read, and the sub-folder that it lies in.
 struct Entry {
@@ -142,9 +137,7 @@ fn common_size<'a>(
 ) -> Result<(usize, usize), DataError> {
     let mut sizes = Vec::new();
     for entry in entries {
-        let (width, height) =
-            reader(&entry.path)?.into_dimensions().map_err(|error| unreadable(&entry.path, &error))?;
-        sizes.push((height as usize, width as usize));
+        sizes.push(picture_file::size(&entry.path)?);
     }
     let first = sizes[0];
     let equal = sizes.iter().all(|&size| size == first);
@@ -174,7 +167,7 @@ fn read_all(entries: &[Entry], (height, width): (usize, usize)) -> Result<Datase
     values.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).map_err(too_large)?;
     let mut resized = vec![0f32; features];
     for entry in entries {
-        let (pixels, from) = read(&entry.path)?;
+        let (pixels, from) = picture_file::read(&entry.path)?;
         if from == (height, width) {
             values.extend_from_slice(&pixels);
         } else {
@@ -188,43 +181,6 @@ fn read_all(entries: &[Entry], (height, width): (usize, usize)) -> Result<Datase
         values: Values::U8(values),
         labels: labels.map(|labels| Labels::from_texts(&labels)),
     })
-}
-
-/// One picture's pixels in red, green and blue, on white, and its height and width.
-fn read(path: &Path) -> Result<(Vec<u8>, (usize, usize)), DataError> {
-    let image = reader(path)?.decode().map_err(|error| unreadable(path, &error))?;
-    let size = (image.height() as usize, image.width() as usize);
-    if !image.color().has_alpha() {
-        return Ok((image.into_rgb8().into_raw(), size));
-    }
-    let mut pixels = Vec::with_capacity(3 * size.0 * size.1);
-    for pixel in image.into_rgba8().pixels() {
-        let [colour @ .., alpha] = pixel.0;
-        pixels.extend(colour.map(|value| on_white(value, alpha)));
-    }
-    Ok((pixels, size))
-}
-
-/// A value of this opacity, laid on white, rounded to nearest.
-fn on_white(value: u8, alpha: u8) -> u8 {
-    let (value, alpha) = (u32::from(value), u32::from(alpha));
-    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-}
-
-/// A decoder for a file; what it contains, not its name, says whether it is PNG or JPEG.
-fn reader(path: &Path) -> Result<ImageReader<BufReader<fs::File>>, DataError> {
-    let failed = |source| DataError::Unreadable { path: path.to_path_buf(), source };
-    let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(failed)?;
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_BYTES);
-    reader.limits(limits);
-    Ok(reader)
-}
-
-/// The error for a file that is named like a picture and cannot be decoded, in one line.
-fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
-    let reason = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    DataError::Picture { path: path.to_path_buf(), reason }
 }
 
 #[cfg(test)]

@@ -1,22 +1,30 @@
 //! Tests of `pictures`: parts, labels, sizes, colours, and files that are no pictures.
 
 use super::*;
-use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
+use png::{BitDepth, ColorType};
 
 /// A PNG of `height` × `width` pixels, all of this value.
-fn flat(height: u32, width: u32, pixel: &[u8], colour: ExtendedColorType) -> Vec<u8> {
+fn flat_deep(height: u32, width: u32, pixel: &[u8], colour: ColorType, depth: BitDepth) -> Vec<u8> {
     let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(colour);
+    encoder.set_depth(depth);
     let pixels = pixel.repeat((height * width) as usize);
-    PngEncoder::new(&mut bytes).write_image(&pixels, width, height, colour).unwrap();
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
     bytes
 }
 
+/// The same with 8 bits a channel.
+fn flat(height: u32, width: u32, pixel: &[u8], colour: ColorType) -> Vec<u8> {
+    flat_deep(height, width, pixel, colour, BitDepth::Eight)
+}
+
 fn grey(value: u8) -> Vec<u8> {
-    flat(2, 3, &[value], ExtendedColorType::L8)
+    flat(2, 3, &[value], ColorType::Grayscale)
 }
 
 fn red() -> Vec<u8> {
-    flat(2, 3, &[255, 0, 0], ExtendedColorType::Rgb8)
+    flat(2, 3, &[255, 0, 0], ColorType::Rgb)
 }
 
 /// Loads a folder of these files.
@@ -93,15 +101,15 @@ fn colour_can_be_asked_for_and_taken_away() {
 
 #[test]
 fn pictures_of_one_size_keep_it_and_others_are_brought_to_one() {
-    let wide = flat(20, 40, &[7], ExtendedColorType::L8);
+    let wide = flat(20, 40, &[7], ColorType::Grayscale);
     let source =
-        folder(&[("a.png", wide.clone()), ("b.png", flat(50, 100, &[7], ExtendedColorType::L8))]).unwrap();
+        folder(&[("a.png", wide.clone()), ("b.png", flat(50, 100, &[7], ColorType::Grayscale))]).unwrap();
     assert_eq!(source.train.shape, ItemShape::Image { height: 16, width: 32, channels: 1 });
     assert_eq!(source.train.values, Values::U8(vec![7; 2 * 16 * 32]));
     assert!(source.notes[0].contains("differ in size and were resized to 16x32"), "{:?}", source.notes);
-    let small = folder(&[("a.png", grey(1)), ("b.png", flat(4, 6, &[1], ExtendedColorType::L8))]).unwrap();
+    let small = folder(&[("a.png", grey(1)), ("b.png", flat(4, 6, &[1], ColorType::Grayscale))]).unwrap();
     assert_eq!(small.train.shape, ItemShape::Image { height: 4, width: 6, channels: 1 });
-    let large = folder(&[("a.png", flat(300, 600, &[1], ExtendedColorType::L8))]).unwrap();
+    let large = folder(&[("a.png", flat(300, 600, &[1], ColorType::Grayscale))]).unwrap();
     assert_eq!(large.train.shape, ItemShape::Image { height: 16, width: 32, channels: 1 });
     let options = Options { image_size: Some((5, 4)), ..Options::default() };
     let source = folder_with(&[("a.png", wide)], &options).unwrap();
@@ -111,9 +119,9 @@ fn pictures_of_one_size_keep_it_and_others_are_brought_to_one() {
 
 #[test]
 fn transparent_pixels_are_white_and_16_bits_become_8() {
-    let clear = flat(1, 1, &[10, 10, 10, 0], ExtendedColorType::Rgba8);
-    let half = flat(1, 1, &[0, 0, 0, 128], ExtendedColorType::Rgba8);
-    let deep = flat(1, 1, &0x8080u16.to_ne_bytes(), ExtendedColorType::L16);
+    let clear = flat(1, 1, &[10, 10, 10, 0], ColorType::Rgba);
+    let half = flat(1, 1, &[0, 0, 0, 128], ColorType::Rgba);
+    let deep = flat_deep(1, 1, &[0x80, 0x80], ColorType::Grayscale, BitDepth::Sixteen);
     let source = folder(&[("a.png", clear), ("b.png", half), ("c.png", deep)]).unwrap();
     assert_eq!(source.train.values, Values::U8(vec![255, 127, 128]));
 }
@@ -121,8 +129,8 @@ fn transparent_pixels_are_white_and_16_bits_become_8() {
 #[test]
 fn jpeg_is_read_and_known_by_its_content() {
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, 100)
-        .write_image(&[100; 64], 8, 8, ExtendedColorType::L8)
+    jpeg_encoder::Encoder::new(&mut jpeg, 100)
+        .encode(&[100; 64], 8, 8, jpeg_encoder::ColorType::Luma)
         .unwrap();
     for name in ["a.jpg", "a.JPEG", "a.png"] {
         let source = folder(&[(name, jpeg.clone())]).unwrap();

@@ -7,8 +7,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-
 use super::atomic::{WriteError, sibling, write_atomically};
 use super::dataset::{Dataset, ItemShape};
 use super::error::DataError;
@@ -141,12 +139,30 @@ fn to_byte(value: f32, (black, white): (f32, f32)) -> u8 {
 pub fn png_bytes(height: usize, width: usize, channels: usize, pixels: &[u8]) -> Vec<u8> {
     assert_eq!(pixels.len(), height * width * channels, "{height}x{width} pixels of {channels} channels");
     assert!(channels == 1 || channels == 3, "grey or colour");
-    let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    let mut png = Vec::new();
-    PngEncoder::new(&mut png)
-        .write_image(pixels, width as u32, height as u32, colour)
-        .expect("a Vec takes all, and the sizes have been checked");
-    png
+    let colour = if channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb };
+    encode_png((height, width), colour, png::Compression::Fast, pixels)
+        .expect("a Vec takes all, and the sizes have been checked")
+}
+
+/// The bytes of a PNG file of this height and width, 8 bits a channel.
+///
+/// # Errors
+///
+/// If a side is 0, or `pixels` has another length than the size and the colours ask for.
+pub(crate) fn encode_png(
+    (height, width): (usize, usize),
+    colour: png::ColorType,
+    compression: png::Compression,
+    pixels: &[u8],
+) -> Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(colour);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(compression);
+    encoder.set_filter(png::Filter::Adaptive);
+    encoder.write_header()?.write_image_data(pixels)?;
+    Ok(file)
 }
 
 /// An existing folder may be replaced if there is nothing in it but pictures that we numbered.

@@ -22,8 +22,9 @@ use crate::train::Compute;
 /// Pictures, or rows of a table, that are shown beside their reconstructions; pictures fill whole bands.
 const MOST_PICTURES: usize = 24;
 const MOST_CHARTS: usize = 12;
-/// Filters that are shown.
+/// Filters that are shown as pictures, or as lines of squares.
 const MOST_FILTERS: usize = 64;
+const MOST_LINES: usize = 24;
 /// Mistakes that are shown.
 const MOST_MISTAKES: usize = 24;
 /// Rows classified at once.
@@ -54,9 +55,12 @@ pub fn of_model(
         false => comparison(&shown, (&source.train, &split.train), compute)?,
     };
     let recipe = &description.recipe;
-    let title = if recipe.name.is_empty() { facts::source_words(&description.source) } else { &recipe.name };
+    let title = match recipe.name.as_str() {
+        "" => capitalised(facts::source_words(&description.source)),
+        name => name.to_owned(),
+    };
     Ok(ReportInput {
-        title: title.to_owned(),
+        title,
         about: recipe.about.clone(),
         facts: facts::of(codec, source),
         verdict: Some(verdict(&shown, evaluation)),
@@ -65,7 +69,7 @@ pub fn of_model(
         best_epoch: description.best_epoch,
         picture: shown.picture,
         comparison,
-        filters: filters(codec),
+        filters: filters(codec, if shown.picture.is_some() { MOST_FILTERS } else { MOST_LINES }),
         filters_of: codec.network().layers[0].outputs,
         codes: codes::map(&shown, compute)?,
         classes: classes(&shown, evaluation)?,
@@ -245,7 +249,7 @@ fn comparison(
 }
 
 /// The incoming weights of the first layer's units, those with the longest first.
-fn filters(codec: &Codec) -> Vec<Vec<f32>> {
+fn filters(codec: &Codec, most: usize) -> Vec<Vec<f32>> {
     let layer = &codec.network().layers[0];
     let name = format!("{}.weight", layer.name);
     let Some(weight) = codec.model().tensors.iter().find(|tensor| tensor.name == name) else { return vec![] };
@@ -258,7 +262,7 @@ fn filters(codec: &Codec) -> Vec<Vec<f32>> {
     }
     let mut units: Vec<usize> = (0..layer.outputs).collect();
     units.sort_by(|a, b| lengths[*b].total_cmp(&lengths[*a]));
-    units.into_iter().take(MOST_FILTERS).map(column).collect()
+    units.into_iter().take(most).map(column).collect()
 }
 
 /// For a classifier: what was taken for what, and the mistakes of which it was surest.

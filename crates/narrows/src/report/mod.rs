@@ -50,7 +50,7 @@ pub enum ReportError {
     },
     /// A picture could not be encoded.
     #[error("a picture of the report could not be encoded: {0}")]
-    Picture(#[from] image::ImageError),
+    Picture(#[from] png::EncodingError),
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -1,11 +1,10 @@
 //! Pictures of equal size on one sheet: a PNG file, and at the same time the tiles that the page shows.
 
 use base64::Engine as _;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder as _};
 
 use super::html::escape;
 use super::{PictureShape, ReportError, palette};
+use crate::data::encode_png;
 
 /// Longest side, in pixels of the page, that a tile is enlarged to.
 const USUAL_SIDE: usize = 56;
@@ -159,21 +158,27 @@ impl Opaque for [u8; 3] {
 
 /// Encodes red, green, blue and opacity as PNG, grey ones with half the bytes.
 fn encode(pixels: &[u8], width: usize, height: usize, grey: bool) -> Result<Vec<u8>, ReportError> {
-    let mut png = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive);
     let (bytes, colour) = if grey {
         let bytes = pixels.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[3]]).collect();
-        (bytes, ExtendedColorType::La8)
+        (bytes, png::ColorType::GrayscaleAlpha)
     } else {
-        (pixels.to_vec(), ExtendedColorType::Rgba8)
+        (pixels.to_vec(), png::ColorType::Rgba)
     };
-    encoder.write_image(&bytes, width as u32, height as u32, colour)?;
-    Ok(png)
+    Ok(encode_png((height, width), colour, png::Compression::High, &bytes)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A sheet's PNG file as its size and its pixels, `N` bytes each.
+    fn decoded<const N: usize>(file: &[u8]) -> ((u32, u32), Vec<[u8; N]>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut bytes).unwrap();
+        assert_eq!((frame.color_type.samples(), frame.bit_depth), (N, png::BitDepth::Eight));
+        ((frame.width, frame.height), bytes.as_chunks().0.to_vec())
+    }
 
     const SQUARE: PictureShape = PictureShape { height: 2, width: 2, channels: 1 };
 
@@ -181,26 +186,23 @@ mod tests {
     fn tiles_stand_where_the_page_looks_for_them() {
         let rows: Vec<Vec<f32>> = (0..5).map(|row| vec![row as f32 / 4.0; 4]).collect();
         let sheet = Sheet::draw("test", &rows, SQUARE, Ink::Levels, 3, 64).unwrap();
-        let picture = image::load_from_memory(&sheet.png).unwrap().to_luma_alpha8();
-        assert_eq!(picture.dimensions(), (8, 5));
+        let (size, picture) = decoded::<2>(&sheet.png);
+        assert_eq!(size, (8, 5));
         for index in 0..5 {
             let (x, y) = sheet.place(index);
-            assert_eq!(
-                picture.get_pixel(x as u32 + 1, y as u32 + 1).0,
-                [palette::level(rows[index][0]), 255]
-            );
+            assert_eq!(picture[(y + 1) * 8 + x + 1], [palette::level(rows[index][0]), 255]);
         }
-        assert_eq!(picture.get_pixel(2, 0).0[1], 0, "the gap is transparent");
+        assert_eq!(picture[2][1], 0, "the gap is transparent");
     }
 
     #[test]
     fn signed_tiles_are_scaled_each_by_its_own_largest() {
         let rows = [vec![0.0, 0.1, -0.1, 0.05], vec![0.0, 50.0, -100.0, 0.0]];
         let sheet = Sheet::draw("test", &rows, SQUARE, Ink::Signed, 2, 64).unwrap();
-        let picture = image::load_from_memory(&sheet.png).unwrap().to_rgba8();
-        assert_eq!(picture.get_pixel(1, 0).0, palette::signed(1.0));
-        assert_eq!(picture.get_pixel(0, 1).0, palette::signed(-1.0));
-        assert_eq!(picture.get_pixel(4, 0).0, palette::signed(0.5));
+        let ((width, _), picture) = decoded::<4>(&sheet.png);
+        assert_eq!(picture[1], palette::signed(1.0));
+        assert_eq!(picture[width as usize], palette::signed(-1.0));
+        assert_eq!(picture[4], palette::signed(0.5));
     }
 
     #[test]

@@ -311,6 +311,15 @@ fn a_picture_of_another_shape_is_an_error() {
     assert_eq!(error.to_string(), "pca-reconstructions: expected 784 values in a picture, found 783");
 }
 
+/// The width and height of a PNG file that decodes to its end.
+fn decoded_size(picture: &std::path::Path) -> (u32, u32) {
+    let file = std::io::BufReader::new(std::fs::File::open(picture).unwrap());
+    let mut reader = png::Decoder::new(file).read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut bytes).unwrap();
+    reader.info().size()
+}
+
 #[test]
 fn the_files_are_the_page_and_its_pictures() {
     let folder = tempfile::tempdir().unwrap();
@@ -332,11 +341,8 @@ fn the_files_are_the_page_and_its_pictures() {
             "report-pictures/filters.png",
         ]
     );
-    for picture in &files.pictures {
-        image::open(picture).unwrap();
-    }
-    let originals = image::open(&files.pictures[0]).unwrap();
-    assert_eq!((originals.width(), originals.height()), (6 * 29 - 1, 3 * 29 - 1));
+    let sizes: Vec<_> = files.pictures.iter().map(|picture| decoded_size(picture)).collect();
+    assert_eq!(sizes[0], (6 * 29 - 1, 3 * 29 - 1));
 }
 
 #[test]

@@ -103,7 +103,8 @@ fn principal(shown: &Shown<'_>, codes: &[f32], units: usize, compute: &Compute) 
         pca.encode(code, &mut place);
         (place[0], place[1])
     };
-    let shares = pca.explained();
+    // Whole percents: the rows are a sample.
+    let shares = [0, 1].map(|direction| (100.0 * pca.explained()[direction]).round() / 100.0);
     let axis = |name: &str, share: f64| format!("{name} principal direction ({})", percent(share));
     Ok(Plane {
         points: codes.chunks_exact(units).map(point).collect(),

@@ -1,0 +1,126 @@
+//! `narrows evaluate`: a model's figures on rows that it has not learned from.
+
+use crate::arguments::{self, ComputeOptions};
+use crate::failure::Failure;
+use crate::judged_rows::{JudgedRows, Which};
+use crate::{output, wording};
+use clap::Args;
+use narrows::apply::{Codec, Evaluation, Figures};
+use narrows::data::Kind;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Options of `narrows evaluate`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The model's file
+    model: PathBuf,
+    /// The data; a model of drawn digits draws them again
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
+    #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
+    kind: Option<Kind>,
+    /// The rows to judge by
+    #[arg(long, value_enum, default_value_t = Which::Test)]
+    split: Which,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compute: ComputeOptions,
+}
+
+/// Judges a model and prints its figures.
+///
+/// # Errors
+/// A model or data that cannot be read or do not go together.
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let compute = options.compute.start()?;
+    let codec = Codec::load(&options.model, &compute)?;
+    let description = &codec.model().description;
+    let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, options.split)?;
+    let evaluation = rows.evaluate(&codec, &compute)?;
+    if options.json {
+        let mut object = as_json(&evaluation)?;
+        object["model"] = json!(options.model.to_string_lossy());
+        object["split"] = json!(options.split.name());
+        object["notes"] = json!(rows.notes);
+        return output::json(&object);
+    }
+    for note in &rows.notes {
+        output::note(&format!("note: {note}"));
+    }
+    output::result(&figures(&evaluation, codec.code()))
+}
+
+/// The evaluation as a JSON object.
+///
+/// # Errors
+/// None in practice.
+pub fn as_json(evaluation: &Evaluation) -> Result<Value, Failure> {
+    serde_json::to_value(evaluation)
+        .map_err(|error| Failure::new(format!("the figures cannot be told: {error}"), "leave --json out"))
+}
+
+/// The verdict and the figures that it rests on, for people.
+pub fn figures(evaluation: &Evaluation, code: usize) -> String {
+    let rows = wording::of(evaluation.rows, "row", "rows");
+    let (head, table) = match &evaluation.figures {
+        Figures::Reconstruction(own) => {
+            let line = |name: String, error: f64| vec![name, wording::figure(error)];
+            let table = wording::table(
+                &[
+                    line("this model".to_owned(), own.squared_error),
+                    line(
+                        format!("PCA, {}", wording::of(code, "unit", "units")),
+                        own.baselines.pca.squared_error,
+                    ),
+                    line("the mean".to_owned(), own.baselines.mean.squared_error),
+                ],
+                |column| column == 1,
+            );
+            (format!("squared error a row, on {rows}; lower is better:"), table)
+        }
+        Figures::Classification(own) => {
+            let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+            let table = wording::table(
+                &[
+                    vec!["accuracy".to_owned(), percent(own.accuracy)],
+                    vec!["the most frequent class".to_owned(), percent(own.most_frequent)],
+                    vec!["cross-entropy".to_owned(), wording::figure(own.cross_entropy)],
+                ],
+                |column| column == 1,
+            );
+            (format!("on {rows}:"), format!("{table}\n\n{}", confusion(&own.classes, &own.confusion)))
+        }
+    };
+    format!("{}\n\n{head}\n{table}", evaluation.verdict)
+}
+
+/// More classes than this make a table that nobody can read; `--json` has them all.
+const MOST_CLASSES: usize = 20;
+
+fn confusion(classes: &[String], counts: &[Vec<u64>]) -> String {
+    if classes.len() > MOST_CLASSES {
+        return format!("the confusion of {} classes is in --json", classes.len());
+    }
+    let mut rows = vec![[vec![String::new()], classes.to_vec()].concat()];
+    for (class, counts) in classes.iter().zip(counts) {
+        let mut row = vec![class.clone()];
+        row.extend(counts.iter().map(|&count| if count == 0 { "·".to_owned() } else { count.to_string() }));
+        rows.push(row);
+    }
+    format!("true class (down) and what it was taken for (across):\n{}", wording::table(&rows, |_| true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confusion_reads_as_a_table() {
+        let text = confusion(&["a".to_owned(), "bc".to_owned()], &[vec![9, 0], vec![1, 12]]);
+        assert!(text.ends_with("       a  bc\n   a  9   ·\n  bc  1  12"), "{text}");
+    }
+}

@@ -1,0 +1,78 @@
+//! Rows that stand in for the real ones where only their shape matters: a plan is the same for any rows.
+
+use crate::failure::Failure;
+use narrows::data::{Dataset, GLYPH_SIZE, ItemShape, Labels, Preparation, Source, Split, Values, load};
+use narrows::model_file::Model;
+use narrows::recipe::{ModelKind, Recipe, SourceKind};
+use narrows::train::Setup;
+
+/// Rows that a recipe could be trained on, and what to say about them.
+///
+/// # Errors
+/// A recipe from which the shape of its rows cannot be told.
+pub fn source_of_recipe(recipe: &Recipe) -> Result<(Source, Vec<String>), Failure> {
+    // Enough for a whole batch of training rows whatever is held out, and for "auto" to see what the rows are like.
+    let rows = (4 * recipe.train.batch).max(1000);
+    if recipe.data.source == SourceKind::Glyphs {
+        let mut options = recipe.data.options(recipe.train.seed);
+        options.rows = Some(options.rows.unwrap_or(rows).min(rows));
+        options.test_rows = Some(1);
+        return Ok((load(None, &options)?, Vec::new()));
+    }
+    let channels = if recipe.data.colour == Some(true) { 3 } else { 1 };
+    let (height, width, note) = match (recipe.data.size, recipe.data.source) {
+        (Some([height, width]), _) => (height, width, None),
+        (None, SourceKind::Idx) => {
+            let note = "taken for MNIST's pictures of 28 × 28 and 10 classes; --data PATH shows it for yours";
+            (GLYPH_SIZE, GLYPH_SIZE, Some(note.to_owned()))
+        }
+        _ => {
+            return Err(Failure::new(
+                format!("{}: how wide the network is depends on the data, and none are named", recipe.name),
+                "name them with --data PATH",
+            ));
+        }
+    };
+    let shape = ItemShape::Image { height, width, channels };
+    let classes = if recipe.model.kind == ModelKind::Classifier { 10 } else { 0 };
+    Ok((pixels(shape, rows, classes), note.into_iter().collect()))
+}
+
+/// A run like the one that made a model.
+///
+/// # Errors
+/// None in practice.
+pub fn setup_of_model(model: &Model) -> Result<Setup, Failure> {
+    let description = &model.description;
+    let rows = description.recipe.train.batch.min(description.rows.train).max(1);
+    let mut source = pixels(description.shape.clone(), rows, description.classes.len());
+    let bytes = matches!(&description.preparation, Preparation::Scale { minimum, maximum }
+        if minimum == &[0.0] && maximum == &[255.0]);
+    if !bytes {
+        source.train.values = Values::F32(source.train.values.to_f32());
+    }
+    let split = Split {
+        train: (0..rows as u32).collect(),
+        validation: Vec::new(),
+        test: Vec::new(),
+        test_is_own_part: false,
+    };
+    Ok(Setup {
+        recipe: description.recipe.clone(),
+        source,
+        split,
+        preparation: description.preparation.clone(),
+        output: description.output,
+        network: model.network(),
+        classes: description.classes.clone(),
+    })
+}
+
+/// Rows of pixels of every brightness.
+fn pixels(shape: ItemShape, rows: usize, classes: usize) -> Source {
+    let values = (0..rows * shape.features()).map(|at| (at * 37 % 256) as u8).collect();
+    let names: Vec<String> = (0..rows).map(|row| (row % classes.max(1)).to_string()).collect();
+    let labels = (classes > 0).then(|| Labels::from_texts(&names));
+    let train = Dataset { shape, values: Values::U8(values), labels };
+    Source { name: "idx".to_owned(), train, test: None, notes: Vec::new() }
+}

@@ -1,0 +1,63 @@
+//! `narrows report`: what a model learned, on one page.
+
+use crate::arguments::{self, ComputeOptions};
+use crate::failure::Failure;
+use crate::judged_rows::{JudgedRows, Which};
+use crate::output;
+use clap::Args;
+use narrows::apply::{Codec, Evaluation};
+use narrows::data::Kind;
+use narrows::report::{of_model, write_report};
+use narrows::train::Compute;
+use std::path::{Path, PathBuf};
+
+/// Options of `narrows report`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The model's file
+    model: PathBuf,
+    /// The data; a model of drawn digits draws them again
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
+    #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
+    kind: Option<Kind>,
+    /// The page; MODEL.html beside the model if not said
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    compute: ComputeOptions,
+}
+
+/// Judges a model and writes its report.
+///
+/// # Errors
+/// A model or data that cannot be read or do not go together; files that cannot be written.
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let compute = options.compute.start()?;
+    let codec = Codec::load(&options.model, &compute)?;
+    let description = &codec.model().description;
+    let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
+    let evaluation = rows.evaluate(&codec, &compute)?;
+    let page = options.out.clone().unwrap_or_else(|| options.model.with_extension("html"));
+    write(&codec, &rows, &evaluation, &compute, &page)?;
+    for note in &rows.notes {
+        output::note(&format!("note: {note}"));
+    }
+    output::result(&page.display().to_string())
+}
+
+/// Writes the report of a model that has been judged on `rows`; tells how many pictures stand beside it.
+///
+/// # Errors
+/// Files that cannot be written.
+pub fn write(
+    codec: &Codec,
+    rows: &JudgedRows,
+    evaluation: &Evaluation,
+    compute: &Compute,
+    page: &Path,
+) -> Result<usize, Failure> {
+    let input = of_model(codec, &rows.source, &rows.split, evaluation, compute)?;
+    Ok(write_report(&input, page)?.pictures.len())
+}

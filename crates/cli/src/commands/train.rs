@@ -1,0 +1,157 @@
+//! `narrows train`: from a recipe and rows to a model file, a log, a report and a verdict.
+
+mod files;
+mod outcome;
+mod start;
+
+use crate::arguments::{ComputeOptions, Settings};
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::training_log::TrainingLog;
+use crate::{interrupt, output, recipe_choice};
+use clap::{Args, ValueEnum};
+use files::Files;
+use narrows::train::{Event, Outcome, Setup, Signal, Trainer};
+pub use start::widths;
+use std::path::PathBuf;
+
+/// Options of `narrows train`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A built-in recipe (see `narrows recipes`), a recipe's TOML file, or data to train on with the defaults; `glyphs` if
+    /// not said
+    #[arg(value_name = "RECIPE|PATH")]
+    recipe: Option<String>,
+    /// The data that the recipe is trained on
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// The model file; log, checkpoint and report stand beside it. NAME.narrows in this folder if not said
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    /// The seed that every random choice follows from, instead of the recipe's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Go on from the checkpoint beside the model file, if there is one
+    #[arg(long)]
+    resume: bool,
+    /// Leave something out: the verdict (and with it the report), the report, the log
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    skip: Vec<Skip>,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compute: ComputeOptions,
+}
+
+/// What can be left out of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Skip {
+    /// Judging the model beside its baselines
+    Verdict,
+    /// The HTML page and its pictures
+    Report,
+    /// The JSON lines of every epoch
+    Log,
+}
+
+/// Trains a model.
+///
+/// # Errors
+/// A recipe, data or place that will not do; an interruption.
+pub fn run(mut options: Options) -> Result<(), Failure> {
+    if let Some(seed) = options.seed {
+        options.settings.set.push(("train.seed".to_owned(), seed.to_string()));
+    }
+    let choice =
+        recipe_choice::choose(options.recipe.as_deref(), options.data.as_deref(), &options.settings)?;
+    let files = Files::new(options.out.as_deref(), &choice.recipe.name)?;
+    let compute = options.compute.start()?;
+    let source = choice.load()?;
+    let notes = source.notes.clone();
+    let mut trainer = Trainer::new(Setup::new(&choice.recipe, source)?, &compute)?;
+    if !options.quiet {
+        output::note(&start::described(&trainer, &compute));
+        notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+    }
+    begin(&mut trainer, &files, &options)?;
+    let mut log = TrainingLog::new(&files.log, trainer.history());
+    let skip_log = options.skip.contains(&Skip::Log) || files.is_special;
+    let progress = train(&mut trainer, &files, (!skip_log).then_some(&mut log), &options)?;
+    outcome::finish(trainer, progress, &files, &compute, &options, notes).inspect_err(|_| log.remove())
+}
+
+/// Takes up the checkpoint if asked to.
+fn begin(trainer: &mut Trainer, files: &Files, options: &Options) -> Result<(), Failure> {
+    let stands = files.checkpoint.exists();
+    let place = files.checkpoint.display();
+    let note = match (options.resume, stands) {
+        (false, false) => return Ok(()),
+        (true, false) => format!("no checkpoint at {place}: training starts from the beginning"),
+        (false, true) => format!(
+            "{place} holds the checkpoint of an earlier run, which this one will overwrite; --resume goes on from it"
+        ),
+        (true, true) => {
+            trainer.resume(&files.checkpoint)?;
+            format!(
+                "going on from {place}, after {}",
+                crate::wording::of(trainer.history().len(), "epoch", "epochs")
+            )
+        }
+    };
+    if !options.quiet {
+        output::note(&format!("note: {note}"));
+    }
+    Ok(())
+}
+
+/// Trains to the end. Interrupted, it tells how to go on.
+fn train(
+    trainer: &mut Trainer,
+    files: &Files,
+    mut log: Option<&mut TrainingLog>,
+    options: &Options,
+) -> Result<Progress, Failure> {
+    let (epochs, steps) = (trainer.setup().recipe.train.epochs, trainer.setup().steps());
+    let mut progress = Progress::new(options.quiet, epochs, steps);
+    interrupt::listen()?;
+    let outcome = trainer.train(&files.checkpoint, &mut |event| {
+        match event {
+            Event::Step { epoch, step, rows, loss, .. } => progress.step(*epoch, *step, *rows, *loss),
+            Event::Epoch { record, best } => {
+                let pace = progress.epoch(record);
+                let added = log.as_mut().map_or(Ok(()), |log| log.add(record, pace, *best));
+                if let Err(error) = added {
+                    progress.say(&format!("note: {error}; training goes on without a log"));
+                    log = None;
+                }
+            }
+            Event::Stopped { patience } => progress.say(&format!(
+                "stopped early: no better held-out loss in {}",
+                crate::wording::of(*patience, "epoch", "epochs")
+            )),
+            Event::Checkpoint => {}
+        }
+        if interrupt::asked() { Signal::Stop } else { Signal::Continue }
+    });
+    progress.end();
+    interrupt::training_is_over();
+    match outcome {
+        Ok(Outcome::Finished) => Ok(progress),
+        Ok(Outcome::Interrupted) => Err(Failure::new(
+            format!("interrupted; the checkpoint stands at {}", files.checkpoint.display()),
+            format!("go on with: {}", outcome::resuming_command()),
+        )),
+        Err(error) => {
+            if let (Some(log), false) = (log, matches!(error, narrows::Error::Diverged { .. })) {
+                log.remove();
+            }
+            Err(error.into())
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The files of a run: the model, and beside it checkpoint, log and report.
+
+use crate::failure::Failure;
+use narrows::data::WriteError;
+use narrows::train::checkpoint_path;
+use std::fs::{self, OpenOptions};
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// Where everything goes.
+pub struct Files {
+    /// The model.
+    pub model: PathBuf,
+    /// The checkpoint while training.
+    pub checkpoint: PathBuf,
+    /// JSON lines.
+    pub log: PathBuf,
+    /// The page.
+    pub report: PathBuf,
+    /// Whether the model goes to a device or pipe, beside which nothing can stand.
+    pub is_special: bool,
+}
+
+impl Files {
+    /// The files of a run, by the model's place or the recipe's name; makes sure that they can be written, since it would be
+    /// a pity to find out after training.
+    ///
+    /// # Errors
+    /// A folder that is not there or takes no files.
+    pub fn new(out: Option<&Path>, name: &str) -> Result<Files, Failure> {
+        let model =
+            out.map_or_else(|| PathBuf::from(format!("{}.narrows", file_name(name))), Path::to_path_buf);
+        let there = fs::metadata(&model).ok();
+        let is_special = there.as_ref().is_some_and(|found| !found.is_file() && !found.is_dir());
+        let beside = if is_special { std::env::temp_dir().join("narrows") } else { model.clone() };
+        let stem = beside.file_stem().unwrap_or_default().to_os_string();
+        let with = |ending: &str| {
+            let mut name = stem.clone();
+            name.push(ending);
+            beside.with_file_name(name)
+        };
+        let (log, report) = (with(".log.jsonl"), with(".html"));
+        let checkpoint = match is_special {
+            true => with(&format!("-{}.checkpoint", std::process::id())),
+            false => checkpoint_path(&model),
+        };
+        if !is_special {
+            expect_writable(&model)?;
+        }
+        Ok(Files { model, checkpoint, log, report, is_special })
+    }
+}
+
+/// A recipe's name as a file's.
+fn file_name(name: &str) -> String {
+    let name: String = name.chars().map(|c| if matches!(c, '/' | '\\' | '\0') { '-' } else { c }).collect();
+    if name.trim().is_empty() { "model".to_owned() } else { name }
+}
+
+/// Makes a file beside the model and takes it away again.
+fn expect_writable(model: &Path) -> Result<(), WriteError> {
+    let failed = |source| WriteError { path: model.to_path_buf(), source };
+    if model.is_dir() {
+        return Err(failed(ErrorKind::IsADirectory.into()));
+    }
+    let Some(name) = model.file_name() else {
+        return Err(failed(Error::new(ErrorKind::InvalidInput, "it is not a file name")));
+    };
+    let mut probe = std::ffi::OsString::from(".");
+    probe.push(name);
+    probe.push(format!(".{}-probe", std::process::id()));
+    let probe = model.with_file_name(probe);
+    OpenOptions::new().write(true).create_new(true).open(&probe).map_err(failed)?;
+    fs::remove_file(&probe).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_stands_beside_the_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(Some(&folder.path().join("a.b.narrows")), "x").unwrap();
+        assert_eq!(files.log, folder.path().join("a.b.log.jsonl"));
+        assert_eq!(files.report, folder.path().join("a.b.html"));
+        assert_eq!(files.checkpoint, folder.path().join("a.b.narrows.checkpoint"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_is_made_a_files_name() {
+        assert_eq!((file_name("a/b"), file_name(" ")), ("a-b".to_owned(), "model".to_owned()));
+    }
+}

@@ -1,0 +1,100 @@
+//! What is said before training starts: what will be trained on what, and what it will take.
+
+use crate::wording::{bytes, count, flops, table};
+use narrows::data::Preparation;
+use narrows::network::Network;
+use narrows::recipe::Recipe;
+use narrows::train::{Compute, Setup, Trainer};
+
+/// The run in a few lines.
+pub fn described(trainer: &Trainer, compute: &Compute) -> String {
+    let (setup, prediction) = (trainer.setup(), trainer.prediction());
+    let recipe = &setup.recipe;
+    let about = if recipe.about.is_empty() { String::new() } else { format!(": {}", recipe.about) };
+    let line = |name: &str, text: String| vec![name.to_owned(), text];
+    let threads = compute.pool.threads();
+    let lines = [
+        line("rows", rows(setup)),
+        line(
+            "network",
+            format!("{}, {} parameters", widths(&setup.network), count(prediction.parameters as u64)),
+        ),
+        line("units", units(recipe)),
+        line("output", output(setup)),
+        line("training", training(recipe)),
+        line(
+            "computing",
+            format!(
+                "{threads} {}, {}; {} an epoch",
+                if threads == 1 { "thread" } else { "threads" },
+                compute.level.name(),
+                flops(prediction.flops_an_epoch)
+            ),
+        ),
+        line("memory", format!("about {} at most", bytes(prediction.peak_bytes))),
+    ];
+    format!("training {}{about}\n{}", recipe.name, table(&lines, |_| false))
+}
+
+fn rows(setup: &Setup) -> String {
+    let split = &setup.split;
+    let mut parts = vec![format!("{} to learn from", count(split.train.len() as u64))];
+    if !split.validation.is_empty() {
+        parts.push(format!("{} held out", count(split.validation.len() as u64)));
+    }
+    if !split.test.is_empty() {
+        let whose = if split.test_is_own_part { "to test by, a part of their own" } else { "to test by" };
+        parts.push(format!("{} {whose}", count(split.test.len() as u64)));
+    }
+    format!("{} ({}: {})", parts.join(", "), setup.source.name, setup.source.train.shape.describe())
+}
+
+/// 784-256-64-16-64-256-784
+pub fn widths(network: &Network) -> String {
+    let widths = std::iter::once(network.features).chain(network.layers.iter().map(|layer| layer.outputs));
+    widths.map(|width| width.to_string()).collect::<Vec<_>>().join("-")
+}
+
+fn units(recipe: &Recipe) -> String {
+    let model = &recipe.model;
+    let mut text = model.activation.name().to_owned();
+    if model.code_activation != model.activation {
+        text = format!("{text}, code {}", model.code_activation.name());
+    }
+    for (share, what) in [(model.dropout, "dropout"), (model.input_dropout, "input dropout")] {
+        if share > 0.0 {
+            text.push_str(&format!(", {what} {share}"));
+        }
+    }
+    if model.batch_normalisation {
+        text.push_str(", batch normalisation");
+    }
+    text
+}
+
+fn output(setup: &Setup) -> String {
+    let prepared = match setup.preparation {
+        Preparation::None => "as they are",
+        Preparation::Scale { .. } => "scaled to 0–1",
+        Preparation::Standardise { .. } => "standardised",
+    };
+    format!("{}, {}; rows {prepared}", setup.recipe.model.output, setup.output.loss_name())
+}
+
+fn training(recipe: &Recipe) -> String {
+    let train = &recipe.train;
+    let mut text = format!(
+        "{} {} in batches of {}, {} at {}, {} schedule, seed {}",
+        count(train.epochs as u64),
+        if train.epochs == 1 { "epoch" } else { "epochs" },
+        train.batch,
+        train.optimiser.name(),
+        train.learning_rate,
+        train.schedule.name(),
+        train.seed
+    );
+    if train.patience > 0 {
+        text.push_str(&format!(", stops after {} epochs without a better held-out loss", train.patience));
+    }
+    text
+}

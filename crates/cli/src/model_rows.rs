@@ -1,0 +1,210 @@
+//! Rows for a model that is already trained: read as its recipe says.
+
+use crate::arguments;
+use crate::failure::Failure;
+use crate::wording;
+use clap::{Args, ValueEnum};
+use narrows::data::{self, DataError, Dataset, Kind, Options, Preparation, Source, Values};
+use narrows::model_file::Description;
+use std::path::{Path, PathBuf};
+
+/// Which rows a model is put to use on.
+#[derive(Clone, Debug, Args)]
+pub struct RowOptions {
+    /// The rows: a CSV, NPY, NPZ or IDX file, a picture, or a folder of either of the last two
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
+    #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
+    pub kind: Option<Kind>,
+    /// Which part of data that have a test part of their own
+    #[arg(long, value_enum, default_value_t = Part::Train)]
+    pub part: Part,
+}
+
+/// A part of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The training part, or all rows of data that have one part only
+    Train,
+    /// The source's own test part
+    Test,
+    /// Both, one after the other
+    All,
+}
+
+/// Rows in order, and what to say about them.
+pub struct Rows {
+    /// The rows.
+    pub dataset: Dataset,
+    /// Sentences for the user.
+    pub notes: Vec<String>,
+}
+
+impl RowOptions {
+    /// Loads all rows of the part, in order, and checks that they are as wide as the model's.
+    ///
+    /// # Errors
+    /// Data that cannot be read, or are of another width; no test part.
+    pub fn load(&self, model: &Description) -> Result<Rows, Failure> {
+        let source = load(model, &self.data, self.kind, Limit::None)?;
+        expect_width(model, &source, &self.data)?;
+        let mut notes = source.notes.clone();
+        let (train, test) = (source.train.rows(), source.test.as_ref().map_or(0, Dataset::rows));
+        let dataset = match (self.part, source.test) {
+            (Part::Train, None) | (Part::All, None) => source.train,
+            (Part::Train, Some(_)) => {
+                notes.push(format!(
+                    "these are the {} of the training part; --part test takes the {} of the test part",
+                    wording::of(train, "row", "rows"),
+                    wording::count(test as u64)
+                ));
+                source.train
+            }
+            (Part::Test, Some(test)) => test,
+            (Part::All, Some(test)) => joined(source.train, &test),
+            (Part::Test, None) => {
+                return Err(Failure::new(
+                    format!(
+                        "{}: --part test: these data have no test part of their own",
+                        self.data.display()
+                    ),
+                    "leave --part out to take all rows",
+                ));
+            }
+        };
+        Ok(Rows { dataset, notes })
+    }
+}
+
+/// Whether the recipe's limits on the number of rows hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// As in training, so that the same rows come out.
+    Recipe,
+    /// All rows.
+    None,
+}
+
+/// Loads data from a path as the model's recipe reads them. The kind is recognised again, since a model trained on a table
+/// may well be used on an array; labels that are not there are no mistake, since codes need none.
+///
+/// # Errors
+/// As [`data::load`].
+pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) -> Result<Source, Failure> {
+    let recipe = &model.recipe;
+    let mut options = recipe.data.options(recipe.train.seed);
+    options.kind = kind.or_else(|| data::detect(path).ok()).or(options.kind);
+    if limit == Limit::None {
+        (options.rows, options.test_rows) = (None, None);
+    }
+    let unlabelled = Options { label_column: None, label_array: None, ..options.clone() };
+    match data::load(Some(path), &options) {
+        Err(DataError::NoColumn { .. } | DataError::NoArray { .. }) if recipe.data.label.is_some() => {
+            Ok(data::load(Some(path), &unlabelled)?)
+        }
+        loaded => Ok(loaded?),
+    }
+}
+
+/// Checks the width and names the data by their path.
+///
+/// # Errors
+/// Rows of another width than the model's.
+pub fn expect_width(model: &Description, source: &Source, path: &Path) -> Result<(), Failure> {
+    source.train.expect_features(model.shape.features(), &path.display().to_string())?;
+    Ok(())
+}
+
+/// The rows of two parts of one source, one after the other.
+pub fn joined(mut first: Dataset, second: &Dataset) -> Dataset {
+    match (&mut first.values, &second.values) {
+        (Values::U8(all), Values::U8(more)) => all.extend_from_slice(more),
+        (all, more) => {
+            let mut values = all.to_f32();
+            values.extend(more.to_f32());
+            *all = Values::F32(values);
+        }
+    }
+    first.labels = match (first.labels.take(), &second.labels) {
+        // A source numbers the labels of its parts alike.
+        (Some(mut all), Some(more)) if all.names == more.names => {
+            all.of_row.extend_from_slice(&more.of_row);
+            Some(all)
+        }
+        _ => None,
+    };
+    first
+}
+
+/// Rows handled at once, so that wide data need no second copy in memory.
+const CHUNK: usize = 4096;
+
+/// What `work` makes of all rows in order, a chunk at a time.
+///
+/// # Errors
+/// Those of `work`.
+pub fn in_chunks(
+    dataset: &Dataset,
+    mut work: impl FnMut(&[f32]) -> Result<Vec<f32>, narrows::Error>,
+) -> Result<Vec<f32>, Failure> {
+    let features = dataset.features();
+    let mut results = Vec::new();
+    let mut stored = vec![0.0; CHUNK.min(dataset.rows()) * features];
+    for first in (0..dataset.rows()).step_by(CHUNK) {
+        let rows = CHUNK.min(dataset.rows() - first);
+        for (at, row) in stored.chunks_exact_mut(features).take(rows).enumerate() {
+            dataset.row_f32(first + at, row);
+        }
+        results.extend(work(&stored[..rows * features])?);
+    }
+    Ok(results)
+}
+
+/// The stored values that are black and white in pictures of a model.
+pub fn picture_range(preparation: &Preparation) -> (f32, f32) {
+    match preparation {
+        Preparation::Scale { minimum, maximum } if minimum.len() == 1 && maximum.len() == 1 => {
+            (minimum[0], maximum[0])
+        }
+        // A mean above 1 is one of bytes.
+        Preparation::Standardise { mean, .. } if mean.iter().any(|mean| *mean > 1.0) => (0.0, 255.0),
+        _ => (0.0, 1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use narrows::data::{ItemShape, Labels};
+
+    fn rows(values: Values, labels: &[&str]) -> Dataset {
+        Dataset {
+            shape: ItemShape::Vector { columns: None, width: 2 },
+            values,
+            labels: (!labels.is_empty()).then(|| Labels::from_texts(labels)),
+        }
+    }
+
+    #[test]
+    fn parts_are_joined_in_order() {
+        let first = rows(Values::U8(vec![1, 2]), &["a"]);
+        let all = joined(first.clone(), &rows(Values::U8(vec![3, 4]), &["a"]));
+        assert_eq!(all.values, Values::U8(vec![1, 2, 3, 4]));
+        assert_eq!(all.labels.unwrap().of_row, [0, 0]);
+        let mixed = joined(first, &rows(Values::F32(vec![0.5, 4.0]), &[]));
+        assert_eq!((mixed.values, mixed.labels), (Values::F32(vec![1.0, 2.0, 0.5, 4.0]), None));
+    }
+
+    #[test]
+    fn chunks_cover_every_row_once() {
+        let many = 2 * CHUNK + 3;
+        let dataset = rows(Values::F32((0..2 * many).map(|i| i as f32).collect()), &[]);
+        let mut calls = 0;
+        let same = in_chunks(&dataset, |rows| {
+            calls += 1;
+            Ok(rows.to_vec())
+        });
+        assert_eq!((Values::F32(same.unwrap()), calls), (dataset.values, 3));
+    }
+}

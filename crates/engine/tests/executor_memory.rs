@@ -1,0 +1,75 @@
+//! Training allocates nothing once it runs. A program of its own, since it counts what the whole program allocates.
+#![allow(unsafe_code, reason = "an allocator that counts is one that allocates")]
+
+use narrows_engine::Graph;
+use narrows_engine::cpu::{Executable, Feed, Level, Pool, Run, States};
+use narrows_engine::op::Distribution;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is handed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+#[test]
+fn a_run_allocates_nothing_after_the_first() {
+    let graph = Graph::new();
+    let (x, ids) = (graph.input("x", [64, 200]), graph.indices("ids", [64]));
+    let (w, table) = (graph.state("w", [200, 300]), graph.state("table", [50, 300]));
+    let noisy = x * graph.random(ids, 200, Distribution::Uniform).greater(graph.constant(0.1));
+    let h = (noisy.matmul(w) + table.gather(ids)).tanh();
+    let y = h.product(w, false, true);
+    let loss = (y - x).square().sum_all() + h.transpose().slice(&[1, 1], &[7, 9]).abs().sum_all();
+    graph.output("loss", loss);
+    let weights = [w, table];
+    let gradients = graph.gradient(loss, &weights).unwrap();
+    let norm = gradients.iter().fold(graph.constant(0.0), |sum, g| sum + g.square().sum_all()).sqrt();
+    for (w, g) in weights.into_iter().zip(gradients) {
+        graph.update(w, w - graph.scalar("rate") * g / (norm + 1.0));
+        // One rate is declared twice otherwise.
+        break;
+    }
+    let values: Vec<f32> = (0..64 * 200).map(|at| (at % 17) as f32 * 0.05).collect();
+    let indices: Vec<u32> = (0..64).collect();
+    for level in Level::all_available() {
+        for threads in [1, 2] {
+            let pool = Pool::new(threads).unwrap();
+            let mut executable = Executable::new(&graph, &pool, level).unwrap();
+            let mut states = States::new(&graph.states());
+            states.set("w", &vec![0.01; 200 * 300]).unwrap();
+            let inputs = [Feed::F32(&values), Feed::U32(&indices)];
+            let mut step = |step: u32| {
+                let run = Run { inputs: &inputs, scalars: &[0.001], seed: 1, step };
+                executable.run(&mut states, &run).unwrap();
+                executable.number(0)
+            };
+            let first = step(0);
+            let before = ALLOCATIONS.load(Ordering::SeqCst);
+            let last = (1..30).map(&mut step).fold(first, |_, loss| loss);
+            let allocated = ALLOCATIONS.load(Ordering::SeqCst) - before;
+            assert_eq!(allocated, 0, "{threads} threads at {}", level.name());
+            assert!(last < first, "{last} is not below {first}");
+        }
+    }
+}
