@@ -111,7 +111,7 @@ def main() -> int:
         if load > 0.5:
             say(f"warning: the machine is not idle (load {load:.1f}): spinning threads of the peers suffer most")
         say("building Narrows")
-        processes.build(command=not chosen.peers_only)
+        processes.build(command="whole-job" in chosen.names and not chosen.peers_only)
         machine = [processes.machine(chosen.threads)]
     except Failure as failure:
         say(f"error: {failure}")

@@ -21,7 +21,7 @@ const FIRST_STEPS: &str = "First steps:
 
 /// Learns compact codes from your own data and puts them to use.
 #[derive(Debug, Parser)]
-#[command(name = "narrows", version, about, after_help = FIRST_STEPS)]
+#[command(name = "narrows", version, after_help = FIRST_STEPS)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Arguments {
     /// What to do.

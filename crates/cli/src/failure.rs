@@ -119,6 +119,10 @@ impl From<ReportError> for Failure {
 /// Runs a command, prints what went wrong, and tells the exit code. A panic is a defect and leaves no trace but a line.
 pub fn exit_code_of(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     panic::set_hook(Box::new(tell_panic));
+    code_of(command)
+}
+
+fn code_of(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     match panic::catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
@@ -163,9 +167,9 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_defect_and_is_caught() {
-        let previous = panic::take_hook();
-        assert_eq!(exit_code_of(|| panic!("on purpose")), ExitCode::from(2));
-        panic::set_hook(previous);
+        assert_eq!(code_of(|| panic!("on purpose")), ExitCode::from(2));
+        assert_eq!(code_of(|| Err(Failure::new("no", "yes"))), ExitCode::from(1));
+        assert_eq!(code_of(|| Ok(())), ExitCode::SUCCESS);
     }
 
     #[test]

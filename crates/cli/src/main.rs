@@ -8,6 +8,7 @@ mod interrupt;
 mod judged_rows;
 mod model_rows;
 mod output;
+mod places;
 mod progress;
 mod recipe_choice;
 mod training_log;

@@ -27,11 +27,9 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
     let path = Path::new(name);
     let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
     let (mut recipe, mut named_data) = if let Some(text) = Recipe::built_in(name) {
-        (Recipe::parse(text, &settings.set)?, None)
+        (parse(text, data, settings)?, None)
     } else if is_toml && !path.is_dir() {
-        let recipe = Recipe::parse(&read(path)?, &settings.set)
-            .map_err(|problems| Failure::from(problems).of(name))?;
-        (recipe, None)
+        (parse(&read(path)?, data, settings).map_err(|failure| failure.of(name))?, None)
     } else if path.exists() {
         (Recipe::parse("", &settings.set)?, Some(path.to_path_buf()))
     } else {
@@ -50,9 +48,6 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
         named_data = Some(data.to_path_buf());
     }
     let data = named_data.or_else(|| recipe.data.path.as_ref().map(PathBuf::from));
-    if data.is_some() && recipe.data.source == SourceKind::Glyphs {
-        use_other_data(&mut recipe, settings);
-    }
     Ok(Choice { recipe, data })
 }
 
@@ -66,15 +61,22 @@ impl Choice {
     }
 }
 
-/// A recipe that draws its rows is run on others: how many it would have drawn is no limit to them.
-fn use_other_data(recipe: &mut Recipe, settings: &Settings) {
-    recipe.data.source = SourceKind::Auto;
+/// Reads a recipe. One that draws its rows can be run on others; how many it would have drawn is no limit to them.
+fn parse(text: &str, data: Option<&Path>, settings: &Settings) -> Result<Recipe, Failure> {
+    let draws = Recipe::parse(text, &[]).is_ok_and(|recipe| recipe.data.source == SourceKind::Glyphs);
+    if data.is_none() || !draws || settings.names("data.source") {
+        return Ok(Recipe::parse(text, &settings.set)?);
+    }
+    let mut set = vec![("data.source".to_owned(), SourceKind::Auto.name().to_owned())];
+    set.extend_from_slice(&settings.set);
+    let mut recipe = Recipe::parse(text, &set)?;
     if !settings.names("data.rows") {
         recipe.data.rows = None;
     }
     if !settings.names("data.test_rows") {
         recipe.data.test_rows = None;
     }
+    Ok(recipe)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

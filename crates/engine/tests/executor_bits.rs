@@ -115,7 +115,8 @@ fn inference(rows: &[u32]) -> (Graph, Feed) {
     let centred = normal - rows_mean;
     let normal = centred / (centred.square().mean(&[1]) + 1e-5).sqrt();
     let h = normal.matmul(v) * 0.1 + (x.matmul(v) * 0.05 + 0.5);
-    let h = h * h.sigmoid() + graph.random(graph.indices("ids", [rows.len()]), 130, Distribution::Normal) * 0.01;
+    let h =
+        h * h.sigmoid() + graph.random(graph.indices("ids", [rows.len()]), 130, Distribution::Normal) * 0.01;
     let code = h.matmul(w) * scale.exp() + scale * scale;
     graph.output("code", code);
     let e = (code - code.max(1)).exp();
@@ -154,7 +155,11 @@ fn a_row_has_the_same_bits_alone_and_in_company() {
                     let same = bits(&few[number].1, row) == bits(values, first + row);
                     assert!(same, "{name} of row {row} in 7 at {}", level.name());
                 }
-                assert!(bits(&alone[number].1, 0) == bits(values, first + 3), "{name} alone at {}", level.name());
+                assert!(
+                    bits(&alone[number].1, 0) == bits(values, first + 3),
+                    "{name} alone at {}",
+                    level.name()
+                );
             }
         }
     }
@@ -163,14 +168,17 @@ fn a_row_has_the_same_bits_alone_and_in_company() {
 #[test]
 fn products_of_rows_have_the_same_bits_in_every_batch() {
     for level in Level::all_available() {
-        for (inner, columns) in [(1usize, 1usize), (1, 65), (2, 17), (17, 1), (64, 64), (65, 30), (129, 5), (385, 16), (500, 70)] {
+        for (inner, columns) in
+            [(1usize, 1usize), (1, 65), (2, 17), (17, 1), (64, 64), (65, 30), (129, 5), (385, 16), (500, 70)]
+        {
             for turned in [false, true] {
                 let product = |rows: usize| {
                     let graph = Graph::new();
                     let x = graph.input("x", [rows, inner]);
                     let w = graph.state("w", if turned { [columns, inner] } else { [inner, columns] });
                     graph.output("y", x.product(w, false, turned) + graph.constant(0.1));
-                    let feed = Feed::new().input("x", numbers(200 * inner, -1.0, 1.0, 1)[..rows * inner].to_vec());
+                    let feed =
+                        Feed::new().input("x", numbers(200 * inner, -1.0, 1.0, 1)[..rows * inner].to_vec());
                     let feed = feed.state("w", numbers(inner * columns, -1.0, 1.0, 2));
                     run(&graph, &feed, &pool(1), level, 1).unwrap().bits()[..rows * columns].to_vec()
                 };
@@ -192,9 +200,8 @@ fn more_threads_than_cores_come_through() {
     let y = x.matmul(w).tanh().matmul(w).tanh();
     graph.output("y", y.sum(&[0]));
     graph.update(w, w * 0.999 + x.product(y, true, false) * 1e-4);
-    let feed = Feed::new()
-        .input("x", numbers(64 * 128, -1.0, 1.0, 1))
-        .state("w", numbers(128 * 128, -0.1, 0.1, 2));
+    let feed =
+        Feed::new().input("x", numbers(64 * 128, -1.0, 1.0, 1)).state("w", numbers(128 * 128, -0.1, 0.1, 2));
     let (few, many) = (pool(1), pool(7));
     let expected = run(&graph, &feed, &few, Level::best(), 2000).unwrap();
     assert!(run(&graph, &feed, &many, Level::best(), 2000).unwrap().bits() == expected.bits());

@@ -24,7 +24,8 @@ fn the_lectures_network_maps_as_they_say() {
     graph.output("y", y);
     let feed = Feed::new().input("x", [1.0f32, -1.0, 0.0, 0.0]);
     let expected = [0.62, 0.83, 0.51, 0.85];
-    let within = |found: &[f64]| found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 0.005);
+    let within =
+        |found: &[f64]| found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 0.005);
     assert!(within(&evaluate(&graph, &feed).unwrap().outputs["y"]));
     for level in Level::all_available() {
         let left = run(&graph, &feed, &pool(1), level, 1).unwrap();

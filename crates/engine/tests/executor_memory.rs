@@ -45,10 +45,9 @@ fn a_run_allocates_nothing_after_the_first() {
     let weights = [w, table];
     let gradients = graph.gradient(loss, &weights).unwrap();
     let norm = gradients.iter().fold(graph.constant(0.0), |sum, g| sum + g.square().sum_all()).sqrt();
+    let rate = graph.scalar("rate");
     for (w, g) in weights.into_iter().zip(gradients) {
-        graph.update(w, w - graph.scalar("rate") * g / (norm + 1.0));
-        // One rate is declared twice otherwise.
-        break;
+        graph.update(w, w - rate * g / (norm + 1.0));
     }
     let values: Vec<f32> = (0..64 * 200).map(|at| (at % 17) as f32 * 0.05).collect();
     let indices: Vec<u32> = (0..64).collect();

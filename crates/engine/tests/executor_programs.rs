@@ -164,7 +164,13 @@ impl<'g> Network<'g> {
         Network { graph, feed: Feed::new().scalar("rate", 0.05).keyed(9, 4), salt: 0 }
     }
 
-    fn state(&mut self, name: &str, shape: impl Into<narrows_engine::Shape>, low: f32, high: f32) -> Tensor<'g> {
+    fn state(
+        &mut self,
+        name: &str,
+        shape: impl Into<narrows_engine::Shape>,
+        low: f32,
+        high: f32,
+    ) -> Tensor<'g> {
         let shape = shape.into();
         self.salt += 1;
         let values = numbers(shape.elements(), low, high, self.salt);
@@ -234,7 +240,13 @@ fn dense(batch: usize, widths: &[usize], tied: bool, clip: bool) {
 
 #[test]
 fn training_steps_of_dense_networks() {
-    for (batch, widths) in [(1usize, &[7usize, 5][..]), (7, &[65, 30, 3]), (64, &[70, 64, 1]), (50, &[100, 33, 17, 2]), (130, &[64, 130])] {
+    for (batch, widths) in [
+        (1usize, &[7usize, 5][..]),
+        (7, &[65, 30, 3]),
+        (64, &[70, 64, 1]),
+        (50, &[100, 33, 17, 2]),
+        (130, &[64, 130]),
+    ] {
         for (tied, clip) in [(false, false), (true, false), (false, true), (true, true)] {
             dense(batch, widths, tied, clip);
         }
@@ -342,7 +354,8 @@ fn batch_statistics_softmax_and_embeddings() {
         network.adam(w, g, rate);
     }
     let feed = network.feed.clone();
-    let feed = feed.input("words", (0..50u32).map(|i| i * i % 12)).input("labels", (0..50u32).map(|i| i * 3 % 10));
+    let feed =
+        feed.input("words", (0..50u32).map(|i| i * i % 12)).input("labels", (0..50u32).map(|i| i * 3 % 10));
     check("classifier", &graph, &feed, CLOSE);
 }
 
@@ -359,7 +372,8 @@ fn softmax_of_anything_sums_to_one() {
 /// Adam's quotient is computed with estimates where that is exact enough, and the slow way where it is not.
 #[test]
 fn the_quotient_of_adaptive_optimisers_at_the_edges() {
-    let squares = [0.0f32, 1e-45, 1e-40, 1.2e-38, 1e-30, 1e-8, 1.0, 1e30, 3e38, f32::INFINITY, f32::NAN, -1.0];
+    let squares =
+        [0.0f32, 1e-45, 1e-40, 1.2e-38, 1e-30, 1e-8, 1.0, 1e30, 3e38, f32::INFINITY, f32::NAN, -1.0];
     let small = [0.0f32, 1e-40, 1e-30, 1e-8, 1.0, 1e30, f32::INFINITY];
     let count = squares.len() * small.len();
     let graph = Graph::new();
@@ -384,5 +398,10 @@ fn deep_expressions_of_leaves_compile_quickly() {
     }
     graph.output("y", y);
     graph.output("sum", y.sum(&[1]));
-    check("deep", &graph, &Feed::new().input("x", numbers(15, 0.0, 1.0, 1)), Tolerance { relative: 1e-3, absolute: 1e-30 });
+    check(
+        "deep",
+        &graph,
+        &Feed::new().input("x", numbers(15, 0.0, 1.0, 1)),
+        Tolerance { relative: 1e-3, absolute: 1e-30 },
+    );
 }

@@ -15,14 +15,45 @@ const BLOCK: usize = 1 << 16;
 fn arguments() -> Vec<f32> {
     let mut bits: Vec<u32> = (0..=u32::MAX).step_by(4099).collect();
     let corners = [
-        0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 15.0, -15.0, 4.0, -4.0, 30.0, -30.0, 88.0, 88.722_84, 89.5, -87.336_55, -88.0, -103.972,
-        -104.0, 17.0, -17.0, 0.346_573_6, -0.346_573_6, 0.707_106_77, 1.414_213_5, -0.292_893_2, 0.414_213_56, 1e-3, 1e30,
-        f32::MIN_POSITIVE, f32::MAX, f32::INFINITY,
+        0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        2.0,
+        15.0,
+        -15.0,
+        4.0,
+        -4.0,
+        30.0,
+        -30.0,
+        88.0,
+        88.722_84,
+        89.5,
+        -87.336_55,
+        -88.0,
+        -103.972,
+        -104.0,
+        17.0,
+        -17.0,
+        0.346_573_6,
+        -0.346_573_6,
+        0.707_106_77,
+        1.414_213_5,
+        -0.292_893_2,
+        0.414_213_56,
+        1e-3,
+        1e30,
+        f32::MIN_POSITIVE,
+        f32::MAX,
+        f32::INFINITY,
     ];
     for corner in corners {
         for sign in [1.0f32, -1.0] {
             let at = (corner * sign).to_bits();
-            bits.extend((at.saturating_sub(1500)..=at.saturating_add(1500)).filter(|b| !f32::from_bits(*b).is_nan()));
+            bits.extend(
+                (at.saturating_sub(1500)..=at.saturating_add(1500)).filter(|b| !f32::from_bits(*b).is_nan()),
+            );
         }
     }
     // Evenly spread over where most arguments lie, which bits are not.
@@ -53,7 +84,10 @@ fn error(found: f32, exact: f64) -> f64 {
     if found.is_nan() || exact.is_nan() || nearest.is_infinite() || found.is_infinite() {
         // One unit past the largest number lies infinity: a value within half a unit of it may be either.
         let close = (found.is_nan() && exact.is_nan())
-            || (found == nearest || (exact.abs() > 3.402_823e38 && found.abs() > 3.402_823e38 && exact.signum() == f64::from(found).signum()));
+            || (found == nearest
+                || (exact.abs() > 3.402_823e38
+                    && found.abs() > 3.402_823e38
+                    && exact.signum() == f64::from(found).signum()));
         return if close { 0.0 } else { f64::INFINITY };
     }
     let exponent = ((exact.to_bits() >> 52 & 0x7ff) as i32 - 1023).max(-126);
@@ -79,7 +113,13 @@ fn worst(unary: Unary, level: Level, arguments: &[f32], exact: &[f64]) -> (f64, 
                 worst = (error, *x);
             }
             // The sign of zero survives in odd functions.
-            let odd = matches!(unary, Unary::ExponentialMinusOne | Unary::LogarithmOnePlus | Unary::HyperbolicTangent | Unary::ErrorFunction);
+            let odd = matches!(
+                unary,
+                Unary::ExponentialMinusOne
+                    | Unary::LogarithmOnePlus
+                    | Unary::HyperbolicTangent
+                    | Unary::ErrorFunction
+            );
             if odd && *x == 0.0 {
                 assert_eq!(found.to_bits(), x.to_bits(), "{} of {x:?}", unary.name());
             }
@@ -108,7 +148,8 @@ fn errors_stay_within_their_bounds() {
         for level in Level::all_available() {
             let (error, at) = worst(unary, level, &arguments, &exact);
             missed |= error > bound;
-            table += &format!("{} at {}: {error:.3} ulp at {at:e} (bound {bound})\n", unary.name(), level.name());
+            table +=
+                &format!("{} at {}: {error:.3} ulp at {at:e} (bound {bound})\n", unary.name(), level.name());
         }
     }
     assert!(!missed, "\n{table}");

@@ -3,7 +3,7 @@
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
 use crate::model_rows::{RowOptions, in_chunks};
-use crate::{output, wording};
+use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::Codec;
 use narrows::apply::evaluate::largest;
@@ -93,7 +93,7 @@ fn quoted(text: &str) -> String {
 
 fn expect_csv(path: &Path) -> Result<(), Failure> {
     let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-    if is_csv || path.metadata().is_ok_and(|found| !found.is_file()) {
+    if is_csv || places::is_special(path) {
         return Ok(());
     }
     let found = "the classes are written as a table".to_owned();

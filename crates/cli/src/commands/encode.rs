@@ -3,7 +3,7 @@
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
 use crate::model_rows::{RowOptions, in_chunks};
-use crate::{output, wording};
+use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::Codec;
 use narrows::data::{DataError, write_csv, write_npy};
@@ -63,11 +63,10 @@ impl Form {
     /// What the path's ending asks for. Anything that is no plain file (a device, a pipe) takes CSV.
     fn of(path: &Path) -> Result<Form, Failure> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        let special = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
         match ending.as_deref() {
             Some("npy") => Ok(Form::Npy),
             Some("csv") => Ok(Form::Csv),
-            _ if special => Ok(Form::Csv),
+            _ if places::is_special(path) => Ok(Form::Csv),
             other => {
                 let found = other.map_or_else(
                     || "the name has no ending".to_owned(),

@@ -68,7 +68,9 @@ pub fn figures(evaluation: &Evaluation, code: usize) -> String {
     let rows = wording::of(evaluation.rows, "row", "rows");
     let (head, table) = match &evaluation.figures {
         Figures::Reconstruction(own) => {
-            let line = |name: String, error: f64| vec![name, wording::figure(error)];
+            let largest = own.squared_error.max(own.baselines.mean.squared_error);
+            let digits = if largest >= 1.0 { 3 } else { 5 };
+            let line = |name: String, error: f64| vec![name, format!("{error:.digits$}")];
             let table = wording::table(
                 &[
                     line("this model".to_owned(), own.squared_error),
@@ -121,6 +123,6 @@ mod tests {
     #[test]
     fn a_confusion_reads_as_a_table() {
         let text = confusion(&["a".to_owned(), "bc".to_owned()], &[vec![9, 0], vec![1, 12]]);
-        assert!(text.ends_with("       a  bc\n   a  9   ·\n  bc  1  12"), "{text}");
+        assert!(text.ends_with("\n      a  bc\n   a  9   ·\n  bc  1  12"), "{text}");
     }
 }

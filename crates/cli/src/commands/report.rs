@@ -3,11 +3,11 @@
 use crate::arguments::{self, ComputeOptions};
 use crate::failure::Failure;
 use crate::judged_rows::{JudgedRows, Which};
-use crate::output;
+use crate::{output, places};
 use clap::Args;
 use narrows::apply::{Codec, Evaluation};
-use narrows::data::Kind;
-use narrows::report::{of_model, write_report};
+use narrows::data::{Kind, write_bytes_atomically};
+use narrows::report::{of_model, render, write_report};
 use narrows::train::Compute;
 use std::path::{Path, PathBuf};
 
@@ -34,17 +34,19 @@ pub struct Options {
 /// # Errors
 /// A model or data that cannot be read or do not go together; files that cannot be written.
 pub fn run(options: &Options) -> Result<(), Failure> {
+    let page = options.out.clone().unwrap_or_else(|| options.model.with_extension("html"));
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
+    places::expect_writable(&page)?;
     let description = &codec.model().description;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
     let evaluation = rows.evaluate(&codec, &compute)?;
-    let page = options.out.clone().unwrap_or_else(|| options.model.with_extension("html"));
     write(&codec, &rows, &evaluation, &compute, &page)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }
-    output::result(&page.display().to_string())
+    // A page that went to stdout is followed by nothing.
+    if places::is_special(&page) { Ok(()) } else { output::result(&page.display().to_string()) }
 }
 
 /// Writes the report of a model that has been judged on `rows`; tells how many pictures stand beside it.
@@ -59,5 +61,10 @@ pub fn write(
     page: &Path,
 ) -> Result<usize, Failure> {
     let input = of_model(codec, &rows.source, &rows.split, evaluation, compute)?;
+    if places::is_special(page) {
+        let rendered = render(&input).map_err(narrows::Error::from)?;
+        write_bytes_atomically(page, rendered.html.as_bytes())?;
+        return Ok(0);
+    }
     Ok(write_report(&input, page)?.pictures.len())
 }

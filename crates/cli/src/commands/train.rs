@@ -31,7 +31,7 @@ pub struct Options {
     #[command(flatten)]
     settings: Settings,
     /// The seed that every random choice follows from, instead of the recipe's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Go on from the checkpoint beside the model file, if there is one
     #[arg(long)]
@@ -83,7 +83,7 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let mut log = TrainingLog::new(&files.log, trainer.history());
     let skip_log = options.skip.contains(&Skip::Log) || files.is_special;
     let progress = train(&mut trainer, &files, (!skip_log).then_some(&mut log), &options)?;
-    outcome::finish(trainer, progress, &files, &compute, &options, notes).inspect_err(|_| log.remove())
+    outcome::finish(trainer, progress, &files, &compute, &options, notes, || log.remove())
 }
 
 /// Takes up the checkpoint if asked to.

@@ -259,7 +259,6 @@ impl Phases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::UnsafeCell;
     use std::sync::atomic::AtomicU64;
 
     #[test]

@@ -1,5 +1,7 @@
 //! The codec: a trained model in use. Read-only, shared freely between threads, the same bits for a row alone and in a batch.
+//! NaN and infinity are refused, with their row and column.
 
+use crate::data::DataError;
 use crate::error::Error;
 use crate::model_file::{Model, NamedTensor};
 use crate::network::dense::Parameters;
@@ -46,6 +48,12 @@ impl Codec {
     /// # Errors
     /// Tensors that do not fit the model's layers.
     pub fn new(model: Model, compute: &Compute) -> Result<Codec, Error> {
+        model.check().map_err(|problem| Error::Mismatch {
+            what: "the model".to_owned(),
+            expected: "parts that fit each other".to_owned(),
+            found: problem,
+            hint: "put the model together as training does, or load its file".to_owned(),
+        })?;
         let network = model.network();
         let declared: Vec<(String, Shape)> = model
             .tensors
@@ -82,7 +90,7 @@ impl Codec {
     /// Codes, N×K, of stored rows, N×D.
     ///
     /// # Errors
-    /// Rows of another width.
+    /// Rows of another width; numbers that are not finite.
     pub fn encode(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
         self.run(Task::Encode, rows, self.features(), self.code())
     }
@@ -90,7 +98,7 @@ impl Codec {
     /// Rows, N×D in their stored scale, of codes, N×K.
     ///
     /// # Errors
-    /// Codes of another width; a classifier.
+    /// Codes of another width; numbers that are not finite; a classifier.
     pub fn decode(&self, codes: &[f32]) -> Result<Vec<f32>, Error> {
         self.expect_autoencoder("decode")?;
         let mut rows = self.run(Task::Decode, codes, self.code(), self.features())?;
@@ -101,7 +109,7 @@ impl Codec {
     /// What the model makes of stored rows, N×D, in their stored scale.
     ///
     /// # Errors
-    /// Rows of another width; a classifier.
+    /// Rows of another width; numbers that are not finite; a classifier.
     pub fn reconstruct(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
         let mut rows = self.reconstruct_prepared(rows)?;
         self.model.description.preparation.restore(&mut rows);
@@ -120,7 +128,7 @@ impl Codec {
     /// The confidence of each class, N×classes, for stored rows, N×D.
     ///
     /// # Errors
-    /// Rows of another width; an autoencoder.
+    /// Rows of another width; numbers that are not finite; an autoencoder.
     pub fn classify(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
         if !self.model.is_classifier() {
             let hint = "train a classifier: narrows train mnist-classifier, or --set model.kind=classifier";
@@ -154,6 +162,7 @@ impl Codec {
             let size = PLAN_ROWS.into_iter().rev().find(|size| *size >= left).unwrap_or(PLAN_ROWS[0]);
             let taken = left.min(size);
             let input = &rows[done * width..(done + taken) * width];
+            finite(input, width, done)?;
             let output = &mut results[done * outputs..(done + taken) * outputs];
             let mut executable = self.borrow(task, size)?;
             if taken == size {
@@ -204,4 +213,20 @@ impl Codec {
         graph.output("values", values);
         Ok(Executable::new(&graph, &self.compute.pool, self.compute.level)?)
     }
+}
+
+/// Refuses NaN and infinity, as reading data does: a network makes of them anything, sometimes a number. `before` rows came
+/// before these.
+fn finite(rows: &[f32], width: usize, before: usize) -> Result<(), Error> {
+    const EXPONENT: u32 = 0x7f80_0000;
+    // All of a row at once, without a branch, which is much faster than looking for the place.
+    let wrong = |row: &[f32]| row.iter().fold(false, |any, x| any | (x.to_bits() & EXPONENT == EXPONENT));
+    let Some(row) = rows.chunks_exact(width).position(wrong) else { return Ok(()) };
+    let column = (0..width).find(|column| !rows[row * width + column].is_finite()).unwrap_or(0);
+    Err(Error::Data(DataError::NotFinite {
+        name: "rows".to_owned(),
+        row: (before + row + 1) as u64,
+        column: (column + 1).to_string(),
+        found: rows[row * width + column].to_string(),
+    }))
 }

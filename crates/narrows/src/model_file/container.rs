@@ -74,7 +74,7 @@ pub enum ModelFileError {
         /// Version known here.
         known: u32,
         /// Version of the file.
-        found: u32,
+        found: u64,
     },
     /// Its description and tensors do not go together.
     #[error("{}: {problem}", path.display())]
@@ -171,21 +171,29 @@ fn parse(path: &Path, kind: &'static str, file: &[u8]) -> Result<Payload, ModelF
         expected: kind,
         found: found.to_owned(),
     };
-    let Ok((length, metadata)) = SafeTensors::read_metadata(file) else {
-        return Err(not_ours(if file.is_empty() {
-            "an empty file"
-        } else {
-            "a file of another format, or only its beginning"
-        }));
+    let (length, metadata) = match SafeTensors::read_metadata(file) {
+        Ok(read) => read,
+        Err(_) if file.is_empty() => return Err(not_ours("an empty file")),
+        Err(_) => {
+            return Err(match announced_length(file) {
+                Some(expected) if expected != file.len() as u64 => {
+                    ModelFileError::Length { path: path.to_owned(), expected, found: file.len() as u64 }
+                }
+                _ => not_ours("a file of another format, or only its beginning"),
+            });
+        }
     };
     let Some(json) = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
         return Err(not_ours("a safetensors file of another program"));
     };
     let version: serde_json::Value =
         serde_json::from_str(json).map_err(|_| not_ours("a header that is not JSON"))?;
-    let found = version.get("version").and_then(serde_json::Value::as_u64).unwrap_or(0) as u32;
-    if found > FORMAT_VERSION {
+    let found = version.get("version").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    if found > u64::from(FORMAT_VERSION) {
         return Err(ModelFileError::Newer { path: path.to_owned(), known: FORMAT_VERSION, found });
+    }
+    if found == 0 {
+        return Err(not_ours("a header without a format version"));
     }
     let header: Header =
         serde_json::from_value(version).map_err(|_| not_ours("a header with other entries"))?;
@@ -200,6 +208,10 @@ fn parse(path: &Path, kind: &'static str, file: &[u8]) -> Result<Payload, ModelF
     let tensors = SafeTensors::deserialize(file).map_err(|error| not_ours(&error.to_string()))?;
     let mut views = tensors.tensors();
     views.sort_by(|a, b| a.0.cmp(&b.0));
+    if let Some((name, view)) = views.iter().find(|(_, view)| view.dtype() != Dtype::F32) {
+        let problem = format!("{name}: expected F32 numbers, found {:?}", view.dtype());
+        return Err(ModelFileError::Inconsistent { path: path.to_owned(), problem });
+    }
     let parts = views.iter().map(|(name, view)| (name.as_str(), view.shape(), view.data()));
     if checksum(&header.description, parts) != header.sha256 {
         return Err(ModelFileError::Altered { path: path.to_owned() });
@@ -217,6 +229,16 @@ fn parse(path: &Path, kind: &'static str, file: &[u8]) -> Result<Payload, ModelF
         })
         .collect();
     Ok(Payload { description: header.description, tensors })
+}
+
+/// Bytes that a whole file would have by its own header, if it has one with our entry.
+fn announced_length(file: &[u8]) -> Option<u64> {
+    let length = u64::from_le_bytes(file.get(..8)?.try_into().ok()?);
+    let end = usize::try_from(length).ok()?.checked_add(8)?;
+    let header: serde_json::Value = serde_json::from_slice(file.get(8..end)?).ok()?;
+    header.get("__metadata__")?.get(KEY)?;
+    let ends = header.as_object()?.values().filter_map(|tensor| tensor.get("data_offsets")?.get(1)?.as_u64());
+    (end as u64).checked_add(ends.max().unwrap_or(0))
 }
 
 /// SHA-256 over the description and every tensor, in order of names.

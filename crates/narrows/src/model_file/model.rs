@@ -4,7 +4,7 @@ use super::container::{self, ModelFileError, NamedTensor, Payload};
 use crate::autoencoder::Output;
 use crate::data::{ItemShape, Preparation};
 use crate::error::Error;
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::recipe::{ModelKind, Recipe};
 use crate::train::EpochRecord;
 use serde::{Deserialize, Serialize};
@@ -79,19 +79,45 @@ impl Model {
         let description: Description =
             serde_json::from_str(&payload.description).map_err(|error| inconsistent(error.to_string()))?;
         let model = Model { description, tensors: payload.tensors };
-        for layer in &model.network().layers {
-            let name = format!("{}.weight", layer.name);
-            let expected = vec![layer.inputs, layer.outputs];
-            match model.tensors.iter().find(|tensor| tensor.name == name) {
-                Some(tensor) if tensor.shape == expected => {}
-                Some(tensor) => {
-                    let problem = format!("{name}: expected shape {expected:?}, found {:?}", tensor.shape);
-                    return Err(inconsistent(problem).into());
+        model.check().map_err(inconsistent)?;
+        Ok(model)
+    }
+
+    /// Whether the parts of the model fit each other: nothing is allocated or computed by what a file only claims.
+    ///
+    /// # Errors
+    /// What does not fit, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let Description { shape, preparation, classes, .. } = &self.description;
+        let sizes = match shape {
+            ItemShape::Vector { columns, width } => {
+                let named = columns.as_ref().map_or(*width, Vec::len);
+                if named != *width {
+                    return Err(format!("a row of {width} columns has {named} names"));
                 }
-                None => return Err(inconsistent(format!("{name} is missing")).into()),
+                vec![*width]
+            }
+            ItemShape::Image { height, width, channels } => vec![*height, *width, *channels],
+        };
+        let features = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+        let features = features.filter(|features| *features > 0);
+        let features = features.ok_or_else(|| format!("a row of {sizes:?} numbers cannot be"))?;
+        preparation.expect_features(features, "the preparation").map_err(|error| error.to_string())?;
+        if self.is_classifier() == classes.is_empty() {
+            return Err(format!("{} classes do not go with this kind of model", classes.len()));
+        }
+        let mut expected = self.network().layers.iter().flat_map(Layer::tensors).collect::<Vec<_>>();
+        for tensor in &self.tensors {
+            let NamedTensor { name, shape, values } = tensor;
+            let Some(at) = expected.iter().position(|(known, _)| known == name) else {
+                return Err(format!("{name} is no part of the network, or is there twice"));
+            };
+            let (_, expected) = expected.swap_remove(at);
+            if *shape != expected || values.len() != expected.iter().product::<usize>() {
+                return Err(format!("{name}: expected shape {expected:?}, found {shape:?}"));
             }
         }
-        Ok(model)
+        expected.first().map_or(Ok(()), |(name, _)| Err(format!("{name} is missing")))
     }
 
     /// The model's layers.

@@ -17,8 +17,9 @@ pub fn activate(activation: Activation, sums: Tensor<'_>) -> Tensor<'_> {
         // The constant comes first: ties go to it, so the slope at 0 is 0.
         Activation::Relu => zero.maximum(sums),
         Activation::LeakyRelu => sums.greater(zero).select(sums, sums * LEAK),
+        // The sum comes first: ties go to it, so the slope at 0 is 1 from both sides.
         Activation::Elu => {
-            sums.greater(zero).select(sums, zero.minimum(sums).unary(Unary::ExponentialMinusOne))
+            sums.greater(zero).select(sums, sums.minimum(zero).unary(Unary::ExponentialMinusOne))
         }
         Activation::Silu => sums * sums.sigmoid(),
         Activation::Gelu => {

@@ -23,13 +23,14 @@ pub fn batch_normalisation<'g>(
     let shift = parameters.get(graph, &format!("{name}.shift"), &[units], Role::Bias);
     let running_mean = graph.state(&format!("{name}.mean"), [units]);
     let running_variance = graph.state(&format!("{name}.variance"), [units]);
-    let normal = if training {
+    // A short last batch of one row has no variance to go by, nor to learn from: it is normalised as in use.
+    let normal = if training && x.shape().rows() > 1 {
         let rows = x.shape().rows() as f32;
         let mean = x.mean(&[0]);
         let centred = x - mean;
         let variance = centred.square().mean(&[0]);
         // Running variances are of the population that the batch was drawn from, hence the n/(n − 1).
-        let unbiased = variance * (rows / (rows - 1.0).max(1.0));
+        let unbiased = variance * (rows / (rows - 1.0));
         let blend = |running: Tensor<'g>, batch: Tensor<'g>| {
             running * KEPT + batch.reshape([units]).stop_gradient() * (1.0 - KEPT)
         };

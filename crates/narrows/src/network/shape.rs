@@ -154,6 +154,17 @@ impl Layer {
         }
     }
 
+    /// Names and shapes of its states.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let named = |state: &str, shape: &[usize]| (format!("{}.{state}", self.name), shape.to_vec());
+        let mut all = vec![named("weight", &[self.inputs, self.outputs]), named("bias", &[self.outputs])];
+        if self.normalised {
+            let states = ["scale", "shift", "mean", "variance"];
+            all.extend(states.map(|state| named(state, &[self.outputs])));
+        }
+        all
+    }
+
     /// Numbers that training changes.
     pub fn parameter_count(&self) -> usize {
         let normalisation = if self.normalised { 2 * self.outputs } else { 0 };

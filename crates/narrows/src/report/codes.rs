@@ -47,7 +47,11 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
         None => None,
     };
     let places = places(codes, &rows);
-    let html = format!("{}{}", about(codes, rows.len(), input.classes.is_some()), map(codes, &places, sheet.as_ref()));
+    let html = format!(
+        "{}{}",
+        about(codes, rows.len(), input.classes.is_some()),
+        map(codes, &places, sheet.as_ref())
+    );
     sheets.extend(sheet);
     Ok(Some(Section { id: "codes", title: "The codes", html }))
 }

@@ -83,6 +83,23 @@ impl Setup {
         Ok(Setup { recipe, source, split, preparation, output, network, classes })
     }
 
+    /// What a user should know about this plan before it runs, one sentence each; often none.
+    pub fn notes(&self) -> Vec<String> {
+        let (model, train) = (&self.recipe.model, &self.recipe.train);
+        let hidden = &self.network.layers[..self.network.layers.len() - 1];
+        let narrowest = hidden.iter().map(|layer| layer.outputs).min().unwrap_or(0);
+        let held_back = model.dropout + model.input_dropout + train.weight_decay + train.input_noise > 0.0;
+        let mut notes = Vec::new();
+        if model.kind == ModelKind::Autoencoder && narrowest >= self.network.features && !held_back {
+            notes.push(format!(
+                "the code ({} units) is as wide as a row ({} numbers) and nothing keeps the network from copying its \
+                 input; narrow model.code, or set train.input_noise, model.input_dropout or train.weight_decay",
+                model.code, self.network.features
+            ));
+        }
+        notes
+    }
+
     /// Rows in a step: the batch, or all training rows if they are fewer.
     pub fn batch(&self) -> usize {
         self.recipe.train.batch.min(self.split.train.len())
@@ -124,22 +141,27 @@ fn refuse(recipe: &Recipe, rows: &Dataset, preparation: &Preparation, output: Ou
         }
         _ => {}
     }
-    if output != Output::Bernoulli {
-        return Ok(());
-    }
-    let unit = |value: f32| (-1e-6..=1.0 + 1e-6).contains(&value);
-    let mut row = vec![0.0; rows.features()];
-    let inside = (0..rows.rows()).all(|number| {
-        rows.row_f32(number, &mut row);
-        preparation.prepare(&mut row);
-        row.iter().all(|value| unit(*value))
-    });
-    if inside {
-        return Ok(());
-    }
-    Err(Error::Setting {
-        setting: "model.output",
-        problem: "\"bernoulli\" needs prepared values from 0 to 1, and some lie outside".to_owned(),
-        hint: "use --set data.prepare=unit, or --set model.output=gaussian".to_owned(),
-    })
+    let unit = |row: &[f32]| row.iter().all(|value| (-1e-6..=1.0 + 1e-6).contains(value));
+    let shares = |row: &[f32]| unit(row) && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3;
+    let every = |fits: &dyn Fn(&[f32]) -> bool| {
+        let mut row = vec![0.0; rows.features()];
+        (0..rows.rows()).all(|number| {
+            rows.row_f32(number, &mut row);
+            preparation.prepare(&mut row);
+            fits(&row)
+        })
+    };
+    let (problem, hint) = match output {
+        Output::Bernoulli if !every(&unit) => (
+            "\"bernoulli\" needs prepared values from 0 to 1, and some lie outside",
+            "use --set data.prepare=unit, or --set model.output=gaussian",
+        ),
+        // In a classifier the targets are classes, whatever the rows are.
+        Output::Categorical if recipe.model.kind == ModelKind::Autoencoder && !every(&shares) => (
+            "\"categorical\" needs prepared rows that are shares or one class of several, and some do not sum to 1",
+            "use --set model.output=gaussian, or train a classifier with --set model.kind=classifier",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::Setting { setting: "model.output", problem: problem.to_owned(), hint: hint.to_owned() })
 }

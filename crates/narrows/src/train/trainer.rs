@@ -213,6 +213,12 @@ impl Trainer {
         let epoch = self.progress.epoch + 1;
         self.average()?;
         let held_out_loss = self.validation_loss()?;
+        // The last step's change is seen by no further step.
+        let finite = self.weights().iter().all(|tensor| tensor.values.iter().all(|value| value.is_finite()));
+        let loss = held_out_loss.unwrap_or(if finite { 0.0 } else { f64::NAN });
+        if !finite || !loss.is_finite() {
+            return Err(Error::Diverged { epoch, step: self.setup.steps(), loss });
+        }
         let train_loss = self.progress.loss_sum / self.progress.rows.max(1) as f64;
         let record = EpochRecord { epoch, train_loss, held_out_loss, learning_rate };
         let progress = &mut self.progress;

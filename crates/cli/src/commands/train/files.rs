@@ -1,10 +1,8 @@
 //! The files of a run: the model, and beside it checkpoint, log and report.
 
 use crate::failure::Failure;
-use narrows::data::WriteError;
+use crate::places;
 use narrows::train::checkpoint_path;
-use std::fs::{self, OpenOptions};
-use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Where everything goes.
@@ -30,8 +28,7 @@ impl Files {
     pub fn new(out: Option<&Path>, name: &str) -> Result<Files, Failure> {
         let model =
             out.map_or_else(|| PathBuf::from(format!("{}.narrows", file_name(name))), Path::to_path_buf);
-        let there = fs::metadata(&model).ok();
-        let is_special = there.as_ref().is_some_and(|found| !found.is_file() && !found.is_dir());
+        let is_special = places::is_special(&model);
         let beside = if is_special { std::env::temp_dir().join("narrows") } else { model.clone() };
         let stem = beside.file_stem().unwrap_or_default().to_os_string();
         let with = |ending: &str| {
@@ -45,7 +42,7 @@ impl Files {
             false => checkpoint_path(&model),
         };
         if !is_special {
-            expect_writable(&model)?;
+            places::expect_writable(&model)?;
         }
         Ok(Files { model, checkpoint, log, report, is_special })
     }
@@ -55,23 +52,6 @@ impl Files {
 fn file_name(name: &str) -> String {
     let name: String = name.chars().map(|c| if matches!(c, '/' | '\\' | '\0') { '-' } else { c }).collect();
     if name.trim().is_empty() { "model".to_owned() } else { name }
-}
-
-/// Makes a file beside the model and takes it away again.
-fn expect_writable(model: &Path) -> Result<(), WriteError> {
-    let failed = |source| WriteError { path: model.to_path_buf(), source };
-    if model.is_dir() {
-        return Err(failed(ErrorKind::IsADirectory.into()));
-    }
-    let Some(name) = model.file_name() else {
-        return Err(failed(Error::new(ErrorKind::InvalidInput, "it is not a file name")));
-    };
-    let mut probe = std::ffi::OsString::from(".");
-    probe.push(name);
-    probe.push(format!(".{}-probe", std::process::id()));
-    let probe = model.with_file_name(probe);
-    OpenOptions::new().write(true).create_new(true).open(&probe).map_err(failed)?;
-    fs::remove_file(&probe).map_err(failed)
 }
 
 #[cfg(test)]
@@ -85,7 +65,7 @@ mod tests {
         assert_eq!(files.log, folder.path().join("a.b.log.jsonl"));
         assert_eq!(files.report, folder.path().join("a.b.html"));
         assert_eq!(files.checkpoint, folder.path().join("a.b.narrows.checkpoint"));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -14,7 +14,8 @@ use narrows::train::{Compute, Setup, Trainer};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Writes the model, judges it, writes the report, and tells about it.
+/// Writes the model, judges it, writes the report, and tells about it. `undo` takes away what stands beside a model that
+/// cannot be written.
 ///
 /// # Errors
 /// Files that cannot be written.
@@ -25,10 +26,11 @@ pub fn finish(
     compute: &Compute,
     options: &Options,
     notes: Vec<String>,
+    undo: impl FnOnce(),
 ) -> Result<(), Failure> {
     let pace = progress.took();
     let (model, setup) = trainer.finish()?;
-    model.save(&files.model)?;
+    model.save(&files.model).inspect_err(|_| undo())?;
     // Its work is done; if it cannot be taken away, it does no harm.
     let _ = std::fs::remove_file(&files.checkpoint);
     if !options.quiet {

@@ -1,0 +1,8 @@
+//! The command line from outside: every command, every option, every refusal, and the bits that come out.
+
+mod commands;
+mod formats;
+mod options;
+mod refusals;
+mod resume;
+mod support;

@@ -1,0 +1,468 @@
+//! Activations, outputs with their losses, and optimisers: against formulae written independently in f64, by the
+//! reference, by differences, and by the executor at every level that this machine has.
+
+mod library_support;
+
+use library_support::{compute, numbers, recipe};
+use narrows::autoencoder::Output;
+use narrows::engine::check::{check_gradient, check_second_gradient};
+use narrows::engine::cpu::{Executable, Feed as Fed, Level, Run, States};
+use narrows::engine::reference::{Feed, erf, evaluate};
+use narrows::engine::Graph;
+use narrows::network::activation::activate;
+use narrows::network::dense::{Parameters, Role};
+use narrows::recipe::Activation;
+use narrows::train::optimiser::{StepScalars, add_updates};
+
+const ACTIVATIONS: [Activation; 10] = [
+    Activation::Identity,
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Elu,
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::Softplus,
+    Activation::Softmax,
+];
+const OUTPUTS: [Output; 3] = [Output::Gaussian, Output::Bernoulli, Output::Categorical];
+const COLUMNS: usize = 7;
+
+fn softmax(row: &[f64]) -> Vec<f64> {
+    let largest = row.iter().copied().fold(f64::MIN, f64::max);
+    let total: f64 = row.iter().map(|a| (a - largest).exp()).sum();
+    row.iter().map(|a| (a - largest).exp() / total).collect()
+}
+
+fn formula(activation: Activation, a: f64) -> f64 {
+    match activation {
+        Activation::Identity => a,
+        Activation::Sigmoid => 1.0 / (1.0 + (-a).exp()),
+        Activation::Tanh => a.tanh(),
+        Activation::Relu => a.max(0.0),
+        Activation::LeakyRelu => if a > 0.0 { a } else { 0.01 * a },
+        Activation::Elu => if a > 0.0 { a } else { a.exp() - 1.0 },
+        Activation::Silu => a / (1.0 + (-a).exp()),
+        Activation::Gelu => a * 0.5 * (1.0 + erf(a / 2f64.sqrt())),
+        Activation::Softplus => a.max(0.0) + (-a.abs()).exp().ln_1p(),
+        Activation::Softmax => f64::NAN,
+    }
+}
+
+/// Rows of what an activation should give.
+fn expected(activation: Activation, sums: &[f64]) -> Vec<f64> {
+    match activation {
+        Activation::Softmax => sums.chunks(COLUMNS).flat_map(softmax).collect(),
+        _ => sums.iter().map(|a| formula(activation, *a)).collect(),
+    }
+}
+
+/// Runs a graph of one input at a level.
+fn executed(graph: &Graph, inputs: &[&[f32]], outputs: usize, level: Level) -> Vec<f32> {
+    let mut executable = Executable::new(graph, &compute(1).pool, level).unwrap();
+    let feeds: Vec<Fed<'_>> = inputs.iter().map(|values| Fed::F32(values)).collect();
+    let mut states = States::new(&graph.states());
+    executable.run(&mut states, &Run { inputs: &feeds, ..Run::default() }).unwrap();
+    let mut values = vec![0.0; outputs];
+    executable.output(0, &mut values);
+    values
+}
+
+fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
+    let error = (found - expected).abs() / expected.abs().max(1.0);
+    assert!(error <= tolerance, "{what}: {found}, expected {expected}");
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|value| *value as f32).collect()
+}
+
+/// Sums away from kinks, small and large, of both signs; as the f32 that a plan is fed.
+fn sums(rows: usize) -> Vec<f64> {
+    let values = numbers(rows * COLUMNS, -6.0, 6.0, 1);
+    values.iter().map(|a| f64::from((if a.abs() < 0.05 { a + 0.2 } else { *a }) as f32)).collect()
+}
+
+#[test]
+fn every_activation_is_its_formula() {
+    let sums = sums(5);
+    for activation in ACTIVATIONS {
+        let graph = Graph::new();
+        graph.output("y", activate(activation, graph.input("a", [5, COLUMNS])));
+        let expected = expected(activation, &sums);
+        let reference = &evaluate(&graph, &Feed::new().input("a", sums.clone())).unwrap().outputs["y"];
+        for (found, expected) in reference.iter().zip(&expected) {
+            // Constants such as the leak are f32.
+            close(*found, *expected, 1e-7, &activation.to_string());
+        }
+        for level in Level::all_available() {
+            let found = executed(&graph, &[&narrow(&sums)], sums.len(), level);
+            for (found, expected) in found.iter().zip(&expected) {
+                close(f64::from(*found), *expected, 1e-6, &format!("{activation} at {}", level.name()));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_activation_has_its_first_and_second_derivatives() {
+    for activation in ACTIVATIONS {
+        let graph = Graph::new();
+        let a = graph.state("a", [3, COLUMNS]);
+        // Weighted, since a softmax sums to one whatever its sums are; cubed, so that second derivatives are not 0.
+        let weights = graph.table([COLUMNS], &[0.3, -1.2, 2.0, 0.7, -0.4, 1.1, 0.9]);
+        let y = activate(activation, a);
+        let loss = (y * y * y * weights).sum_all();
+        let feed = Feed::new().state("a", sums(3));
+        let first = check_gradient(&graph, loss, &[a], &feed).unwrap_or_else(|e| panic!("{activation}: {e}"));
+        assert!(first.compared == 3 * COLUMNS && first.largest > 0.1, "{activation}: {first:?}");
+        let second =
+            check_second_gradient(&graph, loss, &[a], &feed).unwrap_or_else(|e| panic!("{activation}: {e}"));
+        assert!(second.largest > 0.1, "{activation}: {second:?}");
+    }
+}
+
+/// Where the two sides of a function meet, its slope at 0 is one of theirs, and for ELU both are 1.
+#[test]
+fn slopes_at_zero() {
+    for (activation, slope) in [
+        (Activation::Relu, 0.0),
+        (Activation::LeakyRelu, 0.01),
+        (Activation::Elu, 1.0),
+        (Activation::Silu, 0.5),
+        (Activation::Gelu, 0.5),
+        (Activation::Softplus, 0.5),
+        (Activation::Tanh, 1.0),
+    ] {
+        let graph = Graph::new();
+        let a = graph.input("a", [1, 1]);
+        graph.output("slope", graph.gradient(activate(activation, a).sum_all(), &[a]).unwrap()[0]);
+        let found = evaluate(&graph, &Feed::new().input("a", [0.0])).unwrap().outputs["slope"][0];
+        close(found, slope, 1e-7, &activation.to_string());
+    }
+}
+
+#[test]
+fn extreme_sums_stay_finite() {
+    let rows: Vec<f64> = [
+        [1e4, -1e4, 0.0, 1.0, -1.0, 88.0, -88.0],
+        [1e4; COLUMNS],
+        [-1e4; COLUMNS],
+        [-1e4, -1e4, -1e4, -1e4, -1e4, -1e4, 1e4],
+    ]
+    .concat();
+    for activation in ACTIVATIONS {
+        let graph = Graph::new();
+        let a = graph.input("a", [4, COLUMNS]);
+        let y = activate(activation, a);
+        let slopes = graph.gradient(y.square().sum_all(), &[a]).unwrap()[0];
+        graph.output("y", y.concatenate(&[slopes], 0).reshape([8 * COLUMNS]));
+        for level in Level::all_available() {
+            let found = executed(&graph, &[&narrow(&rows)], 8 * COLUMNS, level);
+            let what = format!("{activation} at {}", level.name());
+            assert!(found.iter().all(|value| value.is_finite()), "{what}: {found:?}");
+            for (found, expected) in found.iter().zip(expected(activation, &rows)) {
+                close(f64::from(*found), expected, 1e-6, &what);
+            }
+            if activation == Activation::Softmax {
+                for row in found[..4 * COLUMNS].chunks(COLUMNS) {
+                    close(row.iter().map(|p| f64::from(*p)).sum(), 1.0, 1e-6, &what);
+                }
+            }
+        }
+    }
+}
+
+/// Targets that suit an output.
+fn targets(output: Output, rows: usize) -> Vec<f64> {
+    let wide = numbers(rows * COLUMNS, -2.0, 2.0, 5);
+    let target = |at: usize| match output {
+        Output::Gaussian => wide[at],
+        Output::Bernoulli => [0.0, 1.0, 0.25, 0.8][at % 4],
+        Output::Categorical => f64::from(u8::from(at % COLUMNS == (at / COLUMNS) % COLUMNS)),
+    };
+    (0..rows * COLUMNS).map(|at| f64::from(target(at) as f32)).collect()
+}
+
+fn row_loss(output: Output, sums: &[f64], target: &[f64]) -> f64 {
+    let pairs = sums.iter().zip(target);
+    match output {
+        Output::Gaussian => pairs.map(|(a, x)| (x - a).powi(2)).sum(),
+        Output::Bernoulli => {
+            // ln σ(a) = −ln(1 + e^(−a)), ln(1 − σ(a)) = −ln(1 + eᵃ); where eᵃ overflows the logarithm is a itself.
+            let log_one_plus_exp = |a: f64| if a > 700.0 { a } else { a.exp().ln_1p() };
+            pairs.map(|(a, x)| x * log_one_plus_exp(-a) + (1.0 - x) * log_one_plus_exp(*a)).sum()
+        }
+        Output::Categorical => {
+            let largest = sums.iter().copied().fold(f64::MIN, f64::max);
+            let log_total = largest + sums.iter().map(|a| (a - largest).exp()).sum::<f64>().ln();
+            pairs.map(|(a, t)| t * (log_total - a)).sum()
+        }
+    }
+}
+
+/// Losses and means for given sums, by the reference and at every level.
+fn check_output(output: Output, rows: usize, sums: &[f64], target: &[f64]) {
+    let graph = Graph::new();
+    let (a, x) = (graph.input("a", [rows, COLUMNS]), graph.input("x", [rows, COLUMNS]));
+    let losses = output.loss(a, x).reshape([rows]);
+    let both = losses.concatenate(&[output.mean(a).reshape([rows * COLUMNS])], 0);
+    graph.output("y", both);
+    let losses = sums.chunks(COLUMNS).zip(target.chunks(COLUMNS)).map(|(a, x)| row_loss(output, a, x));
+    let mean = |row: &[f64]| match output {
+        Output::Gaussian => row.to_vec(),
+        Output::Bernoulli => row.iter().map(|a| 1.0 / (1.0 + (-a).exp())).collect(),
+        Output::Categorical => softmax(row),
+    };
+    let expected: Vec<f64> = losses.chain(sums.chunks(COLUMNS).flat_map(mean)).collect();
+    let feed = Feed::new().input("a", sums.to_vec()).input("x", target.to_vec());
+    for (found, expected) in evaluate(&graph, &feed).unwrap().outputs["y"].iter().zip(&expected) {
+        close(*found, *expected, 1e-12, &format!("{output:?}"));
+    }
+    for level in Level::all_available() {
+        let found = executed(&graph, &[&narrow(sums), &narrow(target)], expected.len(), level);
+        for (found, expected) in found.iter().zip(&expected) {
+            close(f64::from(*found), *expected, 1e-6, &format!("{output:?} at {}", level.name()));
+        }
+    }
+}
+
+#[test]
+fn every_loss_and_mean_is_its_formula() {
+    for output in OUTPUTS {
+        check_output(output, 6, &sums(6), &targets(output, 6));
+        let extreme = [1e4, -1e4, 0.0, -1e4, 1e4, 90.0, -90.0];
+        let mut rows = extreme.to_vec();
+        rows.extend(extreme.iter().map(|a| -a));
+        check_output(output, 2, &rows, &targets(output, 2));
+    }
+}
+
+#[test]
+fn every_loss_has_its_first_and_second_derivatives() {
+    for output in OUTPUTS {
+        let graph = Graph::new();
+        let (a, x) = (graph.state("a", [3, COLUMNS]), graph.input("x", [3, COLUMNS]));
+        let loss = output.loss(a, x).square().sum_all();
+        let feed = Feed::new().state("a", numbers(3 * COLUMNS, -2.0, 2.0, 8)).input("x", targets(output, 3));
+        let first = check_gradient(&graph, loss, &[a], &feed).unwrap_or_else(|e| panic!("{output:?}: {e}"));
+        assert!(first.largest > 0.1, "{output:?}: {first:?}");
+        check_second_gradient(&graph, loss, &[a], &feed).unwrap_or_else(|e| panic!("{output:?}: {e}"));
+    }
+}
+
+// ---- optimisers -------------------------------------------------------------------------------------------------
+
+const STEPS: usize = 6;
+const RATE: f64 = 0.05;
+/// Starting values: a weight of 2×3 and a bias of 3; Σ s(w − c)² + Σ b³/3 is minimised.
+const WEIGHT: [f64; 6] = [0.5, -1.0, 2.0, 0.25, -0.75, 1.5];
+const BIAS: [f64; 3] = [0.4, -0.6, 0.9];
+const CENTRE: [f64; 6] = [1.0, 0.0, -1.0, 0.25, 2.0, 1.0];
+const SLOPE: [f64; 6] = [1.0, 2.0, 0.5, 3.0, 0.1, 1.5];
+
+/// Gradient of the loss at the parameters (6 weights, then 3 biases).
+fn gradient(p: &[f64]) -> Vec<f64> {
+    let weights = (0..6).map(|at| 2.0 * SLOPE[at] * (p[at] - CENTRE[at]));
+    weights.chain((6..9).map(|at| p[at] * p[at])).collect()
+}
+
+/// Weights and biases after every step, by the engine's executor.
+fn optimised(settings: &[&str], state: &str) -> Vec<Vec<f64>> {
+    let train = recipe(settings).train;
+    let graph = Graph::new();
+    let mut parameters = Parameters::default();
+    let w = parameters.get(&graph, "w", &[2, 3], Role::Weight);
+    let b = parameters.get(&graph, "b", &[3], Role::Bias);
+    let table = |values: &[f64]| graph.table([2, 3], &narrow(values));
+    let loss = ((w - table(&CENTRE)).square() * table(&SLOPE)).sum_all()
+        + (b * b * b).sum_all() * graph.constant(1.0 / 3.0);
+    graph.output("loss", loss);
+    add_updates(&graph, loss, &parameters, &train).unwrap();
+    let mut states = States::new(&graph.states());
+    states.set("w", &narrow(&WEIGHT)).unwrap();
+    states.set("b", &narrow(&BIAS)).unwrap();
+    let mut executable = Executable::new(&graph, &compute(2).pool, Level::best()).unwrap();
+    (0..STEPS)
+        .map(|step| {
+            // A rate that changes, so that one that is not passed on shows.
+            let rate = RATE / (1.0 + step as f64);
+            let scalars = StepScalars::new(&train, rate, step as u64).as_array();
+            executable.run(&mut states, &Run { scalars: &scalars, ..Run::default() }).unwrap();
+            let get = |name: &str| states.get(&format!("{state}{name}")).unwrap();
+            get("w").into_iter().chain(get("b")).map(f64::from).collect()
+        })
+        .collect()
+}
+
+/// The published formulae, one number at a time: parameter, gradient, step from 1, rate, moments → new parameter.
+type Rule = fn(f64, f64, i32, f64, &mut [f64; 2]) -> f64;
+
+/// Parameters after every step by a rule, the gradient first changed by `change`.
+fn by_rule(rule: Rule, change: impl Fn(&[f64], Vec<f64>) -> Vec<f64>) -> Vec<Vec<f64>> {
+    let mut p: Vec<f64> = WEIGHT.into_iter().chain(BIAS).collect();
+    let mut moments = vec![[0.0; 2]; p.len()];
+    (0..STEPS)
+        .map(|step| {
+            let rate = RATE / (1.0 + step as f64);
+            let gradient = change(&p, gradient(&p));
+            for at in 0..p.len() {
+                p[at] = rule(p[at], gradient[at], step as i32 + 1, rate, &mut moments[at]);
+            }
+            p.clone()
+        })
+        .collect()
+}
+
+#[track_caller]
+fn same(found: &[Vec<f64>], expected: &[Vec<f64>], what: &str) {
+    for (step, (found, expected)) in found.iter().zip(expected).enumerate() {
+        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+            assert!((found - expected).abs() < 3e-6, "{what}, step {step}, [{at}]: {found} for {expected}");
+        }
+    }
+}
+
+fn plain(_: &[f64], gradient: Vec<f64>) -> Vec<f64> {
+    gradient
+}
+
+const SGD: Rule = |w, g, _, rate, _| w - rate * g;
+
+/// Adam with β₁ = 0.8, β₂ = 0.9, ε = 0.01.
+const ADAM: Rule = |w, g, t, rate, m| {
+    m[0] = 0.8 * m[0] + 0.2 * g;
+    m[1] = 0.9 * m[1] + 0.1 * g * g;
+    let (mean, square) = (m[0] / (1.0 - 0.8f64.powi(t)), m[1] / (1.0 - 0.9f64.powi(t)));
+    w - rate * mean / (square.sqrt() + 0.01)
+};
+
+#[test]
+fn every_optimiser_is_its_formula() {
+    let cases: [(&str, Rule); 6] = [
+        ("sgd", SGD),
+        ("{ kind = 'momentum', momentum = 0.7 }", |w, g, _, rate, m| {
+            m[0] = 0.7 * m[0] + g;
+            w - rate * m[0]
+        }),
+        ("{ kind = 'nesterov', momentum = 0.7 }", |w, g, _, rate, m| {
+            m[0] = 0.7 * m[0] + g;
+            w - rate * (0.7 * m[0] + g)
+        }),
+        ("{ kind = 'rmsprop', decay = 0.8, epsilon = 0.01 }", |w, g, _, rate, m| {
+            m[0] = 0.8 * m[0] + 0.2 * g * g;
+            w - rate * g / (m[0].sqrt() + 0.01)
+        }),
+        ("{ kind = 'adagrad', epsilon = 0.01 }", |w, g, _, rate, m| {
+            m[0] += g * g;
+            w - rate * g / (m[0].sqrt() + 0.01)
+        }),
+        ("{ kind = 'adam', beta1 = 0.8, beta2 = 0.9, epsilon = 0.01 }", ADAM),
+    ];
+    for (optimiser, rule) in cases {
+        let found = optimised(&[&format!("train.optimiser={optimiser}")], "");
+        same(&found, &by_rule(rule, plain), optimiser);
+    }
+}
+
+#[test]
+fn adamw_shrinks_weights_and_not_biases_beside_the_gradient() {
+    let found = optimised(
+        &[
+            "train.optimiser={ kind = 'adamw', beta1 = 0.8, beta2 = 0.9, epsilon = 0.01 }",
+            "train.weight_decay=0.3",
+        ],
+        "",
+    );
+    // θ ← θ − η (m̂/(√v̂ + ε) + λθ), for the first six parameters only.
+    let mut p: Vec<f64> = WEIGHT.into_iter().chain(BIAS).collect();
+    let mut moments = vec![[0.0; 2]; p.len()];
+    let mut expected = Vec::new();
+    for step in 0..STEPS {
+        let rate = RATE / (1.0 + step as f64);
+        let gradient = gradient(&p);
+        for at in 0..p.len() {
+            let decay = if at < 6 { rate * 0.3 * p[at] } else { 0.0 };
+            p[at] = ADAM(p[at], gradient[at], step as i32 + 1, rate, &mut moments[at]) - decay;
+        }
+        expected.push(p.clone());
+    }
+    same(&found, &expected, "adamw");
+}
+
+#[test]
+fn weight_decay_adds_its_gradient_to_weights_only() {
+    let found = optimised(&["train.optimiser=sgd", "train.weight_decay=0.25"], "");
+    let decayed = |p: &[f64], mut gradient: Vec<f64>| {
+        (0..6).for_each(|at| gradient[at] += 2.0 * 0.25 * p[at]);
+        gradient
+    };
+    same(&found, &by_rule(SGD, decayed), "weight decay");
+}
+
+#[test]
+fn clipping_by_norm_looks_at_all_parameters_together() {
+    let found = optimised(&["train.optimiser=sgd", "train.clip_norm=2.5"], "");
+    let mut clipped_steps = 0;
+    let lengths: Vec<f64> = by_rule(SGD, plain).iter().map(|p| length(&gradient(p))).collect();
+    let clipped = |_: &[f64], gradient: Vec<f64>| {
+        let factor = (2.5 / length(&gradient)).min(1.0);
+        gradient.iter().map(|g| g * factor).collect()
+    };
+    clipped_steps += lengths.iter().filter(|length| **length > 2.5).count();
+    assert!(clipped_steps > 0);
+    same(&found, &by_rule(SGD, clipped), "clip by norm");
+    // A longer limit than any gradient changes nothing.
+    same(&optimised(&["train.optimiser=sgd", "train.clip_norm=1000"], ""), &by_rule(SGD, plain), "no clip");
+}
+
+fn length(gradient: &[f64]) -> f64 {
+    gradient.iter().map(|g| g * g).sum::<f64>().sqrt()
+}
+
+#[test]
+fn clipping_by_value_cuts_each_entry() {
+    let found = optimised(&["train.optimiser=sgd", "train.clip_value=0.7"], "");
+    let clipped = |_: &[f64], gradient: Vec<f64>| gradient.iter().map(|g| g.clamp(-0.7, 0.7)).collect();
+    same(&found, &by_rule(SGD, clipped), "clip by value");
+}
+
+#[test]
+fn the_average_is_of_the_new_weights_and_starts_at_zero() {
+    let settings = ["train.optimiser=sgd", "train.average=0.75"];
+    let weights = optimised(&settings, "");
+    let mut mean = vec![0.0; 9];
+    let expected: Vec<Vec<f64>> = weights
+        .iter()
+        .map(|weights| {
+            mean = mean.iter().zip(weights).map(|(mean, w)| 0.75 * mean + 0.25 * w).collect();
+            mean.clone()
+        })
+        .collect();
+    same(&optimised(&settings, "average/"), &expected, "average");
+}
+
+/// A moment that decays becomes 0 before it becomes denormal.
+#[test]
+fn tiny_moments_are_flushed() {
+    for (optimiser, moment) in
+        [("momentum", "velocity"), ("nesterov", "velocity"), ("rmsprop", "square"), ("adam", "mean"), ("adam", "square")]
+    {
+        let train = recipe(&[&format!("train.optimiser={optimiser}")]).train;
+        let graph = Graph::new();
+        let mut parameters = Parameters::default();
+        let w = parameters.get(&graph, "w", &[4], Role::Weight);
+        let loss = (w * 0.0).sum_all();
+        add_updates(&graph, loss, &parameters, &train).unwrap();
+        let mut states = States::new(&graph.states());
+        let name = format!("{moment}/w");
+        states.set(&name, &[1e-31, 1e-45, -1e-31, 1e-20]).unwrap();
+        let mut executable = Executable::new(&graph, &compute(1).pool, Level::best()).unwrap();
+        let scalars = StepScalars::new(&train, 0.1, 0).as_array();
+        executable.run(&mut states, &Run { scalars: &scalars, ..Run::default() }).unwrap();
+        let after = states.get(&name).unwrap();
+        assert_eq!(&after[..3], [0.0; 3], "{optimiser}");
+        assert!(after[3] > 0.0, "{optimiser}");
+    }
+}
