@@ -153,8 +153,9 @@ impl Progress {
         let Pace { seconds, rows_per_second } = self.took();
         let left = seconds / self.seen.max(1) as f64 * (self.epochs * self.steps - self.done) as f64;
         let left = if left > 0.0 { format!("  {} left", duration(left)) } else { String::new() };
+        // What a narrow terminal may cut off stands last.
         format!(
-            "epoch {epoch}/{}  loss {}{held_out}  {} rows/s{left}",
+            "epoch {epoch}/{}  loss {}{held_out}{left}  {} rows/s",
             self.epochs,
             figure(loss),
             count(rows_per_second as u64)
@@ -165,7 +166,7 @@ impl Progress {
 fn bar(steps: usize) -> ProgressBar {
     let bar = ProgressBar::new(steps as u64);
     // The template is ours and sound; without it the bar would only look plainer.
-    if let Ok(style) = ProgressStyle::with_template("  {bar:24} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("  {bar:10} {wide_msg}") {
         bar.set_style(style.progress_chars("━╸─"));
     }
     bar
@@ -183,7 +184,7 @@ mod tests {
         }
         let line = progress.line(1, 5.0, Some(6.5));
         assert!(line.starts_with("epoch 1/4  loss 5.000  held-out 6.500  "), "{line}");
-        assert!(line.contains(" rows/s  ") && line.ends_with(" left"), "{line}");
+        assert!(line.contains(" left  ") && line.ends_with(" rows/s"), "{line}");
         let record = EpochRecord { epoch: 1, train_loss: 5.0, held_out_loss: None, learning_rate: 0.1 };
         let pace = progress.epoch(&record);
         assert!((pace.rows_per_second * pace.seconds - 320.0).abs() < 1.0, "{pace:?}");

@@ -5,10 +5,10 @@ mod library_support;
 
 use library_support::{compute, numbers, recipe};
 use narrows::autoencoder::Output;
+use narrows::engine::Graph;
 use narrows::engine::check::{check_gradient, check_second_gradient};
 use narrows::engine::cpu::{Executable, Feed as Fed, Level, Run, States};
 use narrows::engine::reference::{Feed, erf, evaluate};
-use narrows::engine::Graph;
 use narrows::network::activation::activate;
 use narrows::network::dense::{Parameters, Role};
 use narrows::recipe::Activation;
@@ -41,8 +41,20 @@ fn formula(activation: Activation, a: f64) -> f64 {
         Activation::Sigmoid => 1.0 / (1.0 + (-a).exp()),
         Activation::Tanh => a.tanh(),
         Activation::Relu => a.max(0.0),
-        Activation::LeakyRelu => if a > 0.0 { a } else { 0.01 * a },
-        Activation::Elu => if a > 0.0 { a } else { a.exp() - 1.0 },
+        Activation::LeakyRelu => {
+            if a > 0.0 {
+                a
+            } else {
+                0.01 * a
+            }
+        }
+        Activation::Elu => {
+            if a > 0.0 {
+                a
+            } else {
+                a.exp() - 1.0
+            }
+        }
         Activation::Silu => a / (1.0 + (-a).exp()),
         Activation::Gelu => a * 0.5 * (1.0 + erf(a / 2f64.sqrt())),
         Activation::Softplus => a.max(0.0) + (-a.abs()).exp().ln_1p(),
@@ -446,9 +458,13 @@ fn the_average_is_of_the_new_weights_and_starts_at_zero() {
 /// A moment that decays becomes 0 before it becomes denormal.
 #[test]
 fn tiny_moments_are_flushed() {
-    for (optimiser, moment) in
-        [("momentum", "velocity"), ("nesterov", "velocity"), ("rmsprop", "square"), ("adam", "mean"), ("adam", "square")]
-    {
+    for (optimiser, moment) in [
+        ("momentum", "velocity"),
+        ("nesterov", "velocity"),
+        ("rmsprop", "square"),
+        ("adam", "mean"),
+        ("adam", "square"),
+    ] {
         let train = recipe(&[&format!("train.optimiser={optimiser}")]).train;
         let graph = Graph::new();
         let mut parameters = Parameters::default();

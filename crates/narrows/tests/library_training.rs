@@ -11,7 +11,7 @@ use narrows::train::{Compute, EpochRecord, Event, Outcome, Setup, Signal, Traine
 
 /// A network small enough to train in a moment.
 const SMALL: [&str; 5] =
-    ["model.hidden=[8]", "model.code=2", "train.batch=16", "train.epochs=12", "data.prepare=standardise"];
+    ["model.hidden=[8]", "model.code=2", "train.batch=16", "train.epochs=40", "data.prepare=standardise"];
 
 fn with<'a>(base: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     [base, more].concat()
@@ -40,8 +40,9 @@ fn every_kind_of_part_learns_and_is_kept() {
     let activations =
         ["identity", "sigmoid", "tanh", "relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "softmax"]
             .map(|name| format!("model.activation={name}"));
-    let initials = ["auto", "glorot-uniform", "glorot-normal", "he-uniform", "he-normal", "lecun", "orthogonal"]
-        .map(|name| format!("model.initial={name}"));
+    let initials =
+        ["auto", "glorot-uniform", "glorot-normal", "he-uniform", "he-normal", "lecun", "orthogonal"]
+            .map(|name| format!("model.initial={name}"));
     let kinds: [&[&str]; 9] = [
         &[],
         &["model.decoder=[5, 9]"],
@@ -187,7 +188,10 @@ fn an_epoch_end_is_a_place_to_stop_and_checkpoints_of_others_are_refused() {
     // Another recipe, other rows.
     let other = with(&RICH, &["train.seed=2"]);
     let error = trainer(&other, pictures(30, 1), &compute).resume(&checkpoint).unwrap_err();
-    assert!(matches!(&error, Error::Mismatch { found, .. } if found.contains("seed = 1 instead of seed = 2")), "{error}");
+    assert!(
+        matches!(&error, Error::Mismatch { found, .. } if found.contains("seed = 1 instead of seed = 2")),
+        "{error}"
+    );
     let error = trainer(&RICH, pictures(30, 2), &compute).resume(&checkpoint).unwrap_err();
     assert!(matches!(&error, Error::Mismatch { found, .. } if found == "one on other rows"), "{error}");
     assert!(trainer(&RICH, pictures(30, 1), &compute).resume(&folder.path().join("none")).is_err());
@@ -197,8 +201,9 @@ fn an_epoch_end_is_a_place_to_stop_and_checkpoints_of_others_are_refused() {
 fn any_number_of_threads_gives_the_same_file() {
     // Wide enough that threads really share the work.
     let settings = with(&RICH, &["model.hidden=[300, 70]", "train.batch=64", "train.epochs=1"]);
-    let files: Vec<Vec<u8>> =
-        [1, 2, 3, 7].map(|threads| file_bytes(&train(&settings, pictures(180, 1), &compute(threads)).0)).into();
+    let files: Vec<Vec<u8>> = [1, 2, 3, 7]
+        .map(|threads| file_bytes(&train(&settings, pictures(180, 1), &compute(threads)).0))
+        .into();
     assert!(files.iter().all(|file| *file == files[0]));
 }
 
@@ -223,7 +228,12 @@ fn a_short_last_batch_counts_by_its_rows() {
     let stored = rows.values.to_f32();
     let rebuilt = Codec::new(model, &compute).unwrap().reconstruct(&stored).unwrap();
     let total: f64 = stored.iter().zip(&rebuilt).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum();
-    assert!((history[0].train_loss / (total / 20.0) - 1.0).abs() < 1e-6, "{} {}", history[0].train_loss, total / 20.0);
+    assert!(
+        (history[0].train_loss / (total / 20.0) - 1.0).abs() < 1e-6,
+        "{} {}",
+        history[0].train_loss,
+        total / 20.0
+    );
     assert_eq!(history[0].held_out_loss, None);
 }
 
@@ -232,7 +242,10 @@ fn a_short_last_batch_counts_by_its_rows() {
 #[test]
 fn a_batch_larger_than_the_data_is_the_data() {
     let steps = |batch: &str| {
-        let settings = with(&SMALL, &["data.validation=0", "data.test=0", "train.optimiser=sgd", "train.epochs=2", batch]);
+        let settings = with(
+            &SMALL,
+            &["data.validation=0", "data.test=0", "train.optimiser=sgd", "train.epochs=2", batch],
+        );
         bits(tensor(&train(&settings, table(5, 4, 1), &compute(1)).0, "encoder.0.weight"))
     };
     assert_eq!(steps("train.batch=5"), steps("train.batch=500"));
@@ -274,7 +287,8 @@ fn early_stopping_keeps_the_best_weights() {
         .unwrap();
         let history = run.history().to_vec();
         let (model, setup) = run.finish().unwrap();
-        let best = history.iter().min_by(|a, b| a.held_out_loss.partial_cmp(&b.held_out_loss).unwrap()).unwrap();
+        let best =
+            history.iter().min_by(|a, b| a.held_out_loss.partial_cmp(&b.held_out_loss).unwrap()).unwrap();
         let last = history[history.len() - 1];
         assert_eq!((stopped, history.len()), (1, best.epoch + 6), "{average}: {history:?}");
         assert!(last.held_out_loss > best.held_out_loss.map(|loss| loss * 1.001));
@@ -310,7 +324,8 @@ fn a_plateau_lowers_the_rate_and_warming_up_raises_it() {
     let expected = [1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25];
     assert!(found.iter().zip(expected).all(|(rate, share)| (rate / 1e-30 - share).abs() < 1e-9), "{found:?}");
     // 48 rows in batches of 16: three steps an epoch, rates taken at the middle of a step.
-    let found = rates(&["train.warmup=2", "train.schedule=constant", "train.learning_rate=0.01", "train.epochs=4"]);
+    let found =
+        rates(&["train.warmup=2", "train.schedule=constant", "train.learning_rate=0.01", "train.epochs=4"]);
     let expected = [2.5 / 6.0, 5.5 / 6.0, 1.0, 1.0];
     assert!(found.iter().zip(expected).all(|(rate, share)| (rate / 0.01 - share).abs() < 1e-9), "{found:?}");
 }
@@ -319,7 +334,8 @@ fn a_plateau_lowers_the_rate_and_warming_up_raises_it() {
 #[test]
 fn the_schedule_reaches_the_weights() {
     let weight = |schedule: &str, epochs: &str| {
-        let settings = ["train.optimiser=sgd", "train.learning_rate=0.001", "train.batch=100", schedule, epochs];
+        let settings =
+            ["train.optimiser=sgd", "train.learning_rate=0.001", "train.batch=100", schedule, epochs];
         tensor(&train(&with(&SMALL, &settings), table(60, 6, 1), &compute(1)).0, "encoder.0.weight").to_vec()
     };
     let change = |schedule| {
@@ -363,13 +379,15 @@ fn the_average_is_freed_of_its_start() {
 
 #[test]
 fn a_loss_that_is_no_number_ends_training() {
-    let settings = with(&SMALL, &["train.optimiser=sgd", "train.learning_rate=1e30", "model.output=gaussian"]);
+    let settings =
+        with(&SMALL, &["train.optimiser=sgd", "train.learning_rate=1e30", "model.output=gaussian"]);
     let mut run = trainer(&settings, table(60, 6, 1), &compute(1));
     let error = run.train(std::path::Path::new("unused"), &mut |_| Signal::Continue).unwrap_err();
     assert!(matches!(error, Error::Diverged { epoch: 1, .. }), "{error}");
     // The very last step's change is looked at too, with and without rows to look by.
     for validation in ["data.validation=0.1", "data.validation=0"] {
-        let last = with(&settings, &["train.epochs=1", "train.batch=100", "train.learning_rate=3e38", validation]);
+        let last =
+            with(&settings, &["train.epochs=1", "train.batch=100", "train.learning_rate=3e38", validation]);
         let mut run = trainer(&last, table(60, 6, 1), &compute(1));
         let error = run.train(std::path::Path::new("unused"), &mut |_| Signal::Continue);
         assert!(matches!(error, Err(Error::Diverged { epoch: 1, step: 1, .. })), "{validation}: {error:?}");

@@ -15,8 +15,8 @@ use narrows::network::Network;
 use narrows::network::dense::Parameters;
 use narrows::network::shape::Mode;
 use narrows::recipe::Recipe;
-use narrows::train::optimiser::{StepScalars, add_updates};
 use narrows::train::Compute;
+use narrows::train::optimiser::{StepScalars, add_updates};
 use std::path::Path;
 
 /// Rows of the table that batches are taken from, one after the other, from the start again at its end.
@@ -96,7 +96,8 @@ impl Trainer {
     /// The weights now.
     fn layers(&self) -> Result<Vec<Layer>> {
         let read = |name: String, shape: &[usize]| -> Result<Array> {
-            let values = self.states.get(&name).ok_or_else(|| Error(format!("there is no state `{name}`")))?;
+            let values =
+                self.states.get(&name).ok_or_else(|| Error(format!("there is no state `{name}`")))?;
             Ok(Array::new(shape, values))
         };
         let layer = |layer: &narrows::network::Layer| -> Result<Layer> {

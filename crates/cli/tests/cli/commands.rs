@@ -200,3 +200,36 @@ fn tables_are_trained_on_with_the_defaults() {
     let ran = room.done(&format!("train rows.csv {TABLE}"));
     assert!(ran.stderr.contains("training rows\n") && room.path("rows.narrows").exists(), "{}", ran.stderr);
 }
+
+#[test]
+fn a_recipe_may_name_its_data() {
+    let room = Room::new();
+    room.table("rows.csv", 60, 5);
+    room.write("mine.toml", "[data]\npath = \"rows.csv\"\n[train]\nepochs = 1\n");
+    let trained = room.json("train mine.toml --json --skip report");
+    assert_eq!((trained["rows"]["train"].as_u64(), trained["report"].is_null()), (Some(48), true));
+    // Where the rows lay is no part of a model.
+    assert!(!String::from_utf8_lossy(&room.read("mine.narrows")).contains("rows.csv"));
+}
+
+#[test]
+fn without_test_rows_those_held_out_judge() {
+    let room = Room::new();
+    room.table("t.csv", 60, 5);
+    let trained = room.json(&format!("train t.csv {TABLE} --set data.test=0 --json"));
+    assert_eq!(trained["evaluation"]["rows"].as_u64(), Some(6));
+    assert!(trained["notes"][0].as_str().unwrap().contains("held-out rows"), "{trained}");
+    let judged = room.json("evaluate t.narrows --data t.csv --json");
+    assert_eq!(judged["squared_error"], trained["evaluation"]["squared_error"]);
+}
+
+#[test]
+fn inspect_takes_the_width_of_the_data() {
+    let room = Room::new();
+    room.table("t.csv", 60, 5);
+    assert_eq!(room.json("inspect glyphs --data t.csv --json")["features"].as_u64(), Some(6));
+    let shown = room.json("inspect glyphs --data t.csv --set data.label=kind --json");
+    assert_eq!(shown["features"].as_u64(), Some(5));
+    room.write("bare.toml", "");
+    assert!(room.refused("inspect bare.toml").contains("depends on the data"));
+}

@@ -77,5 +77,9 @@ fn a_kind_can_be_named_where_the_path_does_not_tell() {
     room.done("encode t.narrows --data t.data --kind csv --out a.csv");
     room.done("encode t.narrows --data t.csv --out b.csv");
     assert_eq!(room.text("a.csv"), room.text("b.csv"));
+    for command in ["evaluate", "report --out page.html"] {
+        room.done(&format!("{command} t.narrows --data t.data --kind csv"));
+        assert!(room.refused(&format!("{command} t.narrows --data t.data --kind npy")).contains("NPY"));
+    }
     assert!(room.refused("encode t.narrows --data t.csv --kind npy --out c.csv").contains("NPY"));
 }

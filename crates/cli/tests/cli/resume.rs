@@ -65,6 +65,20 @@ fn ctrl_c_saves_and_says_how_to_go_on_and_the_end_is_the_same() {
     assert_eq!(log.lines().count(), 6000);
 }
 
+/// Once training is over there is nothing to save, and the first Ctrl-C ends the program; before, the second does. Either
+/// way a run that is asked twice is gone at once, and whole files are all that it leaves.
+#[test]
+fn a_second_ctrl_c_ends_it() {
+    let room = room();
+    let mut child = room.command(&arguments("--out m.narrows")).spawn().unwrap();
+    assert!(wait_for(&mut child, &room.path("m.log.jsonl"), None));
+    interrupt(&child);
+    interrupt(&child);
+    let begun = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
 #[test]
 fn twenty_kills_at_random_moments_change_no_bit() {
     let room = room();

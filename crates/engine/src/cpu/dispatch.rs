@@ -1,7 +1,7 @@
 //! One copy of every kernel for each instruction set.
 
 use super::movement::{self, Rows};
-use super::product::{self, Segment, TileKernel, TileKernels, TileTask};
+use super::product::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
 use super::schedule::{Compiled, Kernel, Piece};
 use super::simd::{Level, Simd, plain::Plain};
 use super::tile::{RunContext, Scratch, Stretch, TILE};
@@ -120,6 +120,22 @@ macro_rules! tile_rows {
     (@one $along:literal, $rows:literal, $vectors:literal) => { Some(tile::<$along, $rows, $vectors> as TileKernel) };
 }
 
+macro_rules! block_rows {
+    ([$($vectors:tt),*]) => {
+        [
+            block_rows!(@row 1, [$($vectors),*]),
+            block_rows!(@row 2, [$($vectors),*]),
+            [None; 4],
+            block_rows!(@row 4, [$($vectors),*]),
+            [None; 4],
+            block_rows!(@row 6, [$($vectors),*]),
+        ]
+    };
+    (@row $rows:literal, [$($vectors:tt),*]) => { [$(block_rows!(@one $rows, $vectors)),*] };
+    (@one $rows:literal, none) => { None };
+    (@one $rows:literal, $vectors:literal) => { Some(blocks::<$rows, $vectors> as BlocksKernel) };
+}
+
 macro_rules! level {
     ($module:ident, $simd:ty, [$($feature:meta)?], $vectors:tt) => {
         mod $module {
@@ -129,6 +145,12 @@ macro_rules! level {
             unsafe fn tile<const ALONG: bool, const R: usize, const V: usize>(task: &TileTask, segments: &[Segment]) {
                 // SAFETY: the caller has found the level on this machine.
                 unsafe { product::tile::<$simd, ALONG, R, V>(task, segments) }
+            }
+
+            $(#[$feature])?
+            unsafe fn blocks<const R: usize, const V: usize>(task: &TileTask, left: *const f32) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { product::blocks::<$simd, R, V>(task, left) }
             }
 
             $(#[$feature])?
@@ -148,6 +170,7 @@ macro_rules! level {
                 unit,
                 tiles: TileKernels {
                     kernels: [tile_rows!(true, $vectors), tile_rows!(false, $vectors)],
+                    blocks: block_rows!($vectors),
                     vectors: <$simd as Simd>::TILE_VECTORS,
                     lanes: <$simd as Simd>::LANES,
                 },

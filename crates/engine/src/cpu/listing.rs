@@ -38,7 +38,12 @@ impl Executable {
                     phase,
                     work: work(plan, step),
                     program: program(&step.program),
-                    writes: step.writes().iter().map(|buffer| buffer_name(plan, *buffer)).collect::<Vec<_>>().join(", "),
+                    writes: step
+                        .writes()
+                        .iter()
+                        .map(|buffer| buffer_name(plan, *buffer))
+                        .collect::<Vec<_>>()
+                        .join(", "),
                     flops: step.flops,
                     bytes: bytes(plan, step),
                     units: schedule.phases[phase].iter().filter(|unit| unit.step == number).count(),
@@ -55,14 +60,16 @@ impl Executable {
         let mut text = String::from("phase  units     MFLOP       KiB  step\n");
         for step in &steps {
             let (mflop, kib) = (step.flops as f64 / 1e6, step.bytes as f64 / 1024.0);
-            let behind = if step.program.is_empty() { String::new() } else { format!("  [{}]", step.program) };
+            let behind =
+                if step.program.is_empty() { String::new() } else { format!("  [{}]", step.program) };
             let _ = writeln!(
                 text,
                 "{:>5} {:>6} {mflop:>9.2} {kib:>9.0}  {} -> {}{behind}",
                 step.phase, step.units, step.work, step.writes
             );
         }
-        let (flops, bytes): (u64, u64) = (steps.iter().map(|s| s.flops).sum(), steps.iter().map(|s| s.bytes).sum());
+        let (flops, bytes): (u64, u64) =
+            (steps.iter().map(|s| s.flops).sum(), steps.iter().map(|s| s.bytes).sum());
         let _ = writeln!(
             text,
             "{} steps in {} phases at level {}: {:.1} MFLOP, {:.1} MiB read and written; intermediate values and scratch {:.1} MiB",
@@ -90,7 +97,8 @@ fn work(plan: &Plan, step: &Step) -> String {
         Work::Map => format!("map {}×{}", step.domain.rows, step.domain.columns),
         Work::Reduce { direction, reduction, source, before } => {
             let way = if *direction == Direction::AlongRows { "along rows" } else { "down columns" };
-            format!("{reduction:?} {way} {}×{} of [{}]", source.rows, source.columns, program(before)).to_lowercase()
+            format!("{reduction:?} {way} {}×{} of [{}]", source.rows, source.columns, program(before))
+                .to_lowercase()
         }
         Work::Move(moved, _) => format!("move {} from {}", moved.shape, name(moved.pieces[0].buffer)),
         Work::Gather { table, .. } => format!("gather rows of {}", name(*table)),
@@ -100,7 +108,13 @@ fn work(plan: &Plan, step: &Step) -> String {
 
 fn program(program: &Program) -> String {
     let shown = |instruction: &&Instruction| {
-        !matches!(instruction, Instruction::Result | Instruction::Constant(_) | Instruction::Scalar(_) | Instruction::Load(_, Access::Full))
+        !matches!(
+            instruction,
+            Instruction::Result
+                | Instruction::Constant(_)
+                | Instruction::Scalar(_)
+                | Instruction::Load(_, Access::Full)
+        )
     };
     program.instructions.iter().filter(shown).map(Instruction::name).collect::<Vec<_>>().join(" ")
 }

@@ -1,7 +1,8 @@
 //! Products: a tile of the result kept in registers while the inner dimension runs by, its program behind it.
 //!
-//! Every element of a result is one chain of fused multiply-adds over the inner dimension in ascending order, whatever the
-//! tile, the blocking or the thread: the bits do not depend on any of them. The left operand is read where it lies, one number
+//! Every element of a result is made in the same way whatever the tile or the thread: up to [`ONE_PASS`] terms are one chain of
+//! fused multiply-adds in ascending order, more are chains of [`BLOCK`] terms, added up in ascending order. So a row's bits do
+//! not depend on the rows beside it, and a row alone can run several chains side by side. The left operand is read where it lies, one number
 //! at a time; the right operand streams by in panels, packed first only where the product wants it transposed.
 
 use super::pack;
@@ -72,7 +73,7 @@ pub enum Lie {
 /// What a tile needs besides the left operand.
 #[derive(Clone, Copy)]
 pub struct TileTask {
-    /// Partial sums to start from; null to start from zero.
+    /// Sums of the blocks before, to add to; null for none.
     pub from: *const f32,
     /// Where the sums go.
     pub to: *mut f32,
@@ -94,13 +95,6 @@ pub unsafe fn tile<S: Simd, const ALONG: bool, const R: usize, const V: usize>(
     // SAFETY: the caller vouches for pointers and extents.
     unsafe {
         let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
-        if !task.from.is_null() {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = S::load(task.from.add(r * task.width + v * S::LANES));
-                }
-            }
-        }
         let mut right = task.right;
         for segment in segments {
             let mut ahead = segment.ahead;
@@ -126,6 +120,13 @@ pub unsafe fn tile<S: Simd, const ALONG: bool, const R: usize, const V: usize>(
                 right = right.add(task.width);
             }
         }
+        if !task.from.is_null() {
+            for (r, row) in sums.iter_mut().enumerate() {
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = S::add(S::load(task.from.add(r * task.width + v * S::LANES)), *sum);
+                }
+            }
+        }
         for (r, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
                 S::store(task.to.add(r * task.width + v * S::LANES), *sum);
@@ -134,6 +135,44 @@ pub unsafe fn tile<S: Simd, const ALONG: bool, const R: usize, const V: usize>(
     }
 }
 
+/// Sums R blocks of a single row side by side: their chains are independent, so none waits for another's multiply-adds. The
+/// blocks' sums are then added to `task.from` one after another, as [`tile`] would.
+///
+/// # Safety
+/// The machine has the level; `left` holds R blocks of [`BLOCK`] numbers, the right operand as many rows.
+#[inline(always)]
+pub unsafe fn blocks<S: Simd, const R: usize, const V: usize>(task: &TileTask, left: *const f32) {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        for inner in 0..BLOCK {
+            for (r, row) in sums.iter_mut().enumerate() {
+                let at = r * BLOCK + inner;
+                let factor = S::splat(*left.add(at));
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = S::fma(factor, S::load(task.right.add(at * task.width + v * S::LANES)), *sum);
+                }
+            }
+        }
+        for v in 0..V {
+            let mut first = 0;
+            let mut total = if task.from.is_null() {
+                first = 1;
+                sums[0][v]
+            } else {
+                S::load(task.from.add(v * S::LANES))
+            };
+            for row in &sums[first..] {
+                total = S::add(total, row[v]);
+            }
+            S::store(task.to.add(v * S::LANES), total);
+        }
+    }
+}
+
+/// A compiled kernel for blocks of a single row.
+pub type BlocksKernel = unsafe fn(&TileTask, *const f32);
+
 /// A compiled tile kernel.
 pub type TileKernel = unsafe fn(&TileTask, &[Segment]);
 
@@ -141,6 +180,8 @@ pub type TileKernel = unsafe fn(&TileTask, &[Segment]);
 pub struct TileKernels {
     /// `kernels[lie][rows − 1][vectors − 1]`; `None` where the level has no such tile.
     pub kernels: [[[Option<TileKernel>; 4]; TILE_ROWS]; 2],
+    /// `blocks[blocks − 1][vectors − 1]`.
+    pub blocks: [[Option<BlocksKernel>; 4]; TILE_ROWS],
     /// Most vectors side by side.
     pub vectors: usize,
     /// Lanes of a vector.
@@ -238,6 +279,15 @@ impl Product {
         // SAFETY: the scratch holds a unit's partial sums and a packed block; everything else lies in the plan's buffers.
         unsafe {
             program.prepare::<S>(context, scratch);
+            if self.inner > ONE_PASS
+                && unit.last - unit.first == 1
+                && !self.packed
+                && stored(&self.left).rows == 1
+            {
+                let from =
+                    right.add(Layout { rows: self.inner, columns: self.columns }.panel_start(unit.panel));
+                inner = self.whole_blocks(left, from, width, kernels, scratch);
+            }
             while inner < self.inner {
                 let end = (inner + block).min(self.inner);
                 let panel_right = if self.packed {
@@ -260,6 +310,40 @@ impl Product {
                 inner = end;
             }
         }
+    }
+
+    /// Sums the whole blocks of a single row, as many at a time as there are kernels for; what is left, a block or part of
+    /// one, is done like any other. Gives the inner index where that begins.
+    #[inline(always)]
+    unsafe fn whole_blocks(
+        &self,
+        left: *const f32,
+        right: *const f32,
+        width: usize,
+        kernels: &TileKernels,
+        scratch: &Scratch,
+    ) -> usize {
+        let mut inner = 0;
+        // The last block is left to the others, who run the program behind it.
+        let whole = (self.inner - 1) / BLOCK;
+        while inner < whole * BLOCK {
+            let count = tile_rows(whole - inner / BLOCK);
+            let mut column = 0;
+            while column < width {
+                let vectors = kernels.vectors.min((width - column) / kernels.lanes);
+                let Some(kernel) = kernels.blocks[count - 1][vectors - 1] else { return inner };
+                // SAFETY: the panel has `inner` rows of `width`; partial sums of one row fit.
+                unsafe {
+                    let to = scratch.partial.add(column);
+                    let from = if inner == 0 { std::ptr::null() } else { to.cast_const() };
+                    let task = TileTask { from, to, width, right: right.add(inner * width + column) };
+                    kernel(&task, left.add(inner));
+                }
+                column += vectors * kernels.lanes;
+            }
+            inner += count * BLOCK;
+        }
+        inner
     }
 
     #[inline(always)]

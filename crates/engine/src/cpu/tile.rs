@@ -367,7 +367,7 @@ unsafe fn execute<S: Simd>(
             Instruction::MultiplySubtractFrom(..) => map_four!(to, n, a, b, c => S::fnma(a, b, c)),
             Instruction::Flush(..) => {
                 let zero = S::splat(0.0);
-                map_four!(to, n, a, b => S::select(S::gt(S::abs(a), b), a, zero));
+                map_four!(to, n, a, b => S::select(S::ge(b, S::abs(a)), zero, a));
             }
             Instruction::DivideSquareRootAdd(..) => map!(to, n, a, b, c => S::div_sqrt_add(a, b, c)),
             leaf => leaf_tile(leaf, to, stretch, context),

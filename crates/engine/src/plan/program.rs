@@ -60,7 +60,7 @@ pub enum Instruction {
     MultiplyAdd(Value, Value, Value),
     /// a − b · c, by (b, c, a)
     MultiplySubtractFrom(Value, Value, Value),
-    /// a where |a| > b, else 0
+    /// 0 where |a| ≤ b, else a (so NaN stays)
     Flush(Value, Value),
     /// a / (√b + c)
     DivideSquareRootAdd(Value, Value, Value),
@@ -231,11 +231,12 @@ impl Program {
         }
     }
 
-    /// select(|a| > b, a, 0)
+    /// select(b ≥ |a|, 0, a)
     fn join_flush(&mut self) {
         for at in 0..self.instructions.len() {
-            let Instruction::Select(condition, value, zero) = self.instructions[at] else { continue };
-            let Instruction::Binary(Binary::Greater, magnitude, bound) = self.instructions[condition] else {
+            let Instruction::Select(condition, zero, value) = self.instructions[at] else { continue };
+            let Instruction::Binary(Binary::GreaterOrEqual, bound, magnitude) = self.instructions[condition]
+            else {
                 continue;
             };
             let zero = self.instructions[zero] == Instruction::Constant(0);

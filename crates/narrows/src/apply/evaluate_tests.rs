@@ -9,13 +9,34 @@ fn sentence(own: f64, mean: f64, pca: f64, code: usize, fitted: usize) -> String
 #[test]
 fn each_case_has_its_verdict() {
     for (own, mean, pca, code, fitted, expected) in [
-        (5.0, 10.0, 8.0, 3, 5000, "worth having: 3 numbers a row leave an error of 5.00, 38 % less than PCA with as many (8.00) and 50 % less than the mean (10.00)"),
+        (
+            5.0,
+            10.0,
+            8.0,
+            3,
+            5000,
+            "worth having: 3 numbers a row leave an error of 5.00, 38 % less than PCA with as many (8.00) and 50 % less than the mean (10.00)",
+        ),
         (5.0, 10.0, 8.0, 1, 5000, "worth having: 1 number a row"),
         (7.95, 10.0, 8.0, 3, 5000, "as good as PCA"),
         (8.05, 10.0, 8.0, 3, 5000, "as good as PCA"),
         (7.9, 10.0, 8.0, 3, 5000, "worth having"),
-        (8.1, 10.0, 8.0, 3, 5000, "worse than PCA: 3 numbers a row leave an error of 8.10, PCA with as many 8.00; train longer"),
-        (8.1, 10.0, 8.0, 3, 500, "worse than PCA: 3 numbers a row leave an error of 8.10, PCA with as many 8.00; with so few training rows"),
+        (
+            8.1,
+            10.0,
+            8.0,
+            3,
+            5000,
+            "worse than PCA: 3 numbers a row leave an error of 8.10, PCA with as many 8.00; train longer",
+        ),
+        (
+            8.1,
+            10.0,
+            8.0,
+            3,
+            500,
+            "worse than PCA: 3 numbers a row leave an error of 8.10, PCA with as many 8.00; with so few training rows",
+        ),
         (10.0, 10.0, 8.0, 3, 5000, "not useful yet"),
         (11.0, 10.0, 8.0, 30, 5000, "not useful yet"),
         (f64::NAN, 10.0, 8.0, 3, 5000, "not useful yet"),
@@ -35,7 +56,10 @@ fn next_to_nothing_is_as_good_as_nothing() {
 
 #[test]
 fn small_figures_keep_their_digits() {
-    assert_eq!([123.456, 1.0, 0.5, 0.012_345, 0.0].map(figure), ["123.46", "1.00", "0.500", "0.0123", "0.00"]);
+    assert_eq!(
+        [123.456, 1.0, 0.5, 0.012_345, 0.0].map(figure),
+        ["123.46", "1.00", "0.500", "0.0123", "0.00"]
+    );
 }
 
 #[test]

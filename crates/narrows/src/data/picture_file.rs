@@ -119,7 +119,7 @@ fn open_jpeg(bytes: Vec<u8>) -> Result<(Decoder, (usize, usize)), String> {
         return Err(format!("JPEG: the file is larger than {} MiB", MOST_BYTES >> 20));
     }
     let options = DecoderOptions::default()
-        .set_strict_mode(false)
+        .set_strict_mode(true)
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
         .jpeg_set_out_colorspace(ColorSpace::RGB);

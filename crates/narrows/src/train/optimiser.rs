@@ -5,6 +5,7 @@
 
 use crate::network::dense::{Parameters, Role};
 use crate::recipe::{Optimiser, TrainRecipe};
+use narrows_engine::op::Binary;
 use narrows_engine::{Graph, Tensor};
 
 /// Moments smaller than this become 0: left to decay they would turn into denormal numbers, on which every operation is
@@ -121,8 +122,9 @@ impl<'g> Scope<'g, '_> {
     ) -> Tensor<'g> {
         let moment = self.graph.state(&format!("{kind}/{}", self.name), like.shape());
         let value = next(moment);
-        let large = value.abs().greater(self.graph.constant(TINY));
-        let value = large.select(value, self.graph.constant(0.0));
+        // Written so that NaN stays NaN: a diverged moment must be seen.
+        let tiny = self.graph.constant(TINY).binary(Binary::GreaterOrEqual, value.abs());
+        let value = tiny.select(self.graph.constant(0.0), value);
         self.graph.update(moment, value);
         value
     }

@@ -67,7 +67,7 @@ impl Setup {
             (None, false) if suits() == Suits::Bernoulli => Output::Bernoulli,
             (None, false) => Output::Gaussian,
         };
-        refuse(&recipe, &source.train, &preparation, output)?;
+        refuse(&recipe, &source.train, &split.train, &preparation, output)?;
         recipe.model.output = match output {
             Output::Gaussian => OutputChoice::Gaussian,
             Output::Bernoulli => OutputChoice::Bernoulli,
@@ -122,7 +122,13 @@ fn source_kind(name: &str) -> Option<SourceKind> {
     }
 }
 
-fn refuse(recipe: &Recipe, rows: &Dataset, preparation: &Preparation, output: Output) -> Result<(), Error> {
+fn refuse(
+    recipe: &Recipe,
+    rows: &Dataset,
+    training: &[u32],
+    preparation: &Preparation,
+    output: Output,
+) -> Result<(), Error> {
     let shift = recipe.train.augment_shift;
     match rows.shape {
         ItemShape::Vector { .. } if shift > 0 => {
@@ -143,10 +149,11 @@ fn refuse(recipe: &Recipe, rows: &Dataset, preparation: &Preparation, output: Ou
     }
     let unit = |row: &[f32]| row.iter().all(|value| (-1e-6..=1.0 + 1e-6).contains(value));
     let shares = |row: &[f32]| unit(row) && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3;
+    // Training rows only: scaling is fitted on them, and others may lie a little outside.
     let every = |fits: &dyn Fn(&[f32]) -> bool| {
         let mut row = vec![0.0; rows.features()];
-        (0..rows.rows()).all(|number| {
-            rows.row_f32(number, &mut row);
+        training.iter().all(|number| {
+            rows.row_f32(*number as usize, &mut row);
             preparation.prepare(&mut row);
             fits(&row)
         })
