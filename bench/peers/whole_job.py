@@ -17,13 +17,25 @@ from dense_train import BETA1, BETA2, EPSILON, LINEAR, RATE
 
 EPOCHS, BATCH, ROWS = 3, 128, 60_000
 
-# Narrows' side is the command itself. {data}, {out} and {threads} are filled in by the driver.
+# Narrows' side is the command itself. {data}, {out} and {threads} are filled in by the driver. Whatever decides which
+# work is done is said here, so that the recipe may change: the peers' network, loss and Adam at a constant rate, every
+# row trained on, nothing added to it. Nothing that the peers do not do either: no verdict, report or log. The checkpoint
+# at each epoch's end stays, as it can't be switched off: Narrows writes weights and moments on top of the model.
+SETTINGS = {
+    "data.prepare": "unit", "data.validation": 0,
+    "model.hidden": list(AUTOENCODER[1:4]), "model.code": AUTOENCODER[4], "model.decoder": "mirror",
+    "model.activation": "relu", "model.code_activation": "identity", "model.output": "gaussian",
+    "model.initial": "he-uniform", "model.dropout": 0, "model.input_dropout": 0, "model.batch_normalisation": "false",
+    "train.epochs": EPOCHS, "train.batch": BATCH, "train.learning_rate": RATE, "train.schedule": "constant",
+    "train.optimiser": "adam", "train.optimiser.beta1": BETA1, "train.optimiser.beta2": BETA2,
+    "train.optimiser.epsilon": EPSILON,
+    "train.warmup": 0, "train.clip_norm": 0, "train.clip_value": 0, "train.weight_decay": 0, "train.average": 0,
+    "train.patience": 0, "train.augment_shift": 0, "train.input_noise": 0,
+}  # fmt: skip
 NARROWS = [
     "train", "mnist-deep", "--data", "{data}", "--out", "{out}", "--threads", "{threads}", "--quiet",
-    "--set", f"train.epochs={EPOCHS}", "--set", f"train.batch={BATCH}",
-    # The same work as the peers: ReLU, plain Adam at a constant rate, no regularisation, no held-out rows, no report.
-    "--set", "model.activation=relu", "--set", f"train.rate={RATE}", "--set", "train.schedule=constant",
-    "--set", "train.held_out=0", "--no-report",
+    "--skip", "verdict,log",
+    *(word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")),
 ]  # fmt: skip
 NARROWS_EVALUATE = ["evaluate", "{out}", "--data", "{data}", "--json"]
 # The sides draw different weights and orders, so their test errors differ; by more than this and they did other work.

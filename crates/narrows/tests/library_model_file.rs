@@ -57,9 +57,10 @@ fn a_file_comes_back_as_it_was_saved() {
 }
 
 #[test]
-fn a_truncated_or_lengthened_file_is_refused_at_every_byte() {
+fn a_truncated_or_lengthened_file_is_refused() {
     let (bytes, place) = (file_bytes(&small()), Place::new());
-    for length in 0..bytes.len() {
+    // Every byte of a smaller file is tried in `container_tests.rs`.
+    for length in (0..bytes.len()).step_by(13).chain(bytes.len() - 9..bytes.len()) {
         let error = place.error(&bytes[..length]);
         assert!(error.hint().is_some());
         assert!(
@@ -75,19 +76,14 @@ fn a_truncated_or_lengthened_file_is_refused_at_every_byte() {
 fn any_single_bit_flipped_is_refused_or_harmless() {
     let (bytes, place) = (file_bytes(&small()), Place::new());
     let whole = place.load(&bytes).unwrap();
-    let mut harmless = 0;
-    for at in 0..bytes.len() {
-        for bit in 0..8 {
-            let mut altered = bytes.clone();
-            altered[at] ^= 1 << bit;
-            if let Ok(model) = place.load(&altered) {
-                assert_eq!(model, whole, "bit {bit} of byte {at}");
-                harmless += 1;
-            }
+    // All bits of a smaller file are tried in `container_tests.rs`.
+    for at in (0..bytes.len()).step_by(3) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1 << (at % 8);
+        if let Ok(model) = place.load(&altered) {
+            assert_eq!(model, whole, "bit {} of byte {at}", at % 8);
         }
     }
-    // White space and the like; every bit of the tensors is guarded.
-    assert!(harmless < 40, "{harmless} flips went unnoticed");
     let mut data = bytes.clone();
     *data.last_mut().unwrap() ^= 1;
     assert!(matches!(place.error(&data), ModelFileError::Altered { .. }));

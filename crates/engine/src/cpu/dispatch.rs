@@ -1,7 +1,7 @@
 //! One copy of every kernel for each instruction set.
 
 use super::movement::{self, Rows};
-use super::product::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
+use super::product_tile::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
 use super::schedule::{Compiled, Kernel, Piece};
 use super::simd::{Level, Simd, plain::Plain};
 use super::tile::{RunContext, Scratch, Stretch, TILE};
@@ -144,13 +144,13 @@ macro_rules! level {
             $(#[$feature])?
             unsafe fn tile<const ALONG: bool, const R: usize, const V: usize>(task: &TileTask, segments: &[Segment]) {
                 // SAFETY: the caller has found the level on this machine.
-                unsafe { product::tile::<$simd, ALONG, R, V>(task, segments) }
+                unsafe { product_tile::tile::<$simd, ALONG, R, V>(task, segments) }
             }
 
             $(#[$feature])?
             unsafe fn blocks<const R: usize, const V: usize>(task: &TileTask, left: *const f32) {
                 // SAFETY: the caller has found the level on this machine.
-                unsafe { product::blocks::<$simd, R, V>(task, left) }
+                unsafe { product_tile::blocks::<$simd, R, V>(task, left) }
             }
 
             $(#[$feature])?

@@ -12,12 +12,14 @@ mod memory;
 mod movement;
 mod pack;
 mod product;
+mod product_tile;
 mod reduce;
 mod schedule;
 mod simd;
 mod states;
 mod threads;
 mod tile;
+mod tile_compile;
 mod verify;
 
 pub use executable::{Executable, Feed, Run};

@@ -2,10 +2,11 @@
 
 use super::math;
 use super::simd::Simd;
+use super::tile_compile::Compiler;
 use crate::graph::op::{Binary, Unary};
 use crate::plan::BufferId;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
-use crate::plan::program::{Access, Instruction, Program, Value};
+use crate::plan::program::{Access, Instruction, Program};
 use crate::random;
 
 /// Numbers in a tile at most: eight rows of a full panel.
@@ -25,17 +26,23 @@ pub enum Place {
 /// A compiled instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    instruction: Instruction,
-    to: Place,
-    operands: [Place; 3],
+    /// What is done.
+    pub instruction: Instruction,
+    /// Where the result goes.
+    pub to: Place,
+    /// Where the operands lie.
+    pub operands: [Place; 3],
 }
 
 /// A program with places for its values.
 #[derive(Clone, Debug, Default)]
 pub struct TileProgram {
-    operations: Vec<Operation>,
-    copies: Vec<(Place, BufferId)>,
-    splats: Vec<Instruction>,
+    /// The operations, in order.
+    pub operations: Vec<Operation>,
+    /// Values copied to buffers at the end.
+    pub copies: Vec<(Place, BufferId)>,
+    /// Single numbers, brought once a unit.
+    pub splats: Vec<Instruction>,
     /// Where the reduced value is found after a run.
     pub reduced: Option<Place>,
     /// Tile registers needed; register 0 holds the result that the program starts from.
@@ -139,102 +146,6 @@ impl TileProgram {
     /// Number of splats.
     pub fn splat_count(&self) -> usize {
         self.splats.len()
-    }
-}
-
-struct Compiler<'p> {
-    program: &'p Program,
-    last_use: Vec<usize>,
-    places: Vec<Option<Place>>,
-    free: Vec<usize>,
-    result: TileProgram,
-}
-
-impl<'p> Compiler<'p> {
-    fn new(program: &'p Program) -> Self {
-        let count = program.instructions.len();
-        let mut last_use = vec![0; count];
-        for (at, instruction) in program.instructions.iter().enumerate() {
-            instruction.operands().into_iter().for_each(|operand| last_use[operand] = at);
-        }
-        for value in program.stores.iter().map(|store| store.0).chain(program.reduced) {
-            last_use[value] = count;
-        }
-        let result = TileProgram { registers: 1, ..TileProgram::default() };
-        Compiler { program, last_use, places: vec![None; count], free: Vec::new(), result }
-    }
-
-    fn run(mut self) -> TileProgram {
-        for at in 0..self.program.instructions.len() {
-            self.instruction(at);
-        }
-        for (value, buffer) in &self.program.stores {
-            let Some(place) = self.places[*value] else {
-                unreachable!("every value has a place once computed")
-            };
-            if place != Place::Memory(*buffer) {
-                self.result.copies.push((place, *buffer));
-            }
-        }
-        self.result.reduced = self.program.reduced.and_then(|value| self.places[value]);
-        self.result
-    }
-
-    fn instruction(&mut self, at: Value) {
-        let instruction = self.program.instructions[at];
-        self.places[at] = Some(match instruction {
-            Instruction::Result => Place::Register(0),
-            Instruction::Load(buffer, Access::Full) => {
-                self.result.streams.push(buffer);
-                Place::Memory(buffer)
-            }
-            Instruction::Constant(_) | Instruction::Scalar(_) | Instruction::Load(_, Access::Single) => {
-                self.result.splats.push(instruction);
-                Place::Splat(self.result.splats.len() - 1)
-            }
-            _ => {
-                let mut operands = [Place::Splat(0); 3];
-                for (slot, operand) in operands.iter_mut().zip(instruction.operands()) {
-                    *slot = self.places[operand].unwrap_or(Place::Splat(0));
-                }
-                // Operands used for the last time give their registers up first: reading and writing in place is fine.
-                self.release(at);
-                let to = self.destination(at);
-                self.result.operations.push(Operation { instruction, to, operands });
-                to
-            }
-        });
-    }
-
-    fn release(&mut self, at: Value) {
-        let mut operands = self.program.instructions[at].operands();
-        operands.sort_unstable();
-        operands.dedup();
-        for operand in operands {
-            if self.last_use[operand] == at
-                && let Some(Place::Register(register)) = self.places[operand]
-            {
-                self.free.push(register);
-            }
-        }
-    }
-
-    /// A value that is stored goes straight to its buffer, unless somebody still reads what stands there.
-    fn destination(&mut self, at: Value) -> Place {
-        let straight = self.program.stores.iter().find(|(value, buffer)| {
-            let read_later = |(load, instruction): (usize, &Instruction)| {
-                matches!(instruction, Instruction::Load(from, _) if from == buffer)
-                    && self.last_use[load] > at
-            };
-            *value == at && !self.program.instructions.iter().enumerate().any(read_later)
-        });
-        if let Some((_, buffer)) = straight {
-            return Place::Memory(*buffer);
-        }
-        Place::Register(self.free.pop().unwrap_or_else(|| {
-            self.result.registers += 1;
-            self.result.registers - 1
-        }))
     }
 }
 

@@ -1,0 +1,157 @@
+//! The product microkernels: a tile of the result kept in registers while the inner dimension runs by.
+
+use super::product::{BLOCK, TILE_ROWS};
+use super::simd::Simd;
+
+/// A run of the inner dimension in which the left operand's addresses advance evenly.
+#[derive(Clone, Copy)]
+pub struct Segment {
+    /// Element (first row of the tile, first inner index).
+    pub pointer: *const f32,
+    /// Elements from row to row ([`Lie::Along`]) or from inner index to inner index ([`Lie::Across`]); the other step is 1.
+    pub step: usize,
+    /// Length.
+    pub inner: usize,
+    /// Memory that will be wanted soon: one cache line is asked for at each inner index, `ahead_step` elements apart.
+    pub ahead: *const f32,
+    /// See `ahead`; 0 where nothing is wanted.
+    pub ahead_step: usize,
+}
+
+impl Segment {
+    /// Nothing.
+    pub const EMPTY: Segment =
+        Segment { pointer: std::ptr::null(), step: 0, inner: 0, ahead: std::ptr::null(), ahead_step: 0 };
+
+    /// A segment without anything to ask for ahead.
+    pub fn new(pointer: *const f32, step: usize, inner: usize) -> Segment {
+        Segment { pointer, step, inner, ahead: pointer, ahead_step: 0 }
+    }
+}
+
+/// How the left operand lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lie {
+    /// The inner dimension is contiguous.
+    Along,
+    /// The rows are contiguous.
+    Across,
+}
+
+/// What a tile needs besides the left operand.
+#[derive(Clone, Copy)]
+pub struct TileTask {
+    /// Sums of the blocks before, to add to; null for none.
+    pub from: *const f32,
+    /// Where the sums go.
+    pub to: *mut f32,
+    /// Elements from row to row of `from` and `to`.
+    pub width: usize,
+    /// Right operand at the first inner index.
+    pub right: *const f32,
+}
+
+/// Sums an R×V tile over all segments.
+///
+/// # Safety
+/// The machine has the level; pointers are valid for the tile.
+#[inline(always)]
+pub unsafe fn tile<S: Simd, const ALONG: bool, const R: usize, const V: usize>(
+    task: &TileTask,
+    segments: &[Segment],
+) {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        let mut right = task.right;
+        for segment in segments {
+            let mut ahead = segment.ahead;
+            let (row_step, inner_step) = if ALONG { (segment.step, 1) } else { (1, segment.step) };
+            let mut rows = [segment.pointer; R];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = segment.pointer.wrapping_add(r * row_step);
+            }
+            for _ in 0..segment.inner {
+                S::prefetch(ahead);
+                ahead = ahead.wrapping_add(segment.ahead_step);
+                let mut vectors = [S::splat(0.0); V];
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    *vector = S::load(right.add(v * S::LANES));
+                }
+                for r in 0..R {
+                    let factor = S::splat(*rows[r]);
+                    rows[r] = rows[r].wrapping_add(inner_step);
+                    for v in 0..V {
+                        sums[r][v] = S::fma(factor, vectors[v], sums[r][v]);
+                    }
+                }
+                right = right.add(task.width);
+            }
+        }
+        if !task.from.is_null() {
+            for (r, row) in sums.iter_mut().enumerate() {
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = S::add(S::load(task.from.add(r * task.width + v * S::LANES)), *sum);
+                }
+            }
+        }
+        for (r, row) in sums.iter().enumerate() {
+            for (v, sum) in row.iter().enumerate() {
+                S::store(task.to.add(r * task.width + v * S::LANES), *sum);
+            }
+        }
+    }
+}
+
+/// Sums R blocks of a single row side by side: their chains are independent, so none waits for another's multiply-adds. The
+/// blocks' sums are then added to `task.from` one after another, as [`tile`] would.
+///
+/// # Safety
+/// The machine has the level; `left` holds R blocks of [`BLOCK`] numbers, the right operand as many rows.
+#[inline(always)]
+pub unsafe fn blocks<S: Simd, const R: usize, const V: usize>(task: &TileTask, left: *const f32) {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        for inner in 0..BLOCK {
+            for (r, row) in sums.iter_mut().enumerate() {
+                let at = r * BLOCK + inner;
+                let factor = S::splat(*left.add(at));
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = S::fma(factor, S::load(task.right.add(at * task.width + v * S::LANES)), *sum);
+                }
+            }
+        }
+        for v in 0..V {
+            let mut first = 0;
+            let mut total = if task.from.is_null() {
+                first = 1;
+                sums[0][v]
+            } else {
+                S::load(task.from.add(v * S::LANES))
+            };
+            for row in &sums[first..] {
+                total = S::add(total, row[v]);
+            }
+            S::store(task.to.add(v * S::LANES), total);
+        }
+    }
+}
+
+/// A compiled kernel for blocks of a single row.
+pub type BlocksKernel = unsafe fn(&TileTask, *const f32);
+
+/// A compiled tile kernel.
+pub type TileKernel = unsafe fn(&TileTask, &[Segment]);
+
+/// The tile kernels of a level: by lie, rows − 1 (1, 2, 4, 6 are there) and vectors − 1.
+pub struct TileKernels {
+    /// `kernels[lie][rows − 1][vectors − 1]`; `None` where the level has no such tile.
+    pub kernels: [[[Option<TileKernel>; 4]; TILE_ROWS]; 2],
+    /// `blocks[blocks − 1][vectors − 1]`.
+    pub blocks: [[Option<BlocksKernel>; 4]; TILE_ROWS],
+    /// Most vectors side by side.
+    pub vectors: usize,
+    /// Lanes of a vector.
+    pub lanes: usize,
+}
