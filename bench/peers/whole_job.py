@@ -19,8 +19,8 @@ EPOCHS, BATCH, ROWS = 3, 128, 60_000
 
 # Narrows' side is the command itself. {data}, {out} and {threads} are filled in by the driver. Whatever decides which
 # work is done is said here, so that the recipe may change: the peers' network, loss and Adam at a constant rate, every
-# row trained on, nothing added to it. Nothing that the peers do not do either: no verdict, report or log. The checkpoint
-# at each epoch's end stays, as it can't be switched off: Narrows writes weights and moments on top of the model.
+# row trained on, nothing added to it. Nothing that the peers do not do either: no verdict, report or log, and no
+# checkpoint (usually every 30 s, longer than the job takes on an idle machine).
 SETTINGS = {
     "data.prepare": "unit", "data.validation": 0,
     "model.hidden": list(AUTOENCODER[1:4]), "model.code": AUTOENCODER[4], "model.decoder": "mirror",
@@ -31,6 +31,7 @@ SETTINGS = {
     "train.optimiser.epsilon": EPSILON,
     "train.warmup": 0, "train.clip_norm": 0, "train.clip_value": 0, "train.weight_decay": 0, "train.average": 0,
     "train.patience": 0, "train.augment_shift": 0, "train.input_noise": 0,
+    "train.checkpoint_seconds": 1e6,
 }  # fmt: skip
 NARROWS = [
     "train", "mnist-deep", "--data", "{data}", "--out", "{out}", "--threads", "{threads}", "--quiet",

@@ -227,8 +227,8 @@ fn a_linear_autoencoder_spans_the_principal_subspace() {
         "data.prepare=none",
         "data.validation=0",
         "data.test=0",
-        "train.batch=50",
-        "train.epochs=150",
+        "train.batch=100",
+        "train.epochs=500",
         "train.learning_rate=0.02",
     ];
     let rows = three_directions(500);

@@ -261,8 +261,10 @@ fn fixture(name: &str) -> PathBuf {
 /// Rows that the fixtures' codes are known for, and how the models were made.
 const ROWS: [f32; 8] = [0.1, 0.4, 0.7, 1.0, 0.9, 0.2, 0.5, 0.3];
 
-fn picture_row() -> Vec<f32> {
-    (0..30).map(|at| ((at * 37) % 256) as f32).collect()
+/// An upright and a flat bar, 6×5.
+fn bars() -> Vec<f32> {
+    let upright = (0..30).map(|at| if at % 5 == 1 && (5..25).contains(&at) { 230.0 } else { 0.0 });
+    upright.chain((0..30).map(|at| if (10..14).contains(&at) { 230.0 } else { 0.0 })).collect()
 }
 
 #[test]
@@ -280,7 +282,7 @@ fn version_1_loads_forever() {
     let description = &codec.model().description;
     assert_eq!((description.history.len(), description.best_epoch), (2, Some(2)));
     let codec = Codec::load(&fixture("version-1-classifier.narrows"), &compute).unwrap();
-    close(codec.classify(&picture_row()).unwrap(), &CLASSIFIER_CONFIDENCES);
+    close(codec.classify(&bars()).unwrap(), &CLASSIFIER_CONFIDENCES);
     assert_eq!(codec.model().description.classes, ["flat", "upright"]);
 }
 
@@ -310,14 +312,16 @@ fn write_the_fixtures() {
         "model.hidden=[]",
         "model.code=3",
         "model.activation=relu",
-        "train.epochs=4",
+        "train.epochs=12",
+        "train.learning_rate=0.02",
         "train.batch=4",
     ];
     let model = train(&settings, pictures(40, 1), &compute).0;
     model.save(&fixture(&format!("version-{FORMAT_VERSION}-classifier.narrows"))).unwrap();
-    println!("{:?}", Codec::new(model, &compute).unwrap().classify(&picture_row()).unwrap());
+    println!("{:?}", Codec::new(model, &compute).unwrap().classify(&bars()).unwrap());
 }
 
-const AUTOENCODER_CODES: [f32; 4] = [0.0; 4];
-const AUTOENCODER_ROWS: [f32; 8] = [0.0; 8];
-const CLASSIFIER_CONFIDENCES: [f32; 2] = [0.0; 2];
+const AUTOENCODER_CODES: [f32; 4] = [2.2406502, 0.5769887, 1.786385, 0.74156386];
+const AUTOENCODER_ROWS: [f32; 8] =
+    [-0.017839344, 0.9038488, 0.64694625, 0.77869266, 0.32365927, 0.8714949, 0.67319334, 0.6675848];
+const CLASSIFIER_CONFIDENCES: [f32; 4] = [0.03293671, 0.9670633, 0.87773275, 0.12226725];

@@ -66,7 +66,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.weight_decay", &[], "0.1"),
     ("train.weight_decay", &["train.optimiser=adamw"], "0.5"),
     ("train.average", &[], "0.9"),
-    ("train.patience", &["train.learning_rate=0.2", "train.schedule=constant", "train.epochs=8"], "1"),
+    ("train.patience", &["train.schedule=constant", STUCK], "1"),
     ("train.augment_shift", &[], "1"),
     ("train.input_noise", &[], "0.2"),
     ("train.seed", &[], "2"),
@@ -96,7 +96,7 @@ fn every_setting_changes_what_is_learned() {
         let before = [&BASE[..], rough, beside].concat();
         let change = format!("{path}={value}");
         let after = [&before[..], &[change.as_str()]].concat();
-        assert_ne!(weights(&before), weights(&after), "{change} beside {beside:?} changes nothing");
+        assert!(weights(&before) != weights(&after), "{change} beside {beside:?} changes nothing");
     }
 }
 

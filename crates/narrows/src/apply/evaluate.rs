@@ -159,7 +159,7 @@ fn verdict(own: f64, baselines: &Baselines, code: usize, features: usize, fitted
     let percent = |from: f64| 100.0 * (1.0 - own / from);
     let units = if code == 1 { "1 number".to_owned() } else { format!("{code} numbers") };
     let [own_, mean_, pca_] = [own, mean, pca].map(figure);
-    if !(own < mean) {
+    if own.partial_cmp(&mean) != Some(std::cmp::Ordering::Less) {
         return format!(
             "not useful yet: an error of {own_} a row, and the mean training row alone leaves {mean_}; train longer, or lower the learning rate"
         );
@@ -192,7 +192,7 @@ fn verdict(own: f64, baselines: &Baselines, code: usize, features: usize, fitted
 
 /// An error with two places, or as many as show three digits of a small one.
 fn figure(value: f64) -> String {
-    if value >= 1.0 || value < 1e-9 {
+    if !(1e-9..1.0).contains(&value) {
         return format!("{value:.2}");
     }
     let places = (2.0 - value.log10().floor()).max(2.0) as usize;

@@ -1,3 +1,5 @@
+//! Tests of `evaluate`.
+
 use super::*;
 
 fn sentence(own: f64, mean: f64, pca: f64, code: usize, fitted: usize) -> String {

@@ -257,3 +257,7 @@ fn checksum<'t>(
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+#[path = "container_tests.rs"]
+mod tests;
