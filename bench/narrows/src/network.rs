@@ -20,6 +20,14 @@ pub struct Layer {
     pub bias: Array,
 }
 
+impl Layer {
+    /// A layer that is nothing yet.
+    pub fn zeros(inputs: usize, outputs: usize) -> Self {
+        let weight = Array::new(&[inputs, outputs], vec![0.0; inputs * outputs]);
+        Self { weight, bias: Array::new(&[outputs], vec![0.0; outputs]) }
+    }
+}
+
 /// Layers with He-uniform weights and zero biases, the same for every call.
 pub fn random_layers(widths: &[usize]) -> Vec<Layer> {
     let mut random = Random(1);

@@ -132,7 +132,7 @@ impl JudgedRows {
     /// Judges the model.
     ///
     /// # Errors
-    /// As [`evaluate`].
+    /// As [`evaluate()`].
     pub fn evaluate(&self, codec: &Codec, compute: &Compute) -> Result<Evaluation, Failure> {
         let (dataset, rows) = (self.split.test_dataset(&self.source), &self.split.test);
         Ok(evaluate(codec, dataset, rows, (&self.source.train, &self.split.train), compute)?)

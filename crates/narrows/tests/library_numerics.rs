@@ -5,12 +5,15 @@ mod library_support;
 
 use library_support::{compute, numbers, recipe};
 use narrows::autoencoder::Output;
+use narrows::data::Preparation;
 use narrows::engine::Graph;
 use narrows::engine::check::{check_gradient, check_second_gradient};
 use narrows::engine::cpu::{Executable, Feed as Fed, Level, Run, States};
 use narrows::engine::reference::{Feed, erf, evaluate};
 use narrows::network::activation::activate;
 use narrows::network::dense::{Parameters, Role};
+use narrows::network::dropout::dropout;
+use narrows::network::prepare::prepare;
 use narrows::recipe::Activation;
 use narrows::train::optimiser::{StepScalars, add_updates};
 
@@ -261,6 +264,54 @@ fn every_loss_has_its_first_and_second_derivatives() {
         let first = check_gradient(&graph, loss, &[a], &feed).unwrap_or_else(|e| panic!("{output:?}: {e}"));
         assert!(first.largest > 0.1, "{output:?}: {first:?}");
         check_second_gradient(&graph, loss, &[a], &feed).unwrap_or_else(|e| panic!("{output:?}: {e}"));
+    }
+}
+
+/// What dropout makes of rows of ones that have these numbers, in this step.
+fn dropped(row_ids: &[u32], step: u32) -> Vec<Vec<f32>> {
+    let graph = Graph::new();
+    let (x, ids) = (graph.input("x", [row_ids.len(), 400]), graph.indices("row ids", [row_ids.len()]));
+    graph.output("y", dropout(&graph, x, ids, 0.2));
+    let mut executable = Executable::new(&graph, &compute(2).pool, Level::best()).unwrap();
+    let ones = vec![1.0; row_ids.len() * 400];
+    let run = Run { inputs: &[Fed::F32(&ones), Fed::U32(row_ids)], seed: 5, step, ..Run::default() };
+    executable.run(&mut States::new(&graph.states()), &run).unwrap();
+    let mut values = vec![0.0; ones.len()];
+    executable.output(0, &mut values);
+    values.chunks(400).map(<[f32]>::to_vec).collect()
+}
+
+/// A share of the units is silent, the others make up for it, and a row's draws go with its number.
+#[test]
+fn dropout_keeps_the_sum_and_goes_with_the_row() {
+    let rows = dropped(&[0, 7, 3, 90, 12], 4);
+    assert!(rows.iter().flatten().all(|y| *y == 0.0 || *y == 1.25));
+    let mean = rows.iter().flatten().map(|y| f64::from(*y)).sum::<f64>() / 2000.0;
+    // One deviation is 0.011.
+    assert!((mean - 1.0).abs() < 0.04, "{mean}");
+    assert!(rows[0] != rows[1]);
+    let moved = dropped(&[3, 0, 8], 4);
+    assert!(moved[0] == rows[2] && moved[1] == rows[0]);
+    assert!(dropped(&[3], 5)[0] != rows[2]);
+}
+
+/// Preparation in the graph is the data room's, columns without spread included.
+#[test]
+fn preparation_in_the_graph_is_that_of_the_data_room() {
+    let rows = narrow(&numbers(40, -3.0, 900.0, 12));
+    for preparation in [
+        Preparation::None,
+        Preparation::Scale { minimum: vec![0.0], maximum: vec![255.0] },
+        Preparation::Scale { minimum: vec![-3.0, 5.0, 0.0, 1.0], maximum: vec![900.0, 5.0, 1.0, 2.0] },
+        Preparation::Standardise { mean: vec![450.0, 7.0, 0.0, -1.0], deviation: vec![3.0, 0.0, 100.0, 0.5] },
+    ] {
+        let graph = Graph::new();
+        graph.output("y", prepare(&graph, &preparation, graph.input("x", [10, 4])));
+        let mut expected = rows.clone();
+        preparation.prepare(&mut expected);
+        for (found, expected) in executed(&graph, &[&rows], 40, Level::best()).iter().zip(&expected) {
+            close(f64::from(*found), f64::from(*expected), 3e-7, &format!("{preparation:?}"));
+        }
     }
 }
 

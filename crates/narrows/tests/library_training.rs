@@ -330,6 +330,31 @@ fn a_plateau_lowers_the_rate_and_warming_up_raises_it() {
     assert!(found.iter().zip(expected).all(|(rate, share)| (rate / 0.01 - share).abs() < 1e-9), "{found:?}");
 }
 
+/// What a plateau has done to the rate is part of a checkpoint.
+#[test]
+fn a_plateau_is_resumed() {
+    let plateau = "train.schedule={ kind = 'plateau', patience = 2, factor = 0.5 }";
+    let settings =
+        with(&SMALL, &[plateau, "train.learning_rate=1e-30", "train.optimiser=sgd", "train.epochs=7"]);
+    let (compute, folder) = (compute(1), tempfile::tempdir().unwrap());
+    let checkpoint = folder.path().join("c");
+    let mut history = Vec::new();
+    while history.len() < 7 {
+        let mut piece = trainer(&settings, table(60, 6, 1), &compute);
+        if !history.is_empty() {
+            piece.resume(&checkpoint).unwrap();
+        }
+        piece
+            .train(&checkpoint, &mut |event| match event {
+                Event::Epoch { .. } => Signal::Stop,
+                _ => Signal::Continue,
+            })
+            .unwrap();
+        history = piece.history().to_vec();
+    }
+    assert_eq!(history, train(&settings, table(60, 6, 1), &compute).1);
+}
+
 /// The rate of the schedule reaches the weights: with sgd and one step an epoch each change is rate × gradient.
 #[test]
 fn the_schedule_reaches_the_weights() {

@@ -44,7 +44,7 @@ pub fn check(folder: &Path, shape: &Shape, threads: usize) -> Result<()> {
     Array::new(&[rows.shape[0], codec.code()], codes).write(&own.join("codes.npy"))
 }
 
-/// A codec of these layers. It has no decoder, as little as the peers have one.
+/// A codec of these layers. A model has a decoder, too; here it is zeros, as nothing runs it.
 fn codec(shape: &Shape, layers: &[Layer], threads: usize) -> Result<Codec> {
     let [features, hidden @ .., code] = shape.widths else {
         return Err(Error("an encoder has at least two widths".into()));
@@ -54,18 +54,15 @@ fn codec(shape: &Shape, layers: &[Layer], threads: usize) -> Result<Codec> {
         shape.code_activation
     );
     let recipe = Recipe::parse(&text, &[]).map_err(|problems| Error(problems.to_string()))?;
-    let network = Network::new(&recipe.model, *features, 0);
-    let tensor = |name: String, array: &Array| NamedTensor {
-        name,
-        shape: array.shape.clone(),
-        values: array.data.clone(),
-    };
-    let tensors = network.layers[..network.encoder].iter().zip(layers).flat_map(|(place, layer)| {
-        let Layer { weight, bias } = layer;
-        [(format!("{}.weight", place.name), weight), (format!("{}.bias", place.name), bias)]
-    });
+    let mut tensors = Vec::new();
+    for (number, place) in Network::new(&recipe.model, *features, 0).layers.iter().enumerate() {
+        let layer = layers.get(number).cloned().unwrap_or_else(|| Layer::zeros(place.inputs, place.outputs));
+        for (name, Array { shape, data: values }) in [("weight", layer.weight), ("bias", layer.bias)] {
+            tensors.push(NamedTensor { name: format!("{}.{name}", place.name), shape, values });
+        }
+    }
     let model = Model {
-        tensors: tensors.map(|(name, array)| tensor(name, array)).collect(),
+        tensors,
         description: Description {
             recipe,
             preparation: Preparation::None,

@@ -143,4 +143,42 @@ mod tests {
         copy_moved(&from, &mut to, (3, 4, 1), (0, 0));
         assert_eq!(to, from[..]);
     }
+
+    /// The rows of every step of an epoch.
+    fn epoch(seed: u64, epoch: usize) -> Vec<Vec<u32>> {
+        let recipe = Recipe::parse(
+            &format!("[data]\nvalidation = 0\ntest = 0\n[train]\nbatch = 7\nseed = {seed}\n"),
+            &[],
+        )
+        .unwrap();
+        let train = Dataset {
+            shape: ItemShape::Vector { columns: None, width: 1 },
+            values: Values::F32((0..20u8).map(f32::from).collect()),
+            labels: None,
+        };
+        let source = crate::data::Source { name: "npy".to_owned(), train, test: None, notes: Vec::new() };
+        let setup = Setup::new(&recipe, source).unwrap();
+        let mut batches = Batches::new(&setup);
+        batches.begin_epoch(&setup, epoch);
+        let step = |step| {
+            let rows = batches.fill(&setup, epoch, step);
+            let Values::F32(values) = &batches.values else { panic!("bytes") };
+            // The only number of a row is its own.
+            assert!(batches.row_ids[..rows].iter().zip(values).all(|(id, value)| *id as f32 == *value));
+            batches.row_ids[..rows].to_vec()
+        };
+        (0..setup.steps()).map(step).collect()
+    }
+
+    #[test]
+    fn an_epoch_takes_every_row_once_in_an_order_of_its_own() {
+        let steps = epoch(1, 0);
+        assert_eq!(steps.iter().map(Vec::len).collect::<Vec<usize>>(), [7, 7, 6]);
+        let mut all = steps.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..20).collect::<Vec<u32>>());
+        assert_eq!(steps, epoch(1, 0));
+        assert_ne!(steps, epoch(1, 1));
+        assert_ne!(steps, epoch(2, 0));
+    }
 }
