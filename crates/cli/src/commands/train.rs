@@ -73,8 +73,10 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let files = Files::new(options.out.as_deref(), &choice.recipe.name)?;
     let compute = options.compute.start()?;
     let source = choice.load()?;
-    let notes = source.notes.clone();
-    let mut trainer = Trainer::new(Setup::new(&choice.recipe, source)?, &compute)?;
+    let mut notes = source.notes.clone();
+    let setup = Setup::new(&choice.recipe, source)?;
+    notes.extend(setup.notes());
+    let mut trainer = Trainer::new(setup, &compute)?;
     if !options.quiet {
         output::note(&start::described(&trainer, &compute));
         notes.iter().for_each(|note| output::note(&format!("note: {note}")));

@@ -356,14 +356,3 @@ fn a_report_that_cannot_be_written_says_so() {
     let error = write_report(&ReportInput::default(), &file.join("report.html")).unwrap_err();
     assert!(matches!(error, ReportError::Write(_)));
 }
-
-/// `cargo test -p narrows report::tests::sample -- --ignored` writes pages to look at.
-#[test]
-#[ignore = "writes pages to the temporary folder, for people to look at"]
-fn sample_pages() {
-    let folder = tempfile::env::temp_dir().join("narrows-report-samples");
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, input) in [("autoencoder", autoencoder()), ("classifier", classifier()), ("table", table())] {
-        write_report(&input, &folder.join(format!("{name}.html"))).unwrap();
-    }
-}

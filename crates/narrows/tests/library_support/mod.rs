@@ -118,3 +118,17 @@ pub fn numbers(count: usize, low: f64, high: f64, salt: u32) -> Vec<f64> {
     let mut stream = Stream::new(4, 79, salt);
     (0..count).map(|_| low + (high - low) * f64::from(stream.uniform())).collect()
 }
+
+/// As the f32 that a plan is fed.
+pub fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|value| *value as f32).collect()
+}
+
+/// A network small enough to train in a moment.
+pub const SMALL: [&str; 5] =
+    ["model.hidden=[8]", "model.code=2", "train.batch=16", "train.epochs=40", "data.prepare=standardise"];
+
+/// A base with more settings after it.
+pub fn with<'a>(base: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [base, more].concat()
+}
