@@ -139,8 +139,11 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
 
 
-def measure(seconds: float, step: Callable[[], object], finish: Callable[[], object]) -> dict:
-    """Times `step`; `finish` waits for what was started (once a sample, so an asynchronous peer may run ahead)."""
+def measure(seconds: float, step: Callable[[], object], finish: Callable[[], object], iterations: int = 1) -> dict:
+    """Times `step`, a call of which does so many iterations.
+
+    `finish` waits for what was started (once a sample, so an asynchronous peer may run ahead).
+    """
     start, warm = time.perf_counter(), 0
     while warm < WARM_UP_STEPS:  # compilation happens here
         step()
@@ -159,11 +162,11 @@ def measure(seconds: float, step: Callable[[], object], finish: Callable[[], obj
         for _ in range(calls):
             step()
         finish()
-        samples.append((time.perf_counter() - sample) * 1e3 / calls)
+        samples.append((time.perf_counter() - sample) * 1e3 / (calls * iterations))
     return {
         "median_ms": float(np.median(samples)),
         "min_ms": min(samples),
-        "iterations": calls * len(samples),
+        "iterations": calls * iterations * len(samples),
         "peak_rss_mb": round(peak_mb(), 1),
     }
 
@@ -197,6 +200,6 @@ def main(workloads: dict[str, Workload]) -> None:
         return
     side = build(workload, options.threads, None)
     with side.context():
-        result = measure(options.seconds, side.step, side.finish)
+        result = measure(options.seconds, side.step, side.finish, getattr(side, "steps_a_call", 1))
     variant = options.side.partition("-")[2] or "compiled"
     print(json.dumps({"workload": workload.name, "side": options.side, "variant": variant} | result))

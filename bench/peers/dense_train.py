@@ -68,6 +68,8 @@ def expected(files):
 class Side:
     """One peer: `step` is timed, `check` is compared."""
 
+    steps_a_call = 1
+
     def __init__(self, workload, threads, files):
         self.batch = BATCHES[workload.name]
         self.threads = threads
@@ -89,7 +91,7 @@ class Side:
 
     def check(self):
         loss, gradients = self.loss_and_gradients()
-        for _ in range(CHECK_STEPS):
+        for _ in range(CHECK_STEPS // self.steps_a_call):
             self.step()
         self.finish()
         files = {"loss": loss} | common.layer_files(gradients, "gradient_")
@@ -171,7 +173,10 @@ class Jax(Side):
             return jax.tree.map(move, weights, first, second), first, second, count
 
         self.value_and_grad = jax.jit(jax.value_and_grad(loss))
-        self.run = jax.jit(step, donate_argnums=0)
+        def steps(state, table):  # one after another, without going back to Python
+            return jax.lax.fori_loop(0, self.steps_a_call, lambda _, state: step(state, table), state)
+
+        self.run = jax.jit(step if self.steps_a_call == 1 else steps, donate_argnums=0)
 
     def step(self):
         self.state = self.run(self.state, self.rows)
@@ -187,6 +192,14 @@ class Jax(Side):
         return self.jax.tree.map(np.asarray, self.state[0])
 
 
+class JaxLoop(Jax):
+    """Eight steps a call; in the check all of its steps in one."""
+
+    def __init__(self, workload, threads, files):
+        self.steps_a_call = CHECK_STEPS if files else 8
+        super().__init__(workload, threads, files)
+
+
 BATCHES = {"dense-train-64": 64, "dense-train-256": 256}
 
 WORKLOADS = {
@@ -196,7 +209,7 @@ WORKLOADS = {
         # Forward, weight gradient, input gradient; the first layer's input gradient is not needed.
         flops=batch * (6 * common.products(AUTOENCODER) - 2 * AUTOENCODER[0] * AUTOENCODER[1]),
         traffic=24 * common.parameters(AUTOENCODER),
-        sides={"pytorch-eager": PyTorch, "pytorch-compiled": PyTorchCompiled, "jax": Jax},
+        sides={"pytorch-eager": PyTorch, "pytorch-compiled": PyTorchCompiled, "jax": Jax, "jax-loop": JaxLoop},
         inputs=lambda batch=batch: inputs(batch),
         expected=expected,
         tolerances={"loss": 1e-5, "gradient_": 1e-4, "trained_": 5e-2},

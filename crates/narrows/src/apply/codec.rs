@@ -30,8 +30,8 @@ pub struct Codec {
     network: Network,
     states: States,
     compute: Compute,
-    /// Compiled plans that nobody is using at the moment.
-    idle: Mutex<Vec<(Task, usize, Executable)>>,
+    /// Compiled plans that nobody is using at the moment; boxed, because they are handed out and back at every call.
+    idle: Mutex<Vec<(Task, usize, Box<Executable>)>>,
 }
 
 impl Codec {
@@ -182,12 +182,12 @@ impl Codec {
         Ok(results)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Task, usize, Executable)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Task, usize, Box<Executable>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An idle plan, or a new one.
-    fn borrow(&self, task: Task, rows: usize) -> Result<Executable, Error> {
+    fn borrow(&self, task: Task, rows: usize) -> Result<Box<Executable>, Error> {
         let mut idle = self.lock();
         let known = idle.iter().position(|(known, size, _)| *known == task && *size == rows);
         if let Some(at) = known {
@@ -197,7 +197,7 @@ impl Codec {
         self.compile(task, rows)
     }
 
-    fn compile(&self, task: Task, rows: usize) -> Result<Executable, Error> {
+    fn compile(&self, task: Task, rows: usize) -> Result<Box<Executable>, Error> {
         let graph = Graph::new();
         let mut parameters = Parameters::default();
         let (encoder, all) = (self.network.encoder, self.network.layers.len());
@@ -211,7 +211,7 @@ impl Codec {
         let values = self.network.apply(&graph, &mut parameters, range, x, Mode::Use);
         let values = if task == Task::Encode { values } else { self.model.description.output.mean(values) };
         graph.output("values", values);
-        Ok(Executable::new(&graph, &self.compute.pool, self.compute.level)?)
+        Ok(Box::new(Executable::new(&graph, &self.compute.pool, self.compute.level)?))
     }
 }
 
