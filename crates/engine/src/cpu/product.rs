@@ -227,7 +227,13 @@ impl Product {
                     right: part.right,
                 };
                 if !ends {
-                    self.ask_for_next_block(part, row, rows, &mut segments[..count]);
+                    self.ask_for_next_block(
+                        part,
+                        row,
+                        rows,
+                        context.buffers[self.right.buffer.index()],
+                        &mut segments[..count],
+                    );
                 } else if count == 1 && row + rows < part.unit.last {
                     let next = Stretch {
                         row: row + rows,
@@ -268,14 +274,38 @@ impl Product {
 
     /// While a block is multiplied, the next one of the same panel is asked for, each tile its share.
     #[inline(always)]
-    fn ask_for_next_block(&self, part: &Part, row: usize, rows: usize, segments: &mut [Segment]) {
+    fn ask_for_next_block(
+        &self,
+        part: &Part,
+        row: usize,
+        rows: usize,
+        right: *const f32,
+        segments: &mut [Segment],
+    ) {
+        let inner = part.last - part.first;
+        let unit_rows = part.unit.last - part.unit.first;
+        let done = row - part.unit.first;
         if self.packed {
+            // Where the operand is turned, a block comes from as many stored panels as it has pieces, each a stretch of rows.
+            let layout = stored(&self.right);
+            let (first_row, next) = (part.unit.panel * PANEL, part.last);
+            let from_rows = part.width.min(layout.rows.saturating_sub(first_row));
+            let count = segments.len();
+            for (number, segment) in segments.iter_mut().enumerate() {
+                let column = next + number * inner / count;
+                if layout.rows == 1 || column >= self.inner {
+                    return;
+                }
+                let width = layout.width(column / PANEL);
+                let total = from_rows * width;
+                let start = layout.address(first_row, column / PANEL * PANEL) + total * done / unit_rows;
+                segment.ahead = right.wrapping_add(start);
+                segment.ahead_step = total * rows / unit_rows / segment.inner.max(1);
+            }
             return;
         }
-        let inner = part.last - part.first;
         let total = inner * part.width;
-        let unit_rows = part.unit.last - part.unit.first;
-        let mut ahead = part.right.wrapping_add(total + total * (row - part.unit.first) / unit_rows);
+        let mut ahead = part.right.wrapping_add(total + total * done / unit_rows);
         let step = total * rows / unit_rows / inner;
         for segment in segments {
             (segment.ahead, segment.ahead_step) = (ahead, step);

@@ -330,5 +330,5 @@ fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 4] {
             packed = packed.max(if product.packed { product.inner.min(ONE_PASS) * PANEL } else { 0 });
         }
     }
-    [registers * super::tile::TILE, splats * GRAIN, partial, packed]
+    [registers * super::tile::TILE, splats * super::tile::SPLAT, partial, packed]
 }

@@ -11,6 +11,8 @@ use crate::random;
 
 /// Numbers in a tile at most: eight rows of a full panel.
 pub const TILE: usize = 512;
+/// Times that a single number stands in memory: as often as one turn of the widest loop reads.
+pub const SPLAT: usize = 64;
 
 /// Where an operand of a compiled instruction lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +33,7 @@ pub struct Operation {
     /// Where the result goes.
     pub to: Place,
     /// Where the operands lie.
-    pub operands: [Place; 3],
+    pub operands: [Place; 4],
 }
 
 /// A program with places for its values.
@@ -129,7 +131,7 @@ pub struct RunContext<'r> {
 pub struct Scratch {
     /// Tile registers.
     pub registers: *mut f32,
-    /// Splats, [`GRAIN`] numbers each.
+    /// Splats, [`SPLAT`] numbers each.
     pub splats: *mut f32,
     /// A block of partial results.
     pub partial: *mut f32,
@@ -168,8 +170,8 @@ macro_rules! map_four {
         while at + 4 * S::LANES <= $n {
             let mut values = [S::splat(0.0); 4];
             for (turn, slot) in values.iter_mut().enumerate() {
-                let at = at + turn * S::LANES;
-                $(let $operand = S::load($operand.0.add(at * $operand.1));)+
+                // The turn's offset is the same for numbers and splats: addresses are one register and a constant.
+                $(let $operand = S::load($operand.0.add(at * $operand.1 + turn * S::LANES));)+
                 *slot = $value;
             }
             for (turn, value) in values.iter().enumerate() {
@@ -199,9 +201,9 @@ impl TileProgram {
                 Instruction::Load(buffer, _) => unsafe { *context.buffers[buffer.index()] },
                 _ => 0.0,
             };
-            for lane in 0..GRAIN {
-                // SAFETY: the scratch has GRAIN numbers for every splat of the largest program.
-                unsafe { *scratch.splats.add(number * GRAIN + lane) = value };
+            for at in (0..SPLAT).step_by(S::LANES) {
+                // SAFETY: the scratch has SPLAT numbers for every splat of the largest program.
+                unsafe { S::store(scratch.splats.add(number * SPLAT + at), S::splat(value)) };
             }
         }
     }
@@ -221,7 +223,7 @@ impl TileProgram {
         unsafe {
             match place {
                 Place::Register(number) => (scratch.registers.add(number * TILE), 1),
-                Place::Splat(number) => (scratch.splats.add(number * GRAIN), 0),
+                Place::Splat(number) => (scratch.splats.add(number * SPLAT), 0),
                 Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), 1),
             }
         }
@@ -237,10 +239,11 @@ impl TileProgram {
         unsafe {
             for operation in &self.operations {
                 let (to, _) = Self::resolve(operation.to, stretch, context, scratch);
-                let a = Self::resolve(operation.operands[0], stretch, context, scratch);
-                let b = Self::resolve(operation.operands[1], stretch, context, scratch);
-                let c = Self::resolve(operation.operands[2], stretch, context, scratch);
-                execute::<S>(&operation.instruction, to, a, b, c, stretch, context);
+                let mut operands: [Source; 4] = [(to, 0); 4];
+                for (source, place) in operands.iter_mut().zip(&operation.operands) {
+                    *source = Self::resolve(*place, stretch, context, scratch);
+                }
+                execute::<S>(&operation.instruction, to, operands, stretch, context);
             }
             for (place, buffer) in &self.copies {
                 let (to, _) = Self::resolve(Place::Memory(*buffer), stretch, context, scratch);
@@ -258,9 +261,7 @@ type Source = (*mut f32, usize);
 unsafe fn execute<S: Simd>(
     instruction: &Instruction,
     to: *mut f32,
-    a: Source,
-    b: Source,
-    c: Source,
+    [a, b, c, d]: [Source; 4],
     stretch: &Stretch,
     context: &RunContext<'_>,
 ) {
@@ -275,6 +276,7 @@ unsafe fn execute<S: Simd>(
                 map!(to, n, a, b, c => S::select(S::eq(a, zero), c, b));
             }
             Instruction::MultiplyAdd(..) => map_four!(to, n, a, b, c => S::fma(a, b, c)),
+            Instruction::WeightedSum(..) => map_four!(to, n, a, b, c, d => S::fma(a, b, S::mul(c, d))),
             Instruction::MultiplySubtractFrom(..) => map_four!(to, n, a, b, c => S::fnma(a, b, c)),
             Instruction::Flush(..) => {
                 let zero = S::splat(0.0);

@@ -57,7 +57,7 @@ impl<'p> Compiler<'p> {
                 Place::Splat(self.result.splats.len() - 1)
             }
             _ => {
-                let mut operands = [Place::Splat(0); 3];
+                let mut operands = [Place::Splat(0); 4];
                 for (slot, operand) in operands.iter_mut().zip(instruction.operands()) {
                     *slot = self.places[operand].unwrap_or(Place::Splat(0));
                 }

@@ -58,6 +58,8 @@ pub enum Instruction {
     Select(Value, Value, Value),
     /// a · b + c
     MultiplyAdd(Value, Value, Value),
+    /// a · b + c · d, the second product rounded first
+    WeightedSum(Value, Value, Value, Value),
     /// a − b · c, by (b, c, a)
     MultiplySubtractFrom(Value, Value, Value),
     /// 0 where |a| ≤ b, else a (so NaN stays)
@@ -76,6 +78,7 @@ impl Instruction {
             | Instruction::MultiplyAdd(a, b, c)
             | Instruction::MultiplySubtractFrom(a, b, c)
             | Instruction::DivideSquareRootAdd(a, b, c) => vec![a, b, c],
+            Instruction::WeightedSum(a, b, c, d) => vec![a, b, c, d],
             _ => vec![],
         }
     }
@@ -88,6 +91,9 @@ impl Instruction {
             Instruction::MultiplyAdd(a, b, c) => Instruction::MultiplyAdd(map(a), map(b), map(c)),
             Instruction::MultiplySubtractFrom(a, b, c) => {
                 Instruction::MultiplySubtractFrom(map(a), map(b), map(c))
+            }
+            Instruction::WeightedSum(a, b, c, d) => {
+                Instruction::WeightedSum(map(a), map(b), map(c), map(d))
             }
             Instruction::Flush(a, b) => Instruction::Flush(map(a), map(b)),
             Instruction::DivideSquareRootAdd(a, b, c) => {
@@ -112,6 +118,7 @@ impl Instruction {
             Instruction::Select(..) => "select",
             Instruction::MultiplyAdd(..) => "fma",
             Instruction::MultiplySubtractFrom(..) => "fnma",
+            Instruction::WeightedSum(..) => "weighted_sum",
             Instruction::Flush(..) => "flush",
             Instruction::DivideSquareRootAdd(..) => "div_sqrt_add",
         }
@@ -157,12 +164,10 @@ impl Program {
     pub fn operations(&self) -> usize {
         self.instructions
             .iter()
-            .map(|i| {
-                if matches!(i, Instruction::MultiplyAdd(..) | Instruction::MultiplySubtractFrom(..)) {
-                    2
-                } else {
-                    usize::from(i.computes())
-                }
+            .map(|instruction| match instruction {
+                Instruction::MultiplyAdd(..) | Instruction::MultiplySubtractFrom(..) => 2,
+                Instruction::WeightedSum(..) | Instruction::DivideSquareRootAdd(..) => 3,
+                other => usize::from(other.computes()),
             })
             .sum()
     }
@@ -210,7 +215,10 @@ impl Program {
                     self.instructions[at] = Instruction::MultiplySubtractFrom(a, b, left);
                 }
             } else if let Some((a, b)) = product(left) {
-                self.instructions[at] = Instruction::MultiplyAdd(a, b, right);
+                self.instructions[at] = match product(right) {
+                    Some((c, d)) => Instruction::WeightedSum(a, b, c, d),
+                    None => Instruction::MultiplyAdd(a, b, right),
+                };
             } else if let Some((a, b)) = product(right) {
                 self.instructions[at] = Instruction::MultiplyAdd(a, b, left);
             }

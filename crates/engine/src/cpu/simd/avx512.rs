@@ -3,6 +3,13 @@
 use super::Simd;
 use std::arch::x86_64::*;
 
+/// Classes of numbers, as `vfpclassps` names them.
+const NAN: i32 = 0x81;
+const ZERO: i32 = 0x06;
+const INFINITE: i32 = 0x18;
+const DENORMAL: i32 = 0x20;
+const NEGATIVE: i32 = 0x40;
+
 /// The AVX-512 level.
 #[derive(Clone, Copy)]
 pub struct Avx512;
@@ -59,23 +66,19 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn div_sqrt_add(a: __m512, b: __m512, c: __m512) -> __m512 {
         let half = _mm512_set1_ps(0.5);
-        // The estimate of 1/√b is infinite at 0, where the root is 0.
-        let positive = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(b, _mm512_setzero_ps());
-        let estimate = _mm512_maskz_rsqrt14_ps(positive, b);
+        // The estimate of 1/√b is infinite at 0, where the root is 0; a finite one gives it.
+        let estimate = _mm512_rsqrt14_ps(_mm512_max_ps(b, _mm512_set1_ps(f32::MIN_POSITIVE)));
         let root = _mm512_mul_ps(b, estimate);
         let error = _mm512_fnmadd_ps(root, estimate, _mm512_set1_ps(1.0));
         let root = _mm512_fmadd_ps(_mm512_mul_ps(root, half), error, root);
         let divisor = _mm512_add_ps(root, c);
-        // Denormal, infinite, negative and NaN operands, and divisors whose inverse is no normal number: the slow way.
-        let usual = |value, low, high| {
-            let above = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(value, _mm512_set1_ps(low));
-            _mm512_mask_cmp_ps_mask::<_CMP_LE_OQ>(above, value, _mm512_set1_ps(high))
-        };
-        let small_or_usual = !positive | usual(b, f32::MIN_POSITIVE, f32::MAX);
-        if (small_or_usual & usual(divisor, 1e-37, 1e37)) != u16::MAX {
+        let inverse = _mm512_rcp14_ps(divisor);
+        // NaN, infinite, denormal and negative operands, and divisors whose inverse is no normal number: the slow way.
+        let unusual = _mm512_fpclass_ps_mask::<{ NAN | INFINITE | DENORMAL | NEGATIVE }>(b)
+            | _mm512_fpclass_ps_mask::<{ NAN | INFINITE | DENORMAL | ZERO }>(inverse);
+        if unusual != 0 {
             return _mm512_div_ps(a, _mm512_add_ps(_mm512_sqrt_ps(b), c));
         }
-        let inverse = _mm512_rcp14_ps(divisor);
         let error = _mm512_fnmadd_ps(divisor, inverse, _mm512_set1_ps(1.0));
         _mm512_mul_ps(a, _mm512_fmadd_ps(inverse, error, inverse))
     }
