@@ -1,6 +1,7 @@
 //! One copy of every kernel for each instruction set.
 
 use super::movement::{self, Rows};
+use super::pack::{self, PackTask};
 use super::product_tile::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
 use super::schedule::{Compiled, Kernel, Piece};
 use super::simd::{Level, Simd, plain::Plain};
@@ -154,6 +155,12 @@ macro_rules! level {
             }
 
             $(#[$feature])?
+            unsafe fn pack(task: &PackTask<'_>) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { pack::pack::<$simd>(task) }
+            }
+
+            $(#[$feature])?
             unsafe fn unit(
                 step: &Compiled,
                 piece: Piece,
@@ -171,6 +178,7 @@ macro_rules! level {
                 tiles: TileKernels {
                     kernels: [tile_rows!(true, $vectors), tile_rows!(false, $vectors)],
                     blocks: block_rows!($vectors),
+                    pack,
                     vectors: <$simd as Simd>::TILE_VECTORS,
                     lanes: <$simd as Simd>::LANES,
                 },

@@ -5,20 +5,31 @@ use super::simd::Simd;
 use crate::plan::Operand;
 use crate::plan::layout::PANEL;
 
-/// Writes the right operand's inner indices `first..last` and result columns `column..column + width` as rows of `width`.
+/// A block of a right operand and where it goes.
+pub struct PackTask<'p> {
+    /// The operand.
+    pub operand: &'p Operand,
+    /// Its buffer.
+    pub from: *const f32,
+    /// First column of the result.
+    pub column: usize,
+    /// Columns of the result: the length of a packed row.
+    pub width: usize,
+    /// First inner index.
+    pub first: usize,
+    /// One past the last.
+    pub last: usize,
+    /// Room for the block.
+    pub to: *mut f32,
+}
+
+/// Writes inner indices `first..last` as rows of `width`.
 ///
 /// # Safety
 /// The machine has the level; `from` is the operand's buffer, `to` has room for the block.
 #[inline(always)]
-pub unsafe fn pack<S: Simd>(
-    operand: &Operand,
-    from: *const f32,
-    column: usize,
-    width: usize,
-    first: usize,
-    last: usize,
-    to: *mut f32,
-) {
+pub unsafe fn pack<S: Simd>(task: &PackTask<'_>) {
+    let &PackTask { operand, from, column, width, first, last, to } = task;
     let layout = stored(operand);
     // SAFETY: addresses of the layout lie in the buffer; rows beyond the operand are zeros.
     unsafe {

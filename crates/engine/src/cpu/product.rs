@@ -5,7 +5,7 @@
 //! not depend on the rows beside it, and a row alone can run several chains side by side. The left operand is read where it lies, one number
 //! at a time; the right operand streams by in panels, packed first only where the product wants it transposed.
 
-use super::pack;
+use super::pack::PackTask;
 use super::product_tile::{Lie, Segment, TileKernels, TileTask};
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TileProgram};
@@ -141,15 +141,15 @@ impl Product {
             while inner < self.inner {
                 let end = (inner + block).min(self.inner);
                 let panel_right = if self.packed {
-                    pack::pack::<S>(
-                        &self.right,
-                        right,
-                        unit.panel * PANEL,
+                    (kernels.pack)(&PackTask {
+                        operand: &self.right,
+                        from: right,
+                        column: unit.panel * PANEL,
                         width,
-                        inner,
-                        end,
-                        scratch.packed,
-                    );
+                        first: inner,
+                        last: end,
+                        to: scratch.packed,
+                    });
                     scratch.packed.cast_const()
                 } else {
                     let layout = Layout { rows: self.inner, columns: self.columns };
@@ -211,6 +211,7 @@ impl Product {
         let lie = usize::from(self.lie() == Lie::Across);
         let single_column = self.columns == 1;
         let mut segments = [Segment::EMPTY; SEGMENTS];
+        let next = self.next_block(part, context.buffers[self.right.buffer.index()]);
         let mut row = part.unit.first;
         // SAFETY: see `run`; tiles never cross a panel of the left operand because 64 rows are cut before they are.
         unsafe {
@@ -227,13 +228,11 @@ impl Product {
                     right: part.right,
                 };
                 if !ends {
-                    self.ask_for_next_block(
-                        part,
-                        row,
-                        rows,
-                        context.buffers[self.right.buffer.index()],
-                        &mut segments[..count],
-                    );
+                    let done = row - part.unit.first;
+                    for (segment, ahead) in segments[..count].iter_mut().zip(&next) {
+                        segment.ahead = ahead.from.wrapping_add(done * ahead.row);
+                        segment.ahead_step = ahead.step;
+                    }
                 } else if count == 1 && row + rows < part.unit.last {
                     let next = Stretch {
                         row: row + rows,
@@ -272,45 +271,35 @@ impl Product {
         }
     }
 
-    /// While a block is multiplied, the next one of the same panel is asked for, each tile its share.
+    /// Where the next block of the right operand lies, and how much of it falls to each row of a unit: while a block is
+    /// multiplied, the next one is asked for. A block that is turned comes from as many stored panels as it has pieces.
     #[inline(always)]
-    fn ask_for_next_block(
-        &self,
-        part: &Part,
-        row: usize,
-        rows: usize,
-        right: *const f32,
-        segments: &mut [Segment],
-    ) {
+    fn next_block(&self, part: &Part, right: *const f32) -> [Ahead; SEGMENTS] {
+        let mut result = [Ahead { from: right, row: 0, step: 0 }; SEGMENTS];
+        let rows = part.unit.last - part.unit.first;
         let inner = part.last - part.first;
-        let unit_rows = part.unit.last - part.unit.first;
-        let done = row - part.unit.first;
-        if self.packed {
-            // Where the operand is turned, a block comes from as many stored panels as it has pieces, each a stretch of rows.
-            let layout = stored(&self.right);
-            let (first_row, next) = (part.unit.panel * PANEL, part.last);
-            let from_rows = part.width.min(layout.rows.saturating_sub(first_row));
-            let count = segments.len();
-            for (number, segment) in segments.iter_mut().enumerate() {
-                let column = next + number * inner / count;
-                if layout.rows == 1 || column >= self.inner {
-                    return;
+        if part.last == self.inner {
+            return result;
+        }
+        let layout = stored(&self.right);
+        let pieces = if self.lie() == Lie::Across { 1 } else { inner.div_ceil(PANEL) };
+        let piece = inner / pieces;
+        for (number, ahead) in result[..pieces].iter_mut().enumerate() {
+            let (from, length) = if !self.packed {
+                let length = piece * part.width;
+                (part.right.wrapping_add((pieces + number) * length), length)
+            } else {
+                let (row, column) = (part.unit.panel * PANEL, (part.last + number * piece) / PANEL * PANEL);
+                if layout.rows == 1 || column >= layout.columns {
+                    break;
                 }
-                let width = layout.width(column / PANEL);
-                let total = from_rows * width;
-                let start = layout.address(first_row, column / PANEL * PANEL) + total * done / unit_rows;
-                segment.ahead = right.wrapping_add(start);
-                segment.ahead_step = total * rows / unit_rows / segment.inner.max(1);
-            }
-            return;
+                let length = part.width.min(layout.rows - row) * layout.width(column / PANEL);
+                (right.wrapping_add(layout.address(row, column)), length)
+            };
+            let row = length / rows;
+            *ahead = Ahead { from, row, step: row * TILE_ROWS / piece };
         }
-        let total = inner * part.width;
-        let mut ahead = part.right.wrapping_add(total + total * done / unit_rows);
-        let step = total * rows / unit_rows / inner;
-        for segment in segments {
-            (segment.ahead, segment.ahead_step) = (ahead, step);
-            ahead = ahead.wrapping_add(step * segment.inner);
-        }
+        result
     }
 
     /// A result of one column lies as a row: the sums are collected and the program runs over stretches of that row.
@@ -377,6 +366,17 @@ struct Part {
     last: usize,
     right: *const f32,
     width: usize,
+}
+
+/// Memory to ask for while a block is multiplied.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// Where it begins.
+    from: *const f32,
+    /// Elements for each row of the unit.
+    row: usize,
+    /// Elements for each inner index of a full tile.
+    step: usize,
 }
 
 /// The layout of an operand as stored.

@@ -1,5 +1,6 @@
 //! The product microkernels: a tile of the result kept in registers while the inner dimension runs by.
 
+use super::pack::PackTask;
 use super::product::{BLOCK, TILE_ROWS};
 use super::simd::Simd;
 
@@ -144,12 +145,17 @@ pub type BlocksKernel = unsafe fn(&TileTask, *const f32);
 /// A compiled tile kernel.
 pub type TileKernel = unsafe fn(&TileTask, &[Segment]);
 
+/// A compiled [`pack`](super::pack::pack).
+pub type PackKernel = unsafe fn(&PackTask<'_>);
+
 /// The tile kernels of a level: by lie, rows − 1 (1, 2, 4, 6 are there) and vectors − 1.
 pub struct TileKernels {
     /// `kernels[lie][rows − 1][vectors − 1]`; `None` where the level has no such tile.
     pub kernels: [[[Option<TileKernel>; 4]; TILE_ROWS]; 2],
     /// `blocks[blocks − 1][vectors − 1]`.
     pub blocks: [[Option<BlocksKernel>; 4]; TILE_ROWS],
+    /// Packs a block of a right operand.
+    pub pack: PackKernel,
     /// Most vectors side by side.
     pub vectors: usize,
     /// Lanes of a vector.

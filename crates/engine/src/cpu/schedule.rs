@@ -123,8 +123,8 @@ pub struct Schedule {
     pub scratch: [usize; 4],
 }
 
-/// Floating-point work of a unit that is worth a thread's attention.
-const UNIT_FLOPS: usize = 4 << 20;
+/// Units that a product is cut into at least, if it has the rows.
+const UNITS: usize = 8;
 /// Elements of a unit of an elementwise step.
 const UNIT_ELEMENTS: usize = 16 << 10;
 
@@ -241,11 +241,14 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
 fn product_pieces(product: &Product, mut push: impl FnMut(Piece, u64)) {
     let rows = if product.left.transposed { product.left.columns } else { product.left.rows };
     let panels = product.columns.div_ceil(PANEL);
+    // Tall units use a block of the right operand (turned, perhaps) for many tiles; but there should be some for everybody.
+    let mut block = super::product::UNIT_ROWS;
+    while block > PANEL && panels * rows.div_ceil(block) < UNITS {
+        block /= 2;
+    }
     for panel in 0..panels {
         let width = (product.columns - panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
         let flops_a_row = 2 * product.inner * width;
-        let wished = (UNIT_FLOPS / flops_a_row).max(1).next_multiple_of(PANEL);
-        let block = wished.min(super::product::UNIT_ROWS);
         for first in (0..rows).step_by(block) {
             let last = (first + block).min(rows);
             push(Piece::Product(ProductUnit { panel, first, last }), (flops_a_row * (last - first)) as u64);

@@ -17,28 +17,33 @@ const TINY: f32 = 1e-30;
 pub struct StepScalars {
     /// The learning rate.
     pub rate: f32,
-    /// Adam's 1/(1 − β₁ᵗ).
-    pub mean_correction: f32,
-    /// Adam's 1/(1 − β₂ᵗ).
-    pub square_correction: f32,
+    /// Adam's η √(1 − β₂ᵗ)/(1 − β₁ᵗ), both corrections of the early steps in one number.
+    pub adaptive_rate: f32,
+    /// Adam's ε √(1 − β₂ᵗ).
+    pub adaptive_epsilon: f32,
 }
 
 impl StepScalars {
     /// The scalars of step `step` (from 0).
     pub fn new(recipe: &TrainRecipe, rate: f64, step: u64) -> StepScalars {
-        let correction = |beta: f64| (1.0 / (1.0 - beta.powf((step + 1) as f64))) as f32;
-        let (mean_correction, square_correction) = match recipe.optimiser {
-            Optimiser::Adam { beta1, beta2, .. } | Optimiser::AdamW { beta1, beta2, .. } => {
-                (correction(beta1), correction(beta2))
+        let (adaptive_rate, adaptive_epsilon) = match recipe.optimiser {
+            Optimiser::Adam { beta1, beta2, epsilon } | Optimiser::AdamW { beta1, beta2, epsilon } => {
+                let bias = |beta: f64| 1.0 - beta.powf((step + 1) as f64);
+                let root = bias(beta2).sqrt();
+                (rate * root / bias(beta1), epsilon * root)
             }
-            _ => (1.0, 1.0),
+            _ => (0.0, 0.0),
         };
-        StepScalars { rate: rate as f32, mean_correction, square_correction }
+        StepScalars {
+            rate: rate as f32,
+            adaptive_rate: adaptive_rate as f32,
+            adaptive_epsilon: adaptive_epsilon as f32,
+        }
     }
 
     /// As a run takes them.
     pub fn as_array(&self) -> [f32; 3] {
-        [self.rate, self.mean_correction, self.square_correction]
+        [self.rate, self.adaptive_rate, self.adaptive_epsilon]
     }
 }
 
@@ -53,8 +58,8 @@ pub fn add_updates<'g>(
     recipe: &TrainRecipe,
 ) -> Result<(), narrows_engine::Error> {
     let rate = graph.scalar("learning rate");
-    let mean_correction = graph.scalar("mean correction");
-    let square_correction = graph.scalar("square correction");
+    let adaptive_rate = graph.scalar("adaptive rate");
+    let adaptive_epsilon = graph.scalar("adaptive epsilon");
     let decoupled = matches!(recipe.optimiser, Optimiser::AdamW { .. });
     let decay = recipe.weight_decay as f32;
     let mut penalised = loss;
@@ -67,7 +72,7 @@ pub fn add_updates<'g>(
     let gradients = clipped(graph.gradient(penalised, &tensors)?, recipe);
     let average = recipe.average as f32;
     for ((name, parameter, role), gradient) in parameters.list.iter().zip(gradients) {
-        let scope = Scope { graph, name, recipe, rate, mean_correction, square_correction };
+        let scope = Scope { graph, name, recipe, rate, adaptive_rate, adaptive_epsilon };
         let mut next = scope.next(*parameter, gradient);
         if decoupled && *role == Role::Weight && decay > 0.0 {
             next = next - *parameter * (rate * decay);
@@ -108,8 +113,8 @@ struct Scope<'g, 'a> {
     name: &'a str,
     recipe: &'a TrainRecipe,
     rate: Tensor<'g>,
-    mean_correction: Tensor<'g>,
-    square_correction: Tensor<'g>,
+    adaptive_rate: Tensor<'g>,
+    adaptive_epsilon: Tensor<'g>,
 }
 
 impl<'g> Scope<'g, '_> {
@@ -150,17 +155,17 @@ impl<'g> Scope<'g, '_> {
                 let square = self.moment("square", w, |square| square + g * g);
                 w - self.rate * (g / (square.sqrt() + epsilon as f32))
             }
-            Optimiser::Adam { beta1, beta2, epsilon } | Optimiser::AdamW { beta1, beta2, epsilon } => {
-                self.adam(w, g, [beta1 as f32, beta2 as f32, epsilon as f32])
+            Optimiser::Adam { beta1, beta2, .. } | Optimiser::AdamW { beta1, beta2, .. } => {
+                self.adam(w, g, beta1 as f32, beta2 as f32)
             }
         }
     }
 
-    /// w − η m̂/(√v̂ + ε) with m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ) (Kingma and Ba 2015, algorithm 1).
-    fn adam(&self, w: Tensor<'g>, g: Tensor<'g>, [beta1, beta2, epsilon]: [f32; 3]) -> Tensor<'g> {
+    /// w − η m̂/(√v̂ + ε) with m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ) (Kingma and Ba 2015, algorithm 1), the corrections moved into
+    /// the rate and ε as at the end of the paper's section 2.
+    fn adam(&self, w: Tensor<'g>, g: Tensor<'g>, beta1: f32, beta2: f32) -> Tensor<'g> {
         let mean = self.moment("mean", w, |mean| mean * beta1 + g * (1.0 - beta1));
         let square = self.moment("square", w, |square| square * beta2 + g * g * (1.0 - beta2));
-        let root = (square * self.square_correction).sqrt() + epsilon;
-        w - (self.rate * self.mean_correction) * (mean / root)
+        w - self.adaptive_rate * (mean / (square.sqrt() + self.adaptive_epsilon))
     }
 }
