@@ -20,6 +20,8 @@ pub const BLOCK: usize = 128;
 pub const UNIT_ROWS: usize = 256;
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 6;
+/// Panels that a block of the inner dimension spans.
+const BLOCK_PANELS: usize = BLOCK / PANEL;
 /// Segments of a block at most: one pass of panels, or as many streams as are asked for ahead.
 const SEGMENTS: usize = 8;
 
@@ -211,7 +213,11 @@ impl Product {
         let lie = usize::from(self.lie() == Lie::Across);
         let single_column = self.columns == 1;
         let mut segments = [Segment::EMPTY; SEGMENTS];
-        let next = self.next_block(part, context.buffers[self.right.buffer.index()]);
+        let right: *const f32 = context.buffers[self.right.buffer.index()];
+        let mut next = [Ahead { from: right, row: 0, step: 0 }; BLOCK_PANELS];
+        if !ends {
+            self.next_block(part, right, &mut next);
+        }
         let mut row = part.unit.first;
         // SAFETY: see `run`; tiles never cross a panel of the left operand because 64 rows are cut before they are.
         unsafe {
@@ -274,17 +280,13 @@ impl Product {
     /// Where the next block of the right operand lies, and how much of it falls to each row of a unit: while a block is
     /// multiplied, the next one is asked for. A block that is turned comes from as many stored panels as it has pieces.
     #[inline(always)]
-    fn next_block(&self, part: &Part, right: *const f32) -> [Ahead; SEGMENTS] {
-        let mut result = [Ahead { from: right, row: 0, step: 0 }; SEGMENTS];
+    fn next_block(&self, part: &Part, right: *const f32, next: &mut [Ahead; BLOCK_PANELS]) {
         let rows = part.unit.last - part.unit.first;
         let inner = part.last - part.first;
-        if part.last == self.inner {
-            return result;
-        }
         let layout = stored(&self.right);
         let pieces = if self.lie() == Lie::Across { 1 } else { inner.div_ceil(PANEL) };
         let piece = inner / pieces;
-        for (number, ahead) in result[..pieces].iter_mut().enumerate() {
+        for (number, ahead) in next[..pieces].iter_mut().enumerate() {
             let (from, length) = if !self.packed {
                 let length = piece * part.width;
                 (part.right.wrapping_add((pieces + number) * length), length)
@@ -299,7 +301,6 @@ impl Product {
             let row = length / rows;
             *ahead = Ahead { from, row, step: row * TILE_ROWS / piece };
         }
-        result
     }
 
     /// A result of one column lies as a row: the sums are collected and the program runs over stretches of that row.
