@@ -1,5 +1,6 @@
 //! One copy of every kernel for each instruction set.
 
+use super::finite;
 use super::movement::{self, Rows};
 use super::pack::{self, PackTask};
 use super::product_tile::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
@@ -16,6 +17,8 @@ pub type UnitKernel = unsafe fn(&Compiled, Piece, &[Buffer], &TileKernels, &RunC
 pub struct Kernels {
     /// Does a unit of any step.
     pub unit: UnitKernel,
+    /// Whether all numbers are finite.
+    pub finite: unsafe fn(&[f32]) -> bool,
     /// Sums product tiles.
     pub tiles: TileKernels,
 }
@@ -161,6 +164,12 @@ macro_rules! level {
             }
 
             $(#[$feature])?
+            unsafe fn finite(values: &[f32]) -> bool {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { super::finite::finite::<$simd>(values) }
+            }
+
+            $(#[$feature])?
             unsafe fn unit(
                 step: &Compiled,
                 piece: Piece,
@@ -175,6 +184,7 @@ macro_rules! level {
 
             pub static KERNELS: Kernels = Kernels {
                 unit,
+                finite,
                 tiles: TileKernels {
                     kernels: [tile_rows!(true, $vectors), tile_rows!(false, $vectors)],
                     blocks: block_rows!($vectors),

@@ -239,6 +239,14 @@ impl Executable {
             }
             self.feeds.push(pointer);
         }
+        for (pointer, home) in self.pointers.iter_mut().zip(&self.schedule.homes) {
+            if let Home::Feed(input) = home
+                && let FeedPointer::F32(row) = self.feeds[*input]
+            {
+                // Only read: the verifier lets nobody write a fed row.
+                *pointer = row.cast_mut();
+            }
+        }
         Ok(())
     }
 }

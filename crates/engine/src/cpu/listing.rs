@@ -123,6 +123,7 @@ fn buffer_name(plan: &Plan, buffer: BufferId) -> String {
     match &plan.buffers[buffer.index()].contents {
         Contents::State(state) => plan.states[*state].name.clone(),
         Contents::Output(output) => format!("output {}", plan.outputs[*output].name),
+        Contents::Feed(input) => format!("input {}", plan.inputs[*input].name),
         Contents::Table(_) => format!("table {}", buffer.0),
         Contents::Intermediate => format!("#{}", buffer.0),
     }

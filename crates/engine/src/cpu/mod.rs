@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod executable;
+mod finite;
 mod listing;
 mod math;
 mod memory;
@@ -23,6 +24,7 @@ mod tile_compile;
 mod verify;
 
 pub use executable::{Executable, Feed, Run};
+pub use finite::all_finite;
 pub use listing::ListedStep;
 pub use simd::Level;
 pub use states::States;

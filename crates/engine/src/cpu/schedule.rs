@@ -105,6 +105,8 @@ pub enum Home {
     State(usize),
     /// A table of constants, by number.
     Table(usize),
+    /// The caller's memory of an input, by number.
+    Feed(usize),
 }
 
 /// A plan, ready to be bound to memory.
@@ -265,6 +267,7 @@ fn place(plan: &Plan, phase_of: &[usize]) -> (Vec<Home>, usize) {
     for (number, buffer) in plan.buffers.iter().enumerate() {
         match &buffer.contents {
             Contents::State(state) => homes[number] = Home::State(*state),
+            Contents::Feed(input) => homes[number] = Home::Feed(*input),
             Contents::Table(_) => {
                 homes[number] = Home::Table(tables);
                 tables += 1;

@@ -31,7 +31,7 @@ pub fn verify(plan: &Plan, schedule: &Schedule) -> Result<(), Error> {
     let mut valid: Vec<bool> = plan
         .buffers
         .iter()
-        .map(|buffer| matches!(buffer.contents, Contents::State(_) | Contents::Table(_)))
+        .map(|buffer| matches!(buffer.contents, Contents::State(_) | Contents::Table(_) | Contents::Feed(_)))
         .collect();
     for (phase, units) in schedule.phases.iter().enumerate() {
         verifier.phase(phase, units)?;
@@ -269,6 +269,7 @@ impl Verifier<'_> {
                 }
                 (Home::State(home), Contents::State(state)) => home == state,
                 (Home::Table(_), Contents::Table(_)) => true,
+                (Home::Feed(home), Contents::Feed(input)) => home == input,
                 _ => false,
             };
             if !fits {

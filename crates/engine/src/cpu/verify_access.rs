@@ -29,8 +29,30 @@ impl Fits<'_> {
     fn step(&self, step: &Step) -> bool {
         let stored = step.program.stores.iter();
         let stored = stored.clone().all(|store| (self.layout)(store.1) == Some(step.domain))
-            && stored.clone().all(|store| !matches!(self.contents(store.1), Some(Contents::Table(_)) | None));
-        stored && self.program(&step.program, step.domain) && self.work(&step.work, step.domain)
+            && stored.clone().all(|store| {
+                let contents = self.contents(store.1);
+                !matches!(contents, Some(Contents::Table(_) | Contents::Feed(_)) | None)
+            });
+        stored
+            && self.fed(step)
+            && self.program(&step.program, step.domain)
+            && self.work(&step.work, step.domain)
+    }
+
+    /// The caller's memory ends where its row does: only products read it, as a left operand, one number at a time.
+    fn fed(&self, step: &Step) -> bool {
+        let left = match &step.work {
+            Work::Product { left, right, .. } if left.buffer != right.buffer => Some(left.buffer),
+            _ => None,
+        };
+        step.reads().into_iter().all(|buffer| match self.contents(buffer) {
+            Some(Contents::Feed(input)) => {
+                let loaded = step.program.loads().any(|load| load.0 == buffer);
+                let row = (self.layout)(buffer).filter(|layout| layout.rows == 1);
+                left == Some(buffer) && !loaded && row.map(|row| row.columns) == self.input(*input)
+            }
+            _ => true,
+        })
     }
 
     fn contents(&self, buffer: BufferId) -> Option<&Contents> {

@@ -1,8 +1,8 @@
 //! Matrix products.
 
-use super::Tensor;
 use super::op::{Kind, Op};
 use super::shape::Shape;
+use super::{Node, Tensor};
 use crate::error::Error;
 
 impl<'g> Tensor<'g> {
@@ -31,7 +31,23 @@ impl<'g> Tensor<'g> {
             self.graph.fail(mistake());
             return self.graph.constant(0.0).stretch([rows, columns]);
         }
+        let ((this, transpose_left), (other, transpose_right)) =
+            (self.untransposed(transpose_left), other.untransposed(transpose_right));
         let op = Op::Product { transpose_left, transpose_right };
-        self.graph.add(op, &[self.id, other.id], Shape::from([rows, columns]), Kind::F32)
+        self.graph.add(op, &[this.id, other.id], Shape::from([rows, columns]), Kind::F32)
+    }
+
+    /// The matrix that this one is the transpose of, if it was made by transposing one, and whether a product must transpose
+    /// it: products read either way, so nothing need be moved.
+    fn untransposed(self, transpose: bool) -> (Tensor<'g>, bool) {
+        let source = match self.graph.inner.borrow().nodes[self.id.index()] {
+            Node { op: Op::Permute { order }, ref operands, shape, .. }
+                if shape.rank() == 2 && order[..2] == [1, 0] =>
+            {
+                operands[0]
+            }
+            _ => return (self, transpose),
+        };
+        (Tensor { id: source, ..self }, !transpose)
     }
 }

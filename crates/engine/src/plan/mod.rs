@@ -37,6 +37,8 @@ pub enum Contents {
     State(usize),
     /// A table of constants, row-major bits.
     Table(Arc<[u32]>),
+    /// An input of one row, by number, read where the caller has it.
+    Feed(usize),
     /// An output, by number: kept until the next run.
     Output(usize),
 }

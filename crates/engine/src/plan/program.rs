@@ -92,9 +92,7 @@ impl Instruction {
             Instruction::MultiplySubtractFrom(a, b, c) => {
                 Instruction::MultiplySubtractFrom(map(a), map(b), map(c))
             }
-            Instruction::WeightedSum(a, b, c, d) => {
-                Instruction::WeightedSum(map(a), map(b), map(c), map(d))
-            }
+            Instruction::WeightedSum(a, b, c, d) => Instruction::WeightedSum(map(a), map(b), map(c), map(d)),
             Instruction::Flush(a, b) => Instruction::Flush(map(a), map(b)),
             Instruction::DivideSquareRootAdd(a, b, c) => {
                 Instruction::DivideSquareRootAdd(map(a), map(b), map(c))

@@ -1,6 +1,7 @@
 //! Lowering: from a grouped graph to steps over buffers.
 
 mod emit;
+mod fed;
 mod movement;
 mod order;
 mod reduce;
@@ -193,6 +194,7 @@ impl<'n> Lowering<'n> {
         for group in 0..self.grouping.groups.len() {
             emitter.group(group);
         }
+        fed::read_in_place(emitter.plan);
         emitter.order();
     }
 }
