@@ -97,6 +97,7 @@ impl Error {
             Error::Write(error) => Some(error.hint()),
             Error::Recipe(problems) if problems.problems.len() == 1 => Some(problems.problems[0].hint()),
             Error::Report(error) => Some(error.hint()),
+            Error::Pca(error) => error.hint(),
             Error::NoLabels { .. } => {
                 Some("name the label column with --set data.label=NAME, or train an autoencoder".to_owned())
             }

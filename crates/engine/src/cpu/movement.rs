@@ -23,37 +23,98 @@ pub unsafe fn move_rows(
 ) {
     let target = context.buffers[to.index()];
     let shape = moved.shape;
+    let sizes = shape.sizes();
+    // Neighbours in memory differ along the last axis that has more than one element.
+    let last_axis = sizes.iter().rposition(|size| *size > 1).unwrap_or(0);
     for row in first..last {
-        for column in 0..domain.columns {
-            let mut index = [0; MAX_RANK];
-            let mut rest = row * domain.columns + column;
-            for axis in (0..shape.rank()).rev() {
-                index[axis] = rest % shape.sizes()[axis];
-                rest /= shape.sizes()[axis];
-            }
-            let piece = moved.pieces.iter().find(|piece| covers(piece, &index, shape.rank()));
-            let value = piece.map_or(0.0, |piece| {
-                let element = piece.offset
-                    + (0..shape.rank())
+        let mut column = 0;
+        while column < domain.columns {
+            let index = index_of(sizes, row * domain.columns + column);
+            let whole = (domain.columns - column).min(PANEL - column % PANEL);
+            // SAFETY: the run lies in the unit's rows, in one panel of them.
+            let to = unsafe { target.add(domain.address(row, column)) };
+            let Some(piece) = moved.pieces.iter().find(|piece| covers(piece, &index, sizes.len())) else {
+                // SAFETY: as above.
+                unsafe { *to = 0.0 };
+                column += 1;
+                continue;
+            };
+            let run = Run {
+                from: context.buffers[piece.buffer.index()],
+                layout: buffers[piece.buffer.index()].layout,
+                columns: if piece.columns == 1 { usize::MAX } else { piece.columns },
+                element: piece.offset
+                    + (0..sizes.len())
                         .map(|axis| piece.strides[axis] * (index[axis] - piece.start[axis]))
-                        .sum::<usize>();
-                let layout = buffers[piece.buffer.index()].layout;
-                let (from_row, from_column) = if piece.columns == 1 {
-                    (0, element)
-                } else {
-                    (element / piece.columns, element % piece.columns)
-                };
-                // SAFETY: strides and offset of a piece address elements of its source.
-                unsafe { *context.buffers[piece.buffer.index()].add(layout.address(from_row, from_column)) }
-            });
-            // SAFETY: the element lies in the unit's rows.
-            unsafe { *target.add(domain.address(row, column)) = value };
+                        .sum::<usize>(),
+                stride: piece.strides[last_axis],
+                count: whole.min(piece.end[last_axis] - index[last_axis]),
+            };
+            // SAFETY: strides and offset of a piece address elements of its source, which is another buffer.
+            unsafe { run.copy(to) };
+            column += run.count;
         }
     }
 }
 
+/// The index along each axis of an element's number.
+fn index_of(sizes: &[usize], mut number: usize) -> [usize; MAX_RANK] {
+    let mut index = [0; MAX_RANK];
+    for axis in (0..sizes.len()).rev() {
+        index[axis] = number % sizes[axis];
+        number /= sizes[axis];
+    }
+    index
+}
+
 fn covers(piece: &Piece, index: &[usize; MAX_RANK], rank: usize) -> bool {
     (0..rank).all(|axis| (piece.start[axis]..piece.end[axis]).contains(&index[axis]))
+}
+
+/// Elements of a source, evenly apart in its order of elements.
+struct Run {
+    from: *const f32,
+    layout: Layout,
+    /// Columns of a row in that order.
+    columns: usize,
+    /// The first element's number.
+    element: usize,
+    /// From element to element.
+    stride: usize,
+    /// How many.
+    count: usize,
+}
+
+impl Run {
+    /// Copies the elements to neighbouring places.
+    ///
+    /// # Safety
+    /// Every element lies in the source; `to` has room for them.
+    unsafe fn copy(&self, to: *mut f32) {
+        let (mut row, mut column) = (self.element / self.columns, self.element % self.columns);
+        let (down, across) = (self.stride / self.columns, self.stride % self.columns);
+        let mut done = 0;
+        while done < self.count {
+            // Elements up to the end of a panel, or of one column, are evenly apart in memory, too.
+            let (step, count) = match (down, across) {
+                (0, 1) => (1, (PANEL - column % PANEL).min(self.columns - column)),
+                (_, 0) => (down * self.layout.width(column / PANEL), usize::MAX),
+                _ => (0, 1),
+            };
+            let count = count.min(self.count - done);
+            // SAFETY: the caller vouches for every element.
+            unsafe {
+                let from = self.from.add(self.layout.address(row, column));
+                for at in 0..count {
+                    *to.add(done + at) = *from.add(at * step);
+                }
+            }
+            done += count;
+            column += across * count;
+            row += down * count + column / self.columns;
+            column %= self.columns;
+        }
+    }
 }
 
 /// The row that an index means: indices beyond the table mean its last row.
