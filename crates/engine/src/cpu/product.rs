@@ -38,6 +38,8 @@ pub struct Product {
     pub columns: usize,
     /// Whether the right operand must be packed.
     pub packed: bool,
+    /// Whether the left operand lies row after row in the caller's memory, not in panels.
+    pub fed: bool,
 }
 
 /// A unit of a product: some rows of one panel of the result.
@@ -81,6 +83,10 @@ impl Product {
         let layout = stored(&self.left);
         // SAFETY: addresses of the layout lie in the buffer.
         unsafe {
+            if self.fed {
+                into[0] = Segment::new(memory.add(row * self.inner + first), self.inner, last - first);
+                return 1;
+            }
             if self.lie() == Lie::Across || layout.rows == 1 {
                 let at = if !self.left.transposed {
                     // One row, or an inner dimension of 1 that lies as a row.
@@ -284,7 +290,7 @@ impl Product {
         let rows = part.unit.last - part.unit.first;
         let inner = part.last - part.first;
         let layout = stored(&self.right);
-        let pieces = if self.lie() == Lie::Across { 1 } else { inner.div_ceil(PANEL) };
+        let pieces = if self.fed || self.lie() == Lie::Across { 1 } else { inner.div_ceil(PANEL) };
         let piece = inner / pieces;
         for (number, ahead) in next[..pieces].iter_mut().enumerate() {
             let (from, length) = if !self.packed {

@@ -133,7 +133,7 @@ const UNIT_ELEMENTS: usize = 16 << 10;
 impl Schedule {
     /// Schedules a plan.
     pub fn new(plan: &Plan) -> Schedule {
-        let steps: Vec<Compiled> = plan.steps.iter().map(compile).collect();
+        let steps: Vec<Compiled> = plan.steps.iter().map(|step| compile(plan, step)).collect();
         let phase_of = phases_of(plan);
         let mut phases: Vec<Vec<Unit>> = vec![Vec::new(); phase_of.iter().max().map_or(0, |last| last + 1)];
         for (number, step) in steps.iter().enumerate() {
@@ -152,12 +152,13 @@ impl Schedule {
     }
 }
 
-fn compile(step: &Step) -> Compiled {
+fn compile(plan: &Plan, step: &Step) -> Compiled {
     let kernel = match &step.work {
         Work::Product { left, right, inner } => {
             let columns = if right.transposed { right.rows } else { right.columns };
             let packed = right.transposed || columns == 1;
-            Kernel::Product(Product { left: *left, right: *right, inner: *inner, columns, packed })
+            let fed = matches!(plan.buffers[left.buffer.index()].contents, Contents::Feed(_));
+            Kernel::Product(Product { left: *left, right: *right, inner: *inner, columns, packed, fed })
         }
         Work::Map => Kernel::Map,
         Work::Reduce { direction, reduction, before, source } => Kernel::Reduce(Reduce {

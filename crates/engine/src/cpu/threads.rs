@@ -96,6 +96,11 @@ impl Pool {
         self.threads
     }
 
+    /// Runs `work(unit)` for every unit, in any order, on all threads. Plans that run inside are each done by one thread.
+    pub fn each(&self, units: usize, work: &(dyn Fn(usize) + Sync)) {
+        self.run(&Phases::new(vec![units as u32]), false, &|_, unit, _| work(unit));
+    }
+
     /// Runs `work(phase, unit, thread)` for every unit of every phase, phases in order. Small runs and runs that find the pool
     /// busy are done by the caller alone, as thread 0: the results do not depend on it.
     pub fn run(&self, phases: &Arc<Phases>, alone: bool, work: &Work<'_>) {

@@ -42,14 +42,16 @@ impl Fits<'_> {
     /// The caller's memory ends where its row does: only products read it, as a left operand, one number at a time.
     fn fed(&self, step: &Step) -> bool {
         let left = match &step.work {
-            Work::Product { left, right, .. } if left.buffer != right.buffer => Some(left.buffer),
+            Work::Product { left, right, .. } if left.buffer != right.buffer && !left.transposed => {
+                Some(left.buffer)
+            }
             _ => None,
         };
         step.reads().into_iter().all(|buffer| match self.contents(buffer) {
             Some(Contents::Feed(input)) => {
                 let loaded = step.program.loads().any(|load| load.0 == buffer);
-                let row = (self.layout)(buffer).filter(|layout| layout.rows == 1);
-                left == Some(buffer) && !loaded && row.map(|row| row.columns) == self.input(*input)
+                let elements = (self.layout)(buffer).map(|layout| layout.elements());
+                left == Some(buffer) && !loaded && elements == self.input(*input)
             }
             _ => true,
         })

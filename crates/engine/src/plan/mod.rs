@@ -37,7 +37,7 @@ pub enum Contents {
     State(usize),
     /// A table of constants, row-major bits.
     Table(Arc<[u32]>),
-    /// An input of one row, by number, read where the caller has it.
+    /// An input, by number, read where the caller has it: row-major, not in panels.
     Feed(usize),
     /// An output, by number: kept until the next run.
     Output(usize),

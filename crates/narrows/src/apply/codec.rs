@@ -24,6 +24,9 @@ enum Task {
 /// Rows of the plans that are kept: a run is cut into the largest, what is left goes into the smallest that holds it.
 const PLAN_ROWS: [usize; 3] = [256, 16, 1];
 
+/// Rows, room for what becomes of them, and whether it went well.
+type Piece<'a> = (&'a [f32], &'a mut [f32], Result<(), Error>);
+
 /// A trained model in use.
 pub struct Codec {
     model: Model,
@@ -155,33 +158,58 @@ impl Codec {
             });
         }
         let count = rows.len() / width;
+        self.finite(rows, width)?;
         // Not `vec!`: memory that is zeroed by the system's allocator takes longer for a few numbers.
         let mut results = Vec::with_capacity(count * outputs);
         results.resize(count * outputs, 0.0);
-        let mut done = 0;
+        // Whole chunks are shared out among the threads, each done by one of them from end to end: nobody waits for anybody,
+        // and a chunk's values stay in one core's cache.
+        let chunk = PLAN_ROWS[0];
+        let whole = count / chunk;
+        if whole > 1 {
+            let (inputs, outputs_of) = (rows.chunks(chunk * width), results.chunks_mut(chunk * outputs));
+            let pieces: Vec<Mutex<Piece<'_>>> = inputs
+                .zip(outputs_of)
+                .take(whole)
+                .map(|(rows, results)| Mutex::new((rows, results, Ok(()))))
+                .collect();
+            self.compute.pool.each(whole, &|at| {
+                let mut piece = pieces[at].lock().unwrap_or_else(PoisonError::into_inner);
+                let (rows, results, outcome) = &mut *piece;
+                *outcome = self.run_chunk(task, chunk, rows, results);
+            });
+            for piece in pieces {
+                piece.into_inner().unwrap_or_else(PoisonError::into_inner).2?;
+            }
+        }
+        let mut done = if whole > 1 { whole * chunk } else { 0 };
         while done < count {
             let left = count - done;
-            let size = PLAN_ROWS.into_iter().rev().find(|size| *size >= left).unwrap_or(PLAN_ROWS[0]);
+            let size = PLAN_ROWS.into_iter().rev().find(|size| *size >= left).unwrap_or(chunk);
             let taken = left.min(size);
             let input = &rows[done * width..(done + taken) * width];
-            self.finite(input, width, done)?;
             let output = &mut results[done * outputs..(done + taken) * outputs];
-            let mut executable = self.borrow(task, size)?;
             if taken == size {
-                executable.infer(&self.states, &Run { inputs: &[Feed::F32(input)], ..Run::default() })?;
-                executable.output(0, output);
+                self.run_chunk(task, size, input, output)?;
             } else {
                 let mut padded = vec![0.0; size * width];
                 padded[..input.len()].copy_from_slice(input);
-                executable.infer(&self.states, &Run { inputs: &[Feed::F32(&padded)], ..Run::default() })?;
                 let mut all = vec![0.0; size * outputs];
-                executable.output(0, &mut all);
+                self.run_chunk(task, size, &padded, &mut all)?;
                 output.copy_from_slice(&all[..output.len()]);
             }
-            self.lock().push((task, size, executable));
             done += taken;
         }
         Ok(results)
+    }
+
+    /// Runs the plan for so many rows on just as many.
+    fn run_chunk(&self, task: Task, size: usize, rows: &[f32], results: &mut [f32]) -> Result<(), Error> {
+        let mut executable = self.borrow(task, size)?;
+        executable.infer(&self.states, &Run { inputs: &[Feed::F32(rows)], ..Run::default() })?;
+        executable.output(0, results);
+        self.lock().push((task, size, executable));
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Task, usize, Box<Executable>)>> {
@@ -216,9 +244,8 @@ impl Codec {
         Ok(Box::new(Executable::new(&graph, &self.compute.pool, self.compute.level)?))
     }
 
-    /// Refuses NaN and infinity, as reading data does: a network makes of them anything, sometimes a number. `before` rows
-    /// came before these.
-    fn finite(&self, rows: &[f32], width: usize, before: usize) -> Result<(), Error> {
+    /// Refuses NaN and infinity, as reading data does: a network makes of them anything, sometimes a number.
+    fn finite(&self, rows: &[f32], width: usize) -> Result<(), Error> {
         if all_finite(self.compute.level, rows) {
             return Ok(());
         }
@@ -226,7 +253,7 @@ impl Codec {
         let (row, column) = (at / width, at % width);
         Err(Error::Data(DataError::NotFinite {
             name: "rows".to_owned(),
-            row: (before + row + 1) as u64,
+            row: (row + 1) as u64,
             column: (column + 1).to_string(),
             found: rows[at].to_string(),
         }))

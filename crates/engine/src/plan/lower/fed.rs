@@ -1,7 +1,7 @@
-//! Rows read where the caller has them: a fed row that only products read as their left operand needs no copy.
+//! Rows read where the caller has them: fed rows that only products read as their left operand need no copy.
 //!
-//! Left operands are read one number at a time and never past their end, so the caller's memory will do as it is. This is
-//! what a single row's latency is made of: the copy would cost as much as a small layer's program.
+//! Left operands are read one number at a time and never past their end, so the caller's memory will do as it is. For a
+//! single row the copy would cost as much as a small layer's program.
 
 use super::*;
 
@@ -24,16 +24,16 @@ fn copied(plan: &Plan, step: &Step) -> Option<(usize, BufferId)> {
     else {
         return None;
     };
-    let row = step.domain.rows == 1 && step.domain.columns > 1 && step.work == Work::Map;
+    let rows = step.domain.columns > 1 && step.work == Work::Map;
     let kept = plan.buffers[buffer.index()].contents == Contents::Intermediate;
-    (row && kept && plan.inputs[input].kind == crate::graph::op::Kind::F32).then_some((input, buffer))
+    (rows && kept && plan.inputs[input].kind == crate::graph::op::Kind::F32).then_some((input, buffer))
 }
 
 /// Whether a step reads the buffer as a product's left operand or not at all.
 fn suits(step: &Step, buffer: BufferId) -> bool {
     match &step.work {
         Work::Product { left, right, .. } if left.buffer == buffer => {
-            left.rows == 1 && !left.transposed && right.buffer != buffer && !loads(&step.program, buffer)
+            left.columns > 1 && !left.transposed && right.buffer != buffer && !loads(&step.program, buffer)
         }
         _ => !step.reads().contains(&buffer),
     }
