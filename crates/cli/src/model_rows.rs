@@ -134,6 +134,13 @@ pub fn joined(mut first: Dataset, second: &Dataset) -> Dataset {
         }
         _ => None,
     };
+    first.names = match (first.names.take(), &second.names) {
+        (Some(mut all), Some(more)) => {
+            all.extend_from_slice(more);
+            Some(all)
+        }
+        _ => None,
+    };
     first
 }
 
@@ -183,6 +190,7 @@ mod tests {
             shape: ItemShape::Vector { columns: None, width: 2 },
             values,
             labels: (!labels.is_empty()).then(|| Labels::from_texts(labels)),
+            names: None,
         }
     }
 

@@ -214,6 +214,7 @@ fn three_directions(rows: usize) -> Dataset {
         shape: ItemShape::Vector { columns: None, width: 8 },
         values: Values::F32(values),
         labels: None,
+        names: None,
     }
 }
 
@@ -277,6 +278,7 @@ fn vectors(width: usize, values: &[f32], labels: Option<&[&str]>) -> Dataset {
         shape: ItemShape::Vector { columns: None, width },
         values: Values::F32(values.to_vec()),
         labels: labels.map(Labels::from_texts),
+        names: None,
     }
 }
 

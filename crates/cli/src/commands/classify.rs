@@ -18,7 +18,7 @@ pub struct Options {
     model: PathBuf,
     #[command(flatten)]
     rows: RowOptions,
-    /// Where the classes go: a CSV file with row (from 1), class and confidence; printed if not said
+    /// Where the classes go: a CSV file with row (from 1), name (of a picture), class and confidence; printed if not said
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print one JSON object, with the confidence in every class
@@ -44,7 +44,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let confidences = in_chunks(&rows.dataset, |rows| codec.classify(rows))?;
     let classes = &codec.model().description.classes;
     let told: Vec<&[f32]> = confidences.chunks_exact(classes.len()).collect();
-    let table = as_csv(classes, &told);
+    let names = rows.dataset.names.as_deref();
+    let table = as_csv(classes, names, &told);
     if let Some(path) = &options.out {
         write_bytes_atomically(path, table.as_bytes())?;
     }
@@ -55,6 +56,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         return output::json(&json!({
             "model": options.model.to_string_lossy(),
             "rows": told.len(),
+            "names": names,
             "classes": classes,
             "class": told.iter().map(|row| &classes[largest(row)]).collect::<Vec<_>>(),
             "confidences": told,
@@ -72,12 +74,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Row number, class and confidence in it, a line each.
-fn as_csv(classes: &[String], told: &[&[f32]]) -> String {
-    let mut text = String::from("row,class,confidence\n");
+/// Row number, name where rows have one, class and confidence in it, a line each.
+fn as_csv(classes: &[String], names: Option<&[String]>, told: &[&[f32]]) -> String {
+    let mut text =
+        String::from(if names.is_some() { "row,name,class,confidence\n" } else { "row,class,confidence\n" });
     for (row, confidences) in told.iter().enumerate() {
         let class = largest(confidences);
-        text.push_str(&format!("{},{},{:?}\n", row + 1, quoted(&classes[class]), confidences[class]));
+        let name = names.map(|names| format!("{},", quoted(&names[row]))).unwrap_or_default();
+        text.push_str(&format!("{},{name}{},{:?}\n", row + 1, quoted(&classes[class]), confidences[class]));
     }
     text
 }
@@ -107,7 +111,10 @@ mod tests {
     #[test]
     fn names_of_classes_are_quoted_where_they_must_be() {
         let classes = ["a,b".to_owned(), "say \"c\"".to_owned()];
-        let text = as_csv(&classes, &[&[0.75, 0.25], &[0.5, 0.5], &[0.0, 1.0]]);
+        let text = as_csv(&classes, None, &[&[0.75, 0.25], &[0.5, 0.5], &[0.0, 1.0]]);
         assert_eq!(text, "row,class,confidence\n1,\"a,b\",0.75\n2,\"a,b\",0.5\n3,\"say \"\"c\"\"\",1.0\n");
+        let names = ["3/a.png".to_owned()];
+        let named = as_csv(&classes, Some(&names), &[&[0.75, 0.25]]);
+        assert_eq!(named, "row,name,class,confidence\n1,3/a.png,\"a,b\",0.75\n");
     }
 }

@@ -286,6 +286,20 @@ mod tests {
     }
 
     #[test]
+    fn each_unit_is_done_once_and_runs_inside_are_done_alone() {
+        let pool = Pool::new(3).unwrap();
+        let inner = Phases::new(vec![4, 4]);
+        let counts: Vec<AtomicU64> = (0..20).map(|_| AtomicU64::new(0)).collect();
+        pool.each(20, &|unit| {
+            pool.run(&inner, false, &|_, _, thread| {
+                assert_eq!(thread, 0);
+                counts[unit].fetch_add(1, Ordering::Relaxed);
+            });
+        });
+        assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 8));
+    }
+
+    #[test]
     fn a_panic_in_a_unit_reaches_the_caller() {
         let pool = Pool::new(2).unwrap();
         let phases = Phases::new(vec![4]);

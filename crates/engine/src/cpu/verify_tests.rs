@@ -206,3 +206,31 @@ fn a_unit_that_writes_what_it_reads_elsewhere_is_found() {
     let schedule = Schedule::new(&plan);
     refused(&plan, &schedule, "touch the same memory");
 }
+
+/// The caller's memory ends with its last number: whole vectors may not be read from it, and nobody may write it.
+#[test]
+fn fed_rows_read_by_a_program_or_written_are_found() {
+    let graph = Graph::new();
+    let (x, w) = (graph.input("x", [3, 70]), graph.state("w", [70, 70]));
+    graph.output("y", x.matmul(w).matmul(w));
+    let plan = Plan::new(&graph).unwrap();
+    verify(&plan, &Schedule::new(&plan)).unwrap();
+    let fed = plan.buffers.iter().position(|buffer| buffer.contents == Contents::Feed(0)).unwrap();
+    let fed = BufferId(fed as u32);
+
+    let mut loaded = plan.clone();
+    let program = &mut loaded.steps[1].program;
+    let value = program.push(Instruction::Load(fed, Access::Full));
+    program.stores[0].0 = value;
+    refused(&loaded, &Schedule::new(&loaded), "past a layout");
+
+    let mut written = plan.clone();
+    let value = written.steps[1].program.stores[0].0;
+    written.steps[1].program.stores.push((value, fed));
+    refused(&written, &Schedule::new(&written), "past a layout");
+
+    let mut turned = plan;
+    let Work::Product { right, .. } = &mut turned.steps[1].work else { panic!("two products") };
+    right.buffer = fed;
+    refused(&turned, &Schedule::new(&turned), "past a layout");
+}

@@ -51,3 +51,28 @@ impl<'g> Tensor<'g> {
         (Tensor { id: source, ..self }, !transpose)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::graph::Graph;
+    use crate::plan::{Plan, Work};
+
+    #[test]
+    fn shapes_that_do_not_fit_are_told_as_they_were_given() {
+        let graph = Graph::new();
+        let (x, w) = (graph.state("x", [7, 5]), graph.state("w", [3, 4]));
+        graph.output("y", x.matmul(w.transpose()));
+        let message = Plan::new(&graph).unwrap_err().to_string();
+        assert!(message.contains("7×5") && message.contains("4×3"), "{message}");
+    }
+
+    #[test]
+    fn transposes_cost_no_step() {
+        let graph = Graph::new();
+        let (x, w) = (graph.state("x", [7, 5]), graph.state("w", [3, 5]));
+        graph.output("y", x.matmul(w.transpose()));
+        graph.output("z", w.product(x.transpose(), false, false).product(w.transpose(), true, true));
+        let plan = Plan::new(&graph).unwrap();
+        assert!(plan.steps.iter().all(|step| !matches!(step.work, Work::Move(..))), "{:?}", plan.steps);
+    }
+}

@@ -287,14 +287,15 @@ mod tests {
         let moment = program.push(Instruction::Load(BufferId(0), Access::Full));
         let decay = program.push(Instruction::Scalar(0));
         let kept = program.push(Instruction::Binary(Binary::Multiply, decay, moment));
-        let sum = program.push(Instruction::Binary(Binary::Add, kept, gradient));
+        let new = program.push(Instruction::Binary(Binary::Multiply, gradient, decay));
+        let sum = program.push(Instruction::Binary(Binary::Add, kept, new));
         let root = program.push(Instruction::Unary(Unary::SquareRoot, sum));
         let divisor = program.push(Instruction::Binary(Binary::Add, root, decay));
         let step = program.push(Instruction::Binary(Binary::Divide, gradient, divisor));
         program.stores = vec![(sum, BufferId(0)), (step, BufferId(1))];
         program.simplify(true);
         let names: Vec<_> = program.instructions.iter().map(Instruction::name).collect();
-        assert_eq!(names, ["result", "load", "scalar", "fma", "div_sqrt_add"]);
+        assert_eq!(names, ["result", "load", "scalar", "weighted_sum", "div_sqrt_add"]);
         assert_eq!(program.stores, [(3, BufferId(0)), (4, BufferId(1))]);
     }
 }

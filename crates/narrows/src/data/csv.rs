@@ -206,7 +206,12 @@ impl<'a> Table<'a> {
         }
         let width = columns.count - usize::from(columns.label.is_some());
         let labels = columns.label.map(|_| Labels::from_texts(&labels));
-        Dataset { shape: ItemShape::Vector { columns: names, width }, values: Values::F32(values), labels }
+        Dataset {
+            shape: ItemShape::Vector { columns: names, width },
+            values: Values::F32(values),
+            labels,
+            names: None,
+        }
     }
 }
 

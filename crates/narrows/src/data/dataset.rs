@@ -15,6 +15,8 @@ pub struct Dataset {
     pub values: Values,
     /// What each row is called, where that is known. Never an input.
     pub labels: Option<Labels>,
+    /// What each row is called in its source, where it is called anything: a picture's path inside its folder.
+    pub names: Option<Vec<String>>,
 }
 
 /// What one row is.
@@ -166,7 +168,9 @@ impl Dataset {
             names: labels.names.clone(),
             of_row: rows.iter().map(|&row| labels.of_row[row as usize]).collect(),
         });
-        Dataset { shape: self.shape.clone(), values, labels }
+        let names =
+            self.names.as_ref().map(|names| rows.iter().map(|&row| names[row as usize].clone()).collect());
+        Dataset { shape: self.shape.clone(), values, labels, names }
     }
 
     /// Checks that rows have `expected` features, as a model or a preparation needs them.
@@ -293,6 +297,7 @@ mod tests {
             shape: ItemShape::Vector { columns: None, width: 2 },
             values: Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
             labels: Some(Labels::from_texts(&["b", "a", "b"])),
+            names: Some(["x", "y", "z"].map(String::from).to_vec()),
         }
     }
 
@@ -311,6 +316,7 @@ mod tests {
         let picked = small().select(&[2, 1]);
         assert_eq!(picked.values, Values::F32(vec![5.0, 6.0, 3.0, 4.0]));
         assert_eq!(picked.labels.unwrap().of_row, [1, 0]);
+        assert_eq!(picked.names.unwrap(), ["z", "y"]);
     }
 
     #[test]
@@ -340,6 +346,7 @@ mod tests {
             shape: ItemShape::Vector { columns, width: 2 },
             values: Values::F32(vec![1.0, 2.0, 3.0, f32::NAN]),
             labels: None,
+            names: None,
         };
         let error = bad.check("npy").unwrap_err().to_string();
         assert_eq!(error, "npy: row 2, column \"y\": expected a finite 32-bit number, found NaN");
@@ -360,6 +367,7 @@ mod tests {
             shape: ItemShape::Vector { columns: None, width: 6 },
             values: Values::U8(vec![0; 12]),
             labels: None,
+            names: None,
         };
         let error = flat.clone().fit_images(Some((5, 5)), None, "csv").unwrap_err();
         assert_eq!(error.to_string(), "csv: rows of 6 columns cannot become 5x5 images");

@@ -64,6 +64,7 @@ fn draw_part(seed: u64, part: GlyphPart, rows: usize) -> Dataset {
         shape: ItemShape::Image { height: GLYPH_SIZE, width: GLYPH_SIZE, channels: 1 },
         values: Values::U8(values),
         labels: Some(Labels { names: (0..10).map(|digit: u8| digit.to_string()).collect(), of_row }),
+        names: None,
     }
 }
 

@@ -184,7 +184,7 @@ fn rows(array: Array) -> Result<Dataset, DataError> {
         return Err(DataError::ElementType { path: array.path, found: array.header.descr });
     }
     let values = in_c_order(decode(&array), &array.header);
-    let data = Dataset { shape, values, labels: None };
+    let data = Dataset { shape, values, labels: None, names: None };
     // Here the array is still known by name.
     data.check(&array.path.display().to_string())?;
     Ok(data)

@@ -40,8 +40,8 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
         Some((height, width)) if height > 0 && width > 0 => (height, width),
         _ => common_size(train.iter().chain(test.iter().flatten()), &mut notes)?,
     };
-    let mut train = read_all(&train, size)?;
-    let mut test = test.map(|test| read_all(&test, size)).transpose()?;
+    let mut train = read_all(path, &train, size)?;
+    let mut test = test.map(|test| read_all(path, &test, size)).transpose()?;
     let grey = |part: &Dataset| matches!(&part.values, Values::U8(v) if v.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]));
     let colour = options.colour.unwrap_or_else(|| !(grey(&train) && test.as_ref().is_none_or(grey)));
     if !colour {
@@ -158,8 +158,8 @@ fn common_size<'a>(
     Ok((height, width))
 }
 
-/// Reads all pictures as colour, resized.
-fn read_all(entries: &[Entry], (height, width): (usize, usize)) -> Result<Dataset, DataError> {
+/// Reads all pictures as colour, resized. Their names are their paths inside `root`.
+fn read_all(root: &Path, entries: &[Entry], (height, width): (usize, usize)) -> Result<Dataset, DataError> {
     let features = height * width * 3;
     let bytes = (entries.len() as u64).saturating_mul(features as u64);
     let too_large = |_| DataError::TooLarge { name: "pictures".to_string(), bytes };
@@ -180,7 +180,16 @@ fn read_all(entries: &[Entry], (height, width): (usize, usize)) -> Result<Datase
         shape: ItemShape::Image { height, width, channels: 3 },
         values: Values::U8(values),
         labels: labels.map(|labels| Labels::from_texts(&labels)),
+        names: Some(entries.iter().map(|entry| name_inside(root, &entry.path)).collect()),
     })
+}
+
+/// A picture's path inside the folder, with `/` on every system; the name of a picture given by itself.
+fn name_inside(root: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(root).ok().filter(|inside| !inside.as_os_str().is_empty());
+    let parts = inside.unwrap_or(Path::new(path.file_name().unwrap_or_default())).components();
+    let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    parts.join("/")
 }
 
 #[cfg(test)]

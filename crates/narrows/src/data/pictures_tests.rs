@@ -58,6 +58,8 @@ fn sub_folders_are_labels() {
         folder(&[("dog/1.png", grey(1)), ("cat/2.png", grey(2)), ("cat/deep/3.png", grey(3))]).unwrap();
     let labels = source.train.labels.unwrap();
     assert_eq!((labels.names, labels.of_row), (vec!["cat".into(), "dog".into()], vec![0, 0, 1]));
+    let names = source.train.names.unwrap();
+    assert!(names[0].starts_with("cat/") && names[2].starts_with("dog/"), "{names:?}");
     assert_eq!(source.train.values, Values::U8([[2; 6], [3; 6], [1; 6]].concat()));
 }
 

@@ -7,11 +7,17 @@ fn table(width: usize, values: &[f32]) -> Dataset {
         shape: ItemShape::Vector { columns: None, width },
         values: Values::F32(values.to_vec()),
         labels: None,
+        names: None,
     }
 }
 
 fn image(values: Values) -> Dataset {
-    Dataset { shape: ItemShape::Image { height: 2, width: 2, channels: 1 }, values, labels: None }
+    Dataset {
+        shape: ItemShape::Image { height: 2, width: 2, channels: 1 },
+        values,
+        labels: None,
+        names: None,
+    }
 }
 
 fn fit(dataset: &Dataset, choice: PreparationChoice) -> Preparation {

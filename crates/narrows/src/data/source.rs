@@ -95,6 +95,7 @@ mod tests {
             shape: ItemShape::Vector { columns: None, width: 2 },
             values: Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
             labels: Some(Labels::from_texts(&["b", "a", "b"])),
+            names: None,
         }
     }
 

@@ -137,6 +137,7 @@ mod tests {
             shape: ItemShape::Vector { columns: None, width: 1 },
             values: Values::U8(vec![0; rows]),
             labels: None,
+            names: None,
         };
         Source { name: "npy".into(), train: part(rows), test: test.map(part), notes: vec![] }
     }

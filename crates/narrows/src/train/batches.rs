@@ -155,6 +155,7 @@ mod tests {
             shape: ItemShape::Vector { columns: None, width: 1 },
             values: Values::F32((0..20u8).map(f32::from).collect()),
             labels: None,
+            names: None,
         };
         let source = crate::data::Source { name: "npy".to_owned(), train, test: None, notes: Vec::new() };
         let setup = Setup::new(&recipe, source).unwrap();

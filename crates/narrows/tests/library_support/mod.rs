@@ -38,6 +38,7 @@ pub fn table(rows: usize, width: usize, salt: u32) -> Dataset {
         shape: ItemShape::Vector { columns: None, width },
         values: Values::F32(values),
         labels: Some(Labels::from_texts(&groups)),
+        names: None,
     }
 }
 
@@ -60,6 +61,7 @@ pub fn pictures(rows: usize, salt: u32) -> Dataset {
         shape: ItemShape::Image { height, width, channels: 1 },
         values: Values::U8(values),
         labels: Some(Labels::from_texts(&names)),
+        names: None,
     }
 }
 

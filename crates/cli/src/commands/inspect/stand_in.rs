@@ -73,6 +73,6 @@ fn pixels(shape: ItemShape, rows: usize, classes: usize) -> Source {
     let values = (0..rows * shape.features()).map(|at| (at * 37 % 256) as u8).collect();
     let names: Vec<String> = (0..rows).map(|row| (row % classes.max(1)).to_string()).collect();
     let labels = (classes > 0).then(|| Labels::from_texts(&names));
-    let train = Dataset { shape, values: Values::U8(values), labels };
+    let train = Dataset { shape, values: Values::U8(values), labels, names: None };
     Source { name: "idx".to_owned(), train, test: None, notes: Vec::new() }
 }

@@ -42,3 +42,49 @@ fn suits(step: &Step, buffer: BufferId) -> bool {
 fn loads(program: &Program, buffer: BufferId) -> bool {
     program.loads().any(|load| load.0 == buffer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(build: impl Fn(&Graph)) -> bool {
+        let graph = Graph::new();
+        build(&graph);
+        let plan = Plan::new(&graph).unwrap();
+        plan.buffers.iter().any(|buffer| matches!(buffer.contents, Contents::Feed(_)))
+    }
+
+    #[test]
+    fn only_what_nothing_but_products_read_row_by_row_stays_where_it_is() {
+        assert!(fed(|graph| {
+            let (x, w) = (graph.input("x", [1, 20]), graph.state("w", [20, 20]));
+            graph.output("y", x.matmul(w));
+            graph.output("z", x.matmul(w.transpose()).tanh());
+        }));
+        assert!(fed(|graph| {
+            let (x, w) = (graph.input("x", [50, 20]), graph.state("w", [20, 20]));
+            graph.output("y", x.matmul(w));
+        }));
+        // Read again behind a product; changed before; the right operand; transposed; pixels; returned as it is.
+        assert!(!fed(|graph| {
+            let (x, w) = (graph.input("x", [20, 20]), graph.state("w", [20, 20]));
+            graph.output("y", x.matmul(w) - x);
+        }));
+        assert!(!fed(|graph| {
+            let (x, w) = (graph.input("x", [5, 20]), graph.state("w", [20, 20]));
+            graph.output("y", (x * 0.5).matmul(w));
+        }));
+        assert!(!fed(|graph| {
+            let (x, w) = (graph.input("x", [20, 20]), graph.state("w", [20, 20]));
+            graph.output("y", w.matmul(x));
+        }));
+        assert!(!fed(|graph| {
+            let (x, w) = (graph.input("x", [20, 20]), graph.state("w", [20, 20]));
+            graph.output("y", x.transpose().matmul(w));
+        }));
+        assert!(!fed(|graph| {
+            let (x, w) = (graph.pixels("x", [5, 20]).convert(), graph.state("w", [20, 20]));
+            graph.output("y", x.matmul(w));
+        }));
+    }
+}

@@ -56,7 +56,12 @@ fn table(rows: usize) -> Source {
     };
     let shape = ItemShape::Vector { columns: None, width: 5 };
     let values = Values::F32((0..rows).flat_map(row).collect());
-    Source { name: "csv".into(), train: Dataset { shape, values, labels: None }, test: None, notes: vec![] }
+    Source {
+        name: "csv".into(),
+        train: Dataset { shape, values, labels: None, names: None },
+        test: None,
+        notes: vec![],
+    }
 }
 
 fn report(trained: &Trained) -> ReportInput {
