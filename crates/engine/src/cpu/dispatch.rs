@@ -8,7 +8,7 @@ use super::schedule::{Compiled, Kernel, Piece};
 use super::simd::{Level, Simd, plain::Plain};
 use super::tile::{RunContext, Scratch, Stretch, TILE};
 use crate::plan::layout::PANEL;
-use crate::plan::{Buffer, BufferId};
+use crate::plan::{Buffer, BufferId, Work};
 
 /// Does one unit.
 pub type UnitKernel = unsafe fn(&Compiled, Piece, &[Buffer], &TileKernels, &RunContext<'_>, &Scratch);
@@ -56,7 +56,7 @@ unsafe fn unit<S: Simd>(
             (Kernel::Product(product), Piece::Product(unit)) => {
                 product.run::<S>(unit, program, domain, tiles, context, scratch);
             }
-            (Kernel::Map, Piece::Stretch { panel, first, last }) => {
+            (Kernel::Plain(Work::Map), Piece::Stretch { panel, first, last }) => {
                 program.prepare::<S>(context, scratch);
                 if domain.rows == 1 {
                     for panel in (first..last).step_by(TILE / PANEL) {
@@ -71,13 +71,13 @@ unsafe fn unit<S: Simd>(
             (Kernel::Reduce(reduce), Piece::Block(block)) => {
                 reduce.run::<S>(block, program, domain, context, scratch)
             }
-            (Kernel::Move(moved, to), Piece::Rows { first, last }) => {
+            (Kernel::Plain(Work::Move(moved, to)), Piece::Rows { first, last }) => {
                 movement::move_rows(moved, buffers, *to, domain, first, last, context);
             }
-            (Kernel::Gather { table, indices, to, columns }, Piece::Rows { first, last }) => {
+            (Kernel::Plain(Work::Gather { table, indices, to, columns }), Piece::Rows { first, last }) => {
                 rows(buffers, *table, *to, *indices, *columns, context).gather(first, last);
             }
-            (Kernel::ScatterAdd { rows: from, indices, to, columns }, Piece::Panel(panel)) => {
+            (Kernel::Plain(Work::ScatterAdd { rows: from, indices, to, columns }), Piece::Panel(panel)) => {
                 let rows = rows(buffers, *to, *from, *indices, *columns, context);
                 let count = if rows.columns == 1 { rows.picked.columns } else { rows.picked.rows };
                 rows.scatter_add(panel, count);

@@ -10,41 +10,17 @@ use super::reduce::{self, Reduce};
 use super::tile::TileProgram;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::program::Program;
-use crate::plan::{BufferId, Contents, Direction, Move, Plan, Step, Work};
+use crate::plan::{Contents, Direction, Plan, Step, Work};
 
 /// What a unit runs.
 #[derive(Clone, Debug)]
 pub enum Kernel {
     /// A product.
     Product(Product),
-    /// A program alone.
-    Map,
     /// A reduction.
     Reduce(Reduce),
-    /// A movement.
-    Move(Move, BufferId),
-    /// Rows picked.
-    Gather {
-        /// The table.
-        table: BufferId,
-        /// The input that holds the numbers.
-        indices: usize,
-        /// Where the rows go.
-        to: BufferId,
-        /// Columns of the table.
-        columns: usize,
-    },
-    /// Rows added.
-    ScatterAdd {
-        /// The rows.
-        rows: BufferId,
-        /// The input that holds the numbers.
-        indices: usize,
-        /// The table.
-        to: BufferId,
-        /// Columns of the table.
-        columns: usize,
-    },
+    /// Work that needs nothing compiled but its program.
+    Plain(Work),
 }
 
 /// A step, compiled.
@@ -160,20 +136,13 @@ fn compile(plan: &Plan, step: &Step) -> Compiled {
             let fed = matches!(plan.buffers[left.buffer.index()].contents, Contents::Feed(_));
             Kernel::Product(Product { left: *left, right: *right, inner: *inner, columns, packed, fed })
         }
-        Work::Map => Kernel::Map,
         Work::Reduce { direction, reduction, before, source } => Kernel::Reduce(Reduce {
             direction: *direction,
             reduction: *reduction,
             before: compile_program(before),
             source: *source,
         }),
-        Work::Move(moved, to) => Kernel::Move(moved.clone(), *to),
-        Work::Gather { table, indices, to, columns } => {
-            Kernel::Gather { table: *table, indices: *indices, to: *to, columns: *columns }
-        }
-        Work::ScatterAdd { rows, indices, to, columns } => {
-            Kernel::ScatterAdd { rows: *rows, indices: *indices, to: *to, columns: *columns }
-        }
+        plain => Kernel::Plain(plain.clone()),
     };
     Compiled { kernel, program: compile_program(&step.program), domain: step.domain }
 }
@@ -194,14 +163,14 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
     let domain = step.domain;
     match &step.kernel {
         Kernel::Product(product) => product_pieces(product, push),
-        Kernel::Map if domain.rows == 1 => {
+        Kernel::Plain(Work::Map) if domain.rows == 1 => {
             let panels = UNIT_ELEMENTS / PANEL;
             for first in (0..domain.panels()).step_by(panels) {
                 let last = (first + panels).min(domain.panels());
                 push(Piece::Stretch { panel: first, first, last }, (PANEL * (last - first)) as u64);
             }
         }
-        Kernel::Map => {
+        Kernel::Plain(Work::Map) => {
             for panel in 0..domain.panels() {
                 let rows = UNIT_ELEMENTS / domain.width(panel);
                 for first in (0..domain.rows).step_by(rows) {
@@ -223,20 +192,20 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
             };
             (0..blocks).for_each(|block| push(Piece::Block(block), elements as u64));
         }
-        Kernel::Move(..) | Kernel::Gather { .. } => {
+        Kernel::Plain(Work::ScatterAdd { columns, .. }) => {
+            let panels = if *columns == 1 { 1 } else { domain.panels() };
+            (0..panels).for_each(|panel| push(Piece::Panel(panel), (domain.rows * PANEL) as u64));
+        }
+        Kernel::Plain(work) => {
             // A single column lies as a row, but is cut by its own rows.
-            let rows = match &step.kernel {
-                Kernel::Gather { columns: 1, .. } => domain.columns,
+            let rows = match work {
+                Work::Gather { columns: 1, .. } => domain.columns,
                 _ => domain.rows,
             };
             for first in (0..rows).step_by(movement::UNIT_ROWS) {
                 let last = (first + movement::UNIT_ROWS).min(rows);
                 push(Piece::Rows { first, last }, (domain.columns * (last - first)) as u64);
             }
-        }
-        Kernel::ScatterAdd { columns, .. } => {
-            let panels = if *columns == 1 { 1 } else { domain.panels() };
-            (0..panels).for_each(|panel| push(Piece::Panel(panel), (domain.rows * PANEL) as u64));
         }
     }
 }
