@@ -121,8 +121,13 @@ impl JudgedRows {
     /// Judges every row of both parts.
     fn judge_all(&mut self) {
         if let Some(test) = self.source.test.take() {
-            let empty = Dataset { values: data::Values::U8(Vec::new()), labels: None, ..test.clone() };
-            let train = std::mem::replace(&mut self.source.train, empty);
+            let none = Dataset {
+                shape: test.shape.clone(),
+                values: data::Values::U8(Vec::new()),
+                labels: None,
+                names: None,
+            };
+            let train = std::mem::replace(&mut self.source.train, none);
             self.source.train = joined(train, &test);
         }
         self.split.test = (0..self.source.train.rows() as u32).collect();

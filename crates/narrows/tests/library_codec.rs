@@ -107,13 +107,14 @@ fn wild_rows(rows: usize, width: usize) -> Vec<f32> {
 #[test]
 fn a_row_alone_is_the_row_in_any_batch_at_any_number_of_threads() {
     let [autoencoder, classifier] = trained();
-    let rows = wild_rows(300, 30);
+    // Enough for three threads to share out whole chunks, and some more.
+    let rows = wild_rows(800, 30);
     for (model, tasks) in [(autoencoder, &AUTOENCODER[..]), (classifier, &CLASSIFIER[..])] {
         let codec = Codec::new(model.clone(), &compute(1)).unwrap();
         for (name, task) in tasks {
             let alone: Vec<f32> = rows.chunks(30).flat_map(|row| task(&codec, row).unwrap()).collect();
-            let width = alone.len() / 300;
-            for count in [1, 5, 16, 17, 256, 300] {
+            let width = alone.len() / 800;
+            for count in [1, 5, 16, 17, 256, 300, 800] {
                 let together = task(&codec, &rows[..count * 30]).unwrap();
                 assert_eq!(bits(&together), bits(&alone[..count * width]), "{name}, {count} rows");
             }
@@ -128,16 +129,16 @@ fn a_row_alone_is_the_row_in_any_batch_at_any_number_of_threads() {
 fn four_threads_at_once_get_what_one_gets_alone() {
     let [autoencoder, _] = trained();
     let codec = Codec::new(autoencoder, &compute(2)).unwrap();
-    let rows = wild_rows(300, 30);
+    let rows = wild_rows(600, 30);
     let alone: Vec<Vec<u32>> =
-        AUTOENCODER.iter().map(|(_, task)| bits(&task(&codec, &rows[..40 * 30]).unwrap())).collect();
+        AUTOENCODER.iter().map(|(_, task)| bits(&task(&codec, &rows).unwrap())).collect();
     std::thread::scope(|scope| {
         for start in 0..4 {
             let (codec, rows, alone) = (&codec, &rows, &alone);
             scope.spawn(move || {
                 for round in 0..25 {
                     let at = (start + round) % 4;
-                    let found = AUTOENCODER[at].1(codec, &rows[..40 * 30]).unwrap();
+                    let found = AUTOENCODER[at].1(codec, rows).unwrap();
                     assert_eq!(bits(&found), alone[at], "{}", AUTOENCODER[at].0);
                 }
             });

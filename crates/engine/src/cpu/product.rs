@@ -81,7 +81,7 @@ impl Product {
         into: &mut [Segment; SEGMENTS],
     ) -> usize {
         let layout = stored(&self.left);
-        // SAFETY: addresses of the layout lie in the buffer.
+        // SAFETY: addresses of the layout lie in the buffer; fed rows lie one after another, and only their own numbers are read.
         unsafe {
             if self.fed {
                 into[0] = Segment::new(memory.add(row * self.inner + first), self.inner, last - first);

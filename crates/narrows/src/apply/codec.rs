@@ -162,18 +162,19 @@ impl Codec {
         // Not `vec!`: memory that is zeroed by the system's allocator takes longer for a few numbers.
         let mut results = Vec::with_capacity(count * outputs);
         results.resize(count * outputs, 0.0);
-        // Whole chunks are shared out among the threads, each done by one of them from end to end: nobody waits for anybody,
-        // and a chunk's values stay in one core's cache.
+        // Whole chunks are shared out, as many to each thread, and done by one of them from end to end: nobody waits for
+        // anybody, and a chunk's values stay in one core's cache. All threads together do what is left.
         let chunk = PLAN_ROWS[0];
-        let whole = count / chunk;
-        if whole > 1 {
+        let threads = self.compute.pool.threads();
+        let shared = count / chunk / threads * threads;
+        if shared > 0 {
             let (inputs, outputs_of) = (rows.chunks(chunk * width), results.chunks_mut(chunk * outputs));
             let pieces: Vec<Mutex<Piece<'_>>> = inputs
                 .zip(outputs_of)
-                .take(whole)
+                .take(shared)
                 .map(|(rows, results)| Mutex::new((rows, results, Ok(()))))
                 .collect();
-            self.compute.pool.each(whole, &|at| {
+            self.compute.pool.each(shared, &|at| {
                 let mut piece = pieces[at].lock().unwrap_or_else(PoisonError::into_inner);
                 let (rows, results, outcome) = &mut *piece;
                 *outcome = self.run_chunk(task, chunk, rows, results);
@@ -182,7 +183,7 @@ impl Codec {
                 piece.into_inner().unwrap_or_else(PoisonError::into_inner).2?;
             }
         }
-        let mut done = if whole > 1 { whole * chunk } else { 0 };
+        let mut done = shared * chunk;
         while done < count {
             let left = count - done;
             let size = PLAN_ROWS.into_iter().rev().find(|size| *size >= left).unwrap_or(chunk);
