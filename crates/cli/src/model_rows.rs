@@ -200,6 +200,9 @@ mod tests {
         let all = joined(first.clone(), &rows(Values::U8(vec![3, 4]), &["a"]));
         assert_eq!(all.values, Values::U8(vec![1, 2, 3, 4]));
         assert_eq!(all.labels.unwrap().of_row, [0, 0]);
+        let named = |name: &str| Dataset { names: Some(vec![name.to_owned()]), ..first.clone() };
+        assert_eq!(joined(named("a.png"), &named("b.png")).names.unwrap(), ["a.png", "b.png"]);
+        assert_eq!(joined(named("a.png"), &first).names, None);
         let mixed = joined(first, &rows(Values::F32(vec![0.5, 4.0]), &[]));
         assert_eq!((mixed.values, mixed.labels), (Values::F32(vec![1.0, 2.0, 0.5, 4.0]), None));
     }

@@ -26,6 +26,25 @@ fn pictures_go_out_and_can_be_learned_from() {
 }
 
 #[test]
+fn pictures_are_classified_under_their_own_names() {
+    let room = Room::new();
+    room.done(&format!("train {GLYPHS} --quiet"));
+    room.write("codes.csv", codes());
+    std::fs::create_dir(room.path("drawn")).unwrap();
+    for kind in ["a", "b"] {
+        room.done(&format!("decode glyphs.narrows --codes codes.csv --out drawn/{kind}"));
+    }
+    let settings =
+        "--set model.kind=classifier --set model.hidden=[] --set model.code=2 --set train.epochs=1";
+    room.done(&format!("train drawn {settings} --out c.narrows --quiet"));
+    let told = room.done("classify c.narrows --data drawn").stdout;
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (81, "row,name,class,confidence"));
+    assert!(lines[1].starts_with("1,a/00000.png,") && lines[80].starts_with("80,b/00039.png,"), "{told}");
+    assert_eq!(room.json("classify c.narrows --data drawn --json")["names"][79], "b/00039.png");
+}
+
+#[test]
 fn arrays_go_out_and_can_be_learned_from() {
     let room = Room::new();
     room.done(&format!("train {GLYPHS} --quiet"));

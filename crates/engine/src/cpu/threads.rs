@@ -1,12 +1,12 @@
 //! Threads that run a plan together.
 //!
-//! A run is a list of phases, a phase a list of units that may be done in any order by anybody. Threads take units by
-//! counting up; a phase is over when its units are done, not when all threads have come by, so a thread that the system has
-//! put aside holds nobody up unless it is in the middle of a unit. Who waits spins briefly, then sleeps.
+//! A run is a list of phases, a phase a list of units that may be done in any order by anybody. Threads take units as they
+//! go, from both ends; a phase is over when its units are done, not when all threads have come by, so a thread that the system
+//! has put aside holds nobody up unless it is in the middle of a unit. Who waits spins briefly, then sleeps.
 
 use crate::error::Error;
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 
@@ -14,7 +14,8 @@ use std::thread::JoinHandle;
 #[repr(align(128))]
 #[derive(Default)]
 struct Progress {
-    taken: AtomicU32,
+    /// Units taken by threads of even numbers, and above them those taken by threads of odd ones.
+    taken: AtomicU64,
     done: AtomicU32,
 }
 
@@ -38,6 +39,8 @@ pub struct Phases {
     progress: Vec<Progress>,
     /// Threads inside; the run's borrowed data must outlive them.
     inside: AtomicU32,
+    /// Whether this run goes the other way round.
+    turned: AtomicBool,
     closed: AtomicBool,
     sleepers: AtomicU32,
     asleep: Mutex<()>,
@@ -176,6 +179,31 @@ fn idle(shared: &Shared, thread: usize) {
     }
 }
 
+impl Progress {
+    /// The next unit for a thread; none when all are taken.
+    ///
+    /// Even threads have the first half of a phase and odd ones the second, each half helping with the other when it is done: a
+    /// core comes by the same weights in every run. Every second run goes the other way, because a cache that is gone through
+    /// in a circle larger than itself has always just lost what comes next.
+    fn take(&self, units: u32, thread: usize, turned: bool) -> Option<u32> {
+        let odd = thread % 2 == 1;
+        let taken = self.taken.fetch_add(if odd { 1 << 32 } else { 1 }, Ordering::Relaxed);
+        let (even_taken, odd_taken) = (taken as u32, (taken >> 32) as u32);
+        if even_taken + odd_taken >= units {
+            return None;
+        }
+        let half = units / 2;
+        Some(match (odd, turned) {
+            (false, false) => even_taken,
+            (true, false) => units - 1 - odd_taken,
+            (false, true) if even_taken < half => half - 1 - even_taken,
+            (false, true) => units - 1 - (even_taken - half),
+            (true, true) if odd_taken < units - half => half + odd_taken,
+            (true, true) => odd_taken - (units - half),
+        })
+    }
+}
+
 impl Phases {
     /// Phases with so many units each.
     pub fn new(units: Vec<u32>) -> Arc<Phases> {
@@ -184,6 +212,7 @@ impl Phases {
             progress: units.iter().map(|_| Progress::default()).collect(),
             units,
             inside: AtomicU32::new(0),
+            turned: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             sleepers: AtomicU32::new(0),
             asleep: Mutex::new(()),
@@ -197,6 +226,7 @@ impl Phases {
             progress.taken.store(0, Ordering::Relaxed);
             progress.done.store(0, Ordering::Relaxed);
         }
+        self.turned.fetch_xor(true, Ordering::Relaxed);
         self.closed.store(false, Ordering::Relaxed);
         self.panicked.store(false, Ordering::Relaxed);
         // SAFETY: only the lifetime is widened (`Pool::run` returns after every thread has left), and nobody is inside.
@@ -208,13 +238,11 @@ impl Phases {
     fn take_part(&self, thread: usize, spins: u32) {
         // SAFETY: set by `reset` before the run was posted; alive while anyone is inside.
         let Some(work) = (unsafe { (*self.work.get()).map(|work| &*work) }) else { return };
+        let turned = self.turned.load(Ordering::Relaxed);
         for (phase, units) in self.units.iter().enumerate() {
             let progress = &self.progress[phase];
             loop {
-                let unit = progress.taken.fetch_add(1, Ordering::Relaxed);
-                if unit >= *units {
-                    break;
-                }
+                let Some(unit) = progress.take(*units, thread, turned) else { break };
                 let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     work(phase, unit as usize, thread)
                 }));
@@ -264,7 +292,6 @@ impl Phases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicU64;
 
     #[test]
     fn phases_follow_each_other_at_every_thread_count() {
@@ -281,6 +308,20 @@ mod tests {
                     sums[phase].fetch_add((unit as u64 + 1) * (round + 1), Ordering::Relaxed);
                 });
                 assert_eq!(sums[3].load(Ordering::Relaxed), 6 * (round + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn every_unit_is_taken_once_whichever_end_is_asked() {
+        for units in 0..9 {
+            // Bits of `order`: whether an odd thread asks.
+            for (order, turned) in (0..512).flat_map(|order| [(order, false), (order, true)]) {
+                let progress = Progress::default();
+                let take = |at| progress.take(units, (order >> at & 1) as usize, turned);
+                let mut taken: Vec<u32> = (0..9).map_while(take).collect();
+                taken.sort_unstable();
+                assert_eq!(taken, (0..units).collect::<Vec<_>>(), "turned: {turned}, order {order:b}");
             }
         }
     }
