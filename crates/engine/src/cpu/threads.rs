@@ -241,8 +241,7 @@ impl Phases {
         let turned = self.turned.load(Ordering::Relaxed);
         for (phase, units) in self.units.iter().enumerate() {
             let progress = &self.progress[phase];
-            loop {
-                let Some(unit) = progress.take(*units, thread, turned) else { break };
+            while let Some(unit) = progress.take(*units, thread, turned) {
                 let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     work(phase, unit as usize, thread)
                 }));
