@@ -356,6 +356,35 @@ fn a_product_with_a_very_long_inner_dimension_is_cut_into_units() {
 }
 
 #[test]
+fn the_largest_of_each_row_ties_and_nan_included() {
+    for (salt, sizes) in SHAPES.iter().enumerate().filter(|(_, sizes)| !sizes.is_empty()) {
+        let shape = Shape::from(*sizes);
+        for count in [1, 2, shape.columns() / 2 + 1, shape.columns()] {
+            let graph = Graph::new();
+            let x = graph.input("x", *sizes);
+            graph.output("alone", x.largest(count));
+            // 0, 1 or 2: most are equal to others.
+            let rough = x.greater(graph.constant(0.0)) + x.greater(graph.constant(1.5));
+            graph.output("kept", rough.largest(count) * x);
+            check(
+                &format!("{count} of {sizes:?}"),
+                &graph,
+                &fed("x", *sizes, -3.0, 3.0, salt as u32),
+                roundings(2.0),
+            );
+        }
+    }
+    let graph = Graph::new();
+    graph.output("y", graph.input("x", [2, 17]).largest(5));
+    let feed = Feed::new().input("x", [EDGES, [0.0; 17]].concat());
+    check("edges", &graph, &feed, EXACT);
+    let marks = &evaluate(&graph, &feed).unwrap().outputs["y"];
+    // NaN, infinity, the largest number, 88.5 and 1; of equal numbers the first five.
+    let marked: Vec<usize> = (0..34).filter(|at| marks[*at] == 1.0).collect();
+    assert_eq!(marked, [2, 4, 6, 11, 13, 17, 18, 19, 20, 21]);
+}
+
+#[test]
 fn gathers_and_scatters() {
     for (rows, columns, picks) in [
         (5usize, 3usize, 4usize),

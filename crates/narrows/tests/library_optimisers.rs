@@ -6,7 +6,7 @@ use library_support::{compute, narrow, recipe};
 use narrows::engine::Graph;
 use narrows::engine::cpu::{Executable, Level, Run, States};
 use narrows::network::dense::{Parameters, Role};
-use narrows::train::optimiser::{StepScalars, add_updates};
+use narrows::train::optimiser::{StepScalars, add_updates, declare_scalars};
 
 const STEPS: usize = 6;
 const RATE: f64 = 0.05;
@@ -33,7 +33,8 @@ fn optimised(settings: &[&str], state: &str) -> Vec<Vec<f64>> {
     let loss = ((w - table(&CENTRE)).square() * table(&SLOPE)).sum_all()
         + (b * b * b).sum_all() * graph.constant(1.0 / 3.0);
     graph.output("loss", loss);
-    add_updates(&graph, loss, &parameters, &train).unwrap();
+    let scalars = declare_scalars(&graph);
+    add_updates(&graph, loss, &parameters, &train, &scalars, None).unwrap();
     let mut states = States::new(&graph.states());
     states.set("w", &narrow(&WEIGHT)).unwrap();
     states.set("b", &narrow(&BIAS)).unwrap();
@@ -42,7 +43,7 @@ fn optimised(settings: &[&str], state: &str) -> Vec<Vec<f64>> {
         .map(|step| {
             // A rate that changes, so that one that is not passed on shows.
             let rate = RATE / (1.0 + step as f64);
-            let scalars = StepScalars::new(&train, rate, step as u64).as_array();
+            let scalars = StepScalars::new(&train, rate, 1.0, step as u64).as_array();
             executable.run(&mut states, &Run { scalars: &scalars, ..Run::default() }).unwrap();
             let get = |name: &str| states.get(&format!("{state}{name}")).unwrap();
             get("w").into_iter().chain(get("b")).map(f64::from).collect()
@@ -212,12 +213,13 @@ fn tiny_moments_are_flushed() {
         let mut parameters = Parameters::default();
         let w = parameters.get(&graph, "w", &[4], Role::Weight);
         let loss = (w * 0.0).sum_all();
-        add_updates(&graph, loss, &parameters, &train).unwrap();
+        let scalars = declare_scalars(&graph);
+        add_updates(&graph, loss, &parameters, &train, &scalars, None).unwrap();
         let mut states = States::new(&graph.states());
         let name = format!("{moment}/w");
         states.set(&name, &[1e-31, 1e-45, -1e-31, 1e-20]).unwrap();
         let mut executable = Executable::new(&graph, &compute(1).pool, Level::best()).unwrap();
-        let scalars = StepScalars::new(&train, 0.1, 0).as_array();
+        let scalars = StepScalars::new(&train, 0.1, 1.0, 0).as_array();
         executable.run(&mut states, &Run { scalars: &scalars, ..Run::default() }).unwrap();
         let after = states.get(&name).unwrap();
         assert_eq!(&after[..3], [0.0; 3], "{optimiser}");

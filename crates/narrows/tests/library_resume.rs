@@ -17,7 +17,7 @@ const RICH: [&str; 14] = [
     "train.epochs=2",
     "train.average=0.9",
     "train.patience=5",
-    "train.input_noise=0.1",
+    "train.corruption={ kind = 'gaussian', deviation = 0.1 }",
     "train.augment_shift=1",
     "train.warmup=0.5",
     "train.schedule={ kind = 'plateau', patience = 1 }",

@@ -39,7 +39,7 @@ fn every_kind_of_part_learns_and_is_kept() {
         &[],
         &["model.decoder=[5, 9]"],
         &["model.decoder=[]", "model.hidden=[]"],
-        &["model.code=11", "train.input_noise=0.1"],
+        &["model.code=11", "train.corruption={ kind = 'gaussian', deviation = 0.1 }"],
         &["model.code=2", "model.hidden=[9, 7]", "model.code_activation=tanh"],
         &["model.output=bernoulli", "data.prepare=unit"],
         &["model.kind=classifier"],
@@ -306,7 +306,7 @@ fn a_code_as_wide_as_the_row_is_noted_unless_something_holds_it_back() {
     assert_eq!(notes(&wide).len(), 1);
     assert!(notes(&wide)[0].contains("6 units"), "{:?}", notes(&wide));
     for restraint in [
-        "train.input_noise=0.1",
+        "train.corruption={ kind = 'gaussian', deviation = 0.1 }",
         "model.input_dropout=0.1",
         "train.weight_decay=0.1",
         "model.code=5",

@@ -1,6 +1,7 @@
 //! One copy of every kernel for each instruction set.
 
 use super::finite;
+use super::largest;
 use super::movement::{self, Rows};
 use super::pack::{self, PackTask};
 use super::product_tile::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
@@ -73,6 +74,9 @@ unsafe fn unit<S: Simd>(
             }
             (Kernel::Plain(Work::Move(moved, to)), Piece::Rows { first, last }) => {
                 movement::move_rows(moved, buffers, *to, domain, first, last, context);
+            }
+            (Kernel::Plain(work @ Work::Largest { .. }), Piece::Rows { first, last }) => {
+                largest::mark_rows(work, domain, first, last, context);
             }
             (Kernel::Plain(Work::Gather { table, indices, to, columns }), Piece::Rows { first, last }) => {
                 rows(buffers, *table, *to, *indices, *columns, context).gather(first, last);

@@ -101,6 +101,7 @@ fn work(plan: &Plan, step: &Step) -> String {
                 .to_lowercase()
         }
         Work::Move(moved, _) => format!("move {} from {}", moved.shape, name(moved.pieces[0].buffer)),
+        Work::Largest { from, count, .. } => format!("largest {count} of each row of {}", name(*from)),
         Work::Gather { table, .. } => format!("gather rows of {}", name(*table)),
         Work::ScatterAdd { rows, .. } => format!("scatter-add rows of {}", name(*rows)),
     }

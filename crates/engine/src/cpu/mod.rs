@@ -7,6 +7,7 @@
 mod dispatch;
 mod executable;
 mod finite;
+mod largest;
 mod listing;
 mod math;
 mod memory;

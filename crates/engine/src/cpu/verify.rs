@@ -145,6 +145,10 @@ impl Verifier<'_> {
                 moved.pieces.iter().for_each(|piece| footprint.whole(self.plan, piece.buffer));
                 footprint.rows(*to, domain, first, last);
             }
+            (Piece::Rows { first, last }, Work::Largest { from, to, .. }) => {
+                footprint.whole(self.plan, *from);
+                footprint.rows(*to, domain, first, last);
+            }
             (Piece::Rows { first, last }, Work::Gather { table, to, columns, .. }) => {
                 footprint.whole(self.plan, *table);
                 match columns {

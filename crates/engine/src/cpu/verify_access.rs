@@ -104,6 +104,10 @@ impl Fits<'_> {
                 domain == Layout { rows: 1, columns: results } && self.program(before, *source)
             }
             Work::Move(moved, to) => self.moved(moved, *to, domain),
+            Work::Largest { from, to, count } => {
+                let fits = |buffer: BufferId| (self.layout)(buffer) == Some(domain);
+                fits(*from) && fits(*to) && *count > 0 && *count <= domain.columns
+            }
             Work::Gather { table, indices, to, columns } => self.rows(*table, *to, *indices, *columns),
             Work::ScatterAdd { rows, indices, to, columns } => self.rows(*to, *rows, *indices, *columns),
         }

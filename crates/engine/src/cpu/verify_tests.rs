@@ -4,13 +4,14 @@ use super::*;
 use crate::graph::Graph;
 use crate::plan::program::Instruction;
 
-/// Two dense layers, softmax, a loss, momentum behind a norm clip, a gather: products, maps, reductions, movement, commits.
+/// Two dense layers, the largest kept, softmax, a loss, momentum behind a norm clip, a gather: products, maps, reductions, movement, commits.
 fn sound() -> (Plan, Schedule) {
     let graph = Graph::new();
     let x = graph.input("x", [300, 70]);
     let (v, w) = (graph.state("v", [70, 130]), graph.state("w", [130, 9]));
     let table = graph.state("table", [40, 9]);
     let h = x.matmul(v).tanh();
+    let h = h * h.largest(40);
     let y = (h.matmul(w) + table.gather(graph.indices("i", [300]))).exp();
     let y = y / y.sum(&[1]);
     let loss = (y.square().sum_all() + h.transpose().slice(&[1, 1], &[100, 200]).sum_all()) * 0.01;
@@ -161,6 +162,7 @@ fn accesses_that_do_not_fit_are_found() {
             Work::Gather { columns, .. } | Work::ScatterAdd { columns, .. } => *columns += 1,
             Work::Move(moved, _) => moved.pieces[0].offset += 100_000,
             Work::Reduce { source, .. } => source.rows += 1,
+            Work::Largest { count, .. } => *count = 1000,
             Work::Map => continue,
         }
         refused(&plan, &schedule, "past a layout");

@@ -5,7 +5,7 @@
 //! can be differentiated again. A rule takes from the forward pass as little as it can, and a node's own result rather than
 //! its operands where that suffices: what is taken has to stay in memory until the backward pass.
 //!
-//! Piecewise constant operations (comparisons, sign, argmax), random numbers, and `stop_gradient` pass nothing on.
+//! Piecewise constant operations (comparisons, sign, argmax, the choice of the largest), random numbers, and `stop_gradient` pass nothing on.
 
 mod elementwise;
 mod gather;
@@ -98,7 +98,8 @@ fn passes(op: &Op, operand: usize) -> bool {
         | Op::Reduce { reduction: Reduction::ArgumentMaximum, .. }
         | Op::StopGradient
         | Op::Convert
-        | Op::Random { .. } => false,
+        | Op::Random { .. }
+        | Op::Largest { .. } => false,
         Op::Select => operand > 0,
         Op::Gather | Op::ScatterAdd => operand == 0,
         _ => true,
@@ -144,6 +145,7 @@ impl<'g> Step<'g> {
             | Op::Position { .. }
             | Op::Random { .. }
             | Op::Convert
+            | Op::Largest { .. }
             | Op::StopGradient
             | Op::Reduce { reduction: Reduction::ArgumentMaximum, .. } => return Ok(None),
         };

@@ -6,6 +6,7 @@
 
 mod elementwise;
 mod gather;
+mod largest;
 mod leaf;
 mod movement;
 pub mod op;

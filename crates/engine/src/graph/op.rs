@@ -165,6 +165,11 @@ pub enum Op {
         /// Which axes.
         axes: [bool; MAX_RANK],
     },
+    /// 1 at the largest values along the last axis, 0 elsewhere; the lowest index first where values are equal.
+    Largest {
+        /// How many of each row.
+        count: usize,
+    },
     /// Matrix product of two rank-2 tensors, either one transposed first.
     Product {
         /// Transpose the left operand.
@@ -203,6 +208,7 @@ impl Op {
             Op::Reduce { reduction: Reduction::Sum, .. } => "sum",
             Op::Reduce { reduction: Reduction::Maximum, .. } => "max",
             Op::Reduce { reduction: Reduction::ArgumentMaximum, .. } => "argmax",
+            Op::Largest { .. } => "largest",
             Op::Product { .. } => "product",
             Op::Gather => "gather",
             Op::ScatterAdd => "scatter_add",

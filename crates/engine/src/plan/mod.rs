@@ -127,6 +127,15 @@ pub enum Work {
     },
     /// Elements copied to other places, zeros where no piece covers.
     Move(Move, BufferId),
+    /// 1 at the largest values of each row, 0 elsewhere.
+    Largest {
+        /// The values.
+        from: BufferId,
+        /// Where the marks go.
+        to: BufferId,
+        /// How many of each row.
+        count: usize,
+    },
     /// Rows picked by the numbers of an input.
     Gather {
         /// The table.
@@ -221,6 +230,7 @@ impl Step {
             Work::Map => {}
             Work::Reduce { before, .. } => reads.extend(before.loads().map(|load| load.0)),
             Work::Move(moved, _) => reads.extend(moved.pieces.iter().map(|piece| piece.buffer)),
+            Work::Largest { from, .. } => reads.push(*from),
             Work::Gather { table, .. } => reads.push(*table),
             Work::ScatterAdd { rows, .. } => reads.push(*rows),
         }
@@ -233,7 +243,10 @@ impl Step {
     pub fn writes(&self) -> Vec<BufferId> {
         let mut writes: Vec<BufferId> = self.program.stores.iter().map(|store| store.1).collect();
         match &self.work {
-            Work::Move(_, to) | Work::Gather { to, .. } | Work::ScatterAdd { to, .. } => writes.push(*to),
+            Work::Move(_, to)
+            | Work::Largest { to, .. }
+            | Work::Gather { to, .. }
+            | Work::ScatterAdd { to, .. } => writes.push(*to),
             _ => {}
         }
         writes

@@ -190,6 +190,7 @@ fn compute(node: &Node, operands: &[Operand], feed: &Feed) -> Vec<f64> {
         Op::Product { transpose_left, transpose_right } => {
             row::product(shape, &operands[0], &operands[1], *transpose_left, *transpose_right)
         }
+        Op::Largest { count } => row::largest(shape, &operands[0], *count),
         Op::Gather => row::gather(shape, &operands[0], &operands[1]),
         Op::ScatterAdd => row::scatter_add(shape, &operands[0], &operands[1]),
     }

@@ -35,6 +35,23 @@ pub(super) fn reduce(
     result
 }
 
+pub(super) fn largest(shape: Shape, operand: &Operand, count: usize) -> Vec<f64> {
+    let mut result = vec![0.0; shape.elements()];
+    let rows = result.chunks_mut(shape.columns()).zip(operand.values.chunks(shape.columns()));
+    for (marks, values) in rows {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        let above = |value: f64| if value.is_nan() { f64::INFINITY } else { value };
+        // A stable sort keeps equal values in the order of their indices; NaN comes before infinity.
+        order.sort_by(|&a, &b| {
+            above(values[b])
+                .total_cmp(&(above(values[a]) + 0.0))
+                .then(values[b].is_nan().cmp(&values[a].is_nan()))
+        });
+        order[..count].iter().for_each(|&at| marks[at] = 1.0);
+    }
+    result
+}
+
 pub(super) fn product(
     shape: Shape,
     left: &Operand,

@@ -1,12 +1,12 @@
 //! The codec: a trained model in use. Read-only, shared freely between threads, the same bits for a row alone and in a batch.
 //! NaN and infinity are refused, with their row and column.
 
+use crate::autoencoder::bottleneck::in_use;
 use crate::data::DataError;
 use crate::error::Error;
 use crate::model_file::{Model, NamedTensor};
-use crate::network::dense::Parameters;
 use crate::network::prepare::prepare;
-use crate::network::shape::{Mode, Network};
+use crate::network::{Mode, Network, Pass};
 use crate::train::Compute;
 use narrows_engine::cpu::{Executable, Feed, Run, States, all_finite};
 use narrows_engine::{Graph, Shape};
@@ -230,17 +230,19 @@ impl Codec {
 
     fn compile(&self, task: Task, rows: usize) -> Result<Box<Executable>, Error> {
         let graph = Graph::new();
-        let mut parameters = Parameters::default();
-        let (encoder, all) = (self.network.encoder, self.network.layers.len());
+        let mut pass = Pass::new(Mode::Use);
         let input =
             graph.input("rows", [rows, if task == Task::Decode { self.code() } else { self.features() }]);
-        let (range, x) = match task {
-            Task::Encode => (0..encoder, prepare(&graph, &self.model.description.preparation, input)),
-            Task::Decode => (encoder..all, input),
-            Task::Reconstruct => (0..all, prepare(&graph, &self.model.description.preparation, input)),
+        let mut code = input;
+        if task != Task::Decode {
+            let rows = prepare(&graph, &self.model.description.preparation, input);
+            code = in_use(self.network.bottleneck, self.network.encode(&graph, &mut pass, rows));
+        }
+        let values = if task == Task::Encode {
+            code
+        } else {
+            self.model.description.output.mean(self.network.decode(&graph, &mut pass, code))
         };
-        let values = self.network.apply(&graph, &mut parameters, range, x, Mode::Use);
-        let values = if task == Task::Encode { values } else { self.model.description.output.mean(values) };
         graph.output("values", values);
         Ok(Box::new(Executable::new(&graph, &self.compute.pool, self.compute.level)?))
     }

@@ -34,13 +34,17 @@ impl Output {
 
     /// The loss of each row, B×1, from sums and targets, both B×D (for classes: one-hot rows).
     pub fn loss<'g>(self, sums: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
-        let terms = match self {
+        self.terms(sums, target).sum(&[1])
+    }
+
+    /// The loss of each number of each row, B×D.
+    pub fn terms<'g>(self, sums: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
+        match self {
             Output::Gaussian => (sums - target).square(),
             // softplus(a) = max(a, 0) + ln(1 + e^(−|a|)): no exponential overflows.
             Output::Bernoulli => sums.softplus() - sums * target,
             Output::Categorical => -(target * log_softmax(sums)),
-        };
-        terms.sum(&[1])
+        }
     }
 
     /// The mean of the distribution: what a reconstruction or a confidence is.

@@ -1,7 +1,7 @@
 //! A trained model: its description and its weights.
 
 use super::container::{self, ModelFileError, NamedTensor, Payload};
-use crate::autoencoder::Output;
+use crate::autoencoder::{Output, bottleneck};
 use crate::data::{ItemShape, Preparation};
 use crate::error::Error;
 use crate::network::{Layer, Network};
@@ -106,7 +106,11 @@ impl Model {
         if self.is_classifier() == classes.is_empty() {
             return Err(format!("{} classes do not go with this kind of model", classes.len()));
         }
-        let mut expected = self.network().layers.iter().flat_map(Layer::tensors).collect::<Vec<_>>();
+        let mut expected = {
+            let network = self.network();
+            let layers = network.all_layers().flat_map(Layer::tensors);
+            layers.chain(bottleneck::tensors(network.bottleneck)).collect::<Vec<_>>()
+        };
         for tensor in &self.tensors {
             let NamedTensor { name, shape, values } = tensor;
             let Some(at) = expected.iter().position(|(known, _)| known == name) else {

@@ -31,6 +31,11 @@ pub fn activate(activation: Activation, sums: Tensor<'_>) -> Tensor<'_> {
     }
 }
 
+/// Whether each unit's value depends on its own sum alone.
+pub fn is_elementwise(activation: Activation) -> bool {
+    activation != Activation::Softmax
+}
+
 /// exp(aⱼ) / Σ exp(aᵢ) along the last axis, the largest sum taken off first so that nothing overflows.
 pub fn softmax(sums: Tensor<'_>) -> Tensor<'_> {
     let last = sums.shape().rank() - 1;

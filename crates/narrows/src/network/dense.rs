@@ -2,16 +2,35 @@
 
 use narrows_engine::{Graph, Tensor};
 
-/// The sums of a dense layer: B×inputs to B×outputs. Its states are `NAME.weight`, inputs×outputs, and `NAME.bias`, outputs.
+/// The weight of a dense layer, inputs×outputs: its state `NAME.weight`, or where it is tied that of another layer, outputs×inputs,
+/// transposed.
+pub fn weight<'g>(
+    graph: &'g Graph,
+    parameters: &mut Parameters<'g>,
+    name: &str,
+    tied: Option<&str>,
+    [inputs, outputs]: [usize; 2],
+) -> Tensor<'g> {
+    let mut state = |name: &str, shape: [usize; 2]| {
+        parameters.get(graph, &format!("{name}.weight"), &shape, Role::Weight)
+    };
+    match tied {
+        Some(other) => state(other, [outputs, inputs]).transpose(),
+        None => state(name, [inputs, outputs]),
+    }
+}
+
+/// The sums of a dense layer: B×inputs to B×outputs, by its [`weight`] and the state `NAME.bias`, outputs.
 pub fn dense<'g>(
     graph: &'g Graph,
     parameters: &mut Parameters<'g>,
     name: &str,
+    tied: Option<&str>,
     x: Tensor<'g>,
     outputs: usize,
 ) -> Tensor<'g> {
     let inputs = x.shape().columns();
-    let weight = parameters.get(graph, &format!("{name}.weight"), &[inputs, outputs], Role::Weight);
+    let weight = weight(graph, parameters, name, tied, [inputs, outputs]);
     let bias = parameters.get(graph, &format!("{name}.bias"), &[outputs], Role::Bias);
     x.matmul(weight) + bias
 }

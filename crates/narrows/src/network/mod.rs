@@ -8,4 +8,5 @@ pub mod initial;
 pub mod prepare;
 pub mod shape;
 
-pub use shape::{Layer, Network};
+pub use dense::Role;
+pub use shape::{Layer, Mode, Network, Pass, Step};

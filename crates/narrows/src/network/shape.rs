@@ -2,10 +2,10 @@
 
 use super::activation::activate;
 use super::batch_normalisation::batch_normalisation;
-use super::dense::{Parameters, dense};
+use super::dense::{Parameters, dense, weight};
 use super::dropout::dropout;
 use super::initial;
-use crate::recipe::{Activation, ModelKind, ModelRecipe};
+use crate::recipe::{Activation, Bottleneck, ModelKind, ModelRecipe};
 use narrows_engine::cpu::States;
 use narrows_engine::{Graph, Tensor};
 
@@ -24,6 +24,8 @@ pub struct Layer {
     pub normalised: bool,
     /// Share of its units that are silenced in training.
     pub dropout: f32,
+    /// The layer whose weight, transposed, is this one's.
+    pub tied: Option<String>,
 }
 
 /// A network as a list of layers: the encoder's, the last of which is the code, then the rest. The last layer of all gives the
@@ -36,6 +38,10 @@ pub struct Network {
     pub layers: Vec<Layer>,
     /// Layers up to and including the code.
     pub encoder: usize,
+    /// What stands behind the encoder.
+    pub bottleneck: Bottleneck,
+    /// The layer beside the code's that gives a gaussian bottleneck its ln σ².
+    pub log_variance: Option<Layer>,
 }
 
 /// How a graph is to be used.
@@ -47,6 +53,37 @@ pub enum Mode<'g> {
     Use,
 }
 
+/// A pass through layers in a graph: how, with which parameters, and what came of it.
+pub struct Pass<'g> {
+    /// How the graph is to be used.
+    pub mode: Mode<'g>,
+    /// The parameters so far.
+    pub parameters: Parameters<'g>,
+    /// The network's layers that have been applied, in order.
+    pub trace: Vec<Step<'g>>,
+}
+
+/// What came of a layer.
+pub struct Step<'g> {
+    /// The layer's name.
+    pub name: String,
+    /// Its activation.
+    pub activation: Activation,
+    /// What it heard, B×inputs.
+    pub input: Tensor<'g>,
+    /// Its sums, B×outputs.
+    pub sums: Tensor<'g>,
+    /// What it says, B×outputs.
+    pub values: Tensor<'g>,
+}
+
+impl<'g> Pass<'g> {
+    /// A pass before its first layer.
+    pub fn new(mode: Mode<'g>) -> Pass<'g> {
+        Pass { mode, parameters: Parameters::default(), trace: Vec::new() }
+    }
+}
+
 impl Network {
     /// The network of a recipe for rows of `features` numbers and, for a classifier, so many classes.
     pub fn new(model: &ModelRecipe, features: usize, classes: usize) -> Network {
@@ -55,7 +92,7 @@ impl Network {
         let mut push = |name: String, outputs: usize, activation: Activation, hidden: bool| {
             let normalised = hidden && model.batch_normalisation;
             let dropout = if hidden { model.dropout as f32 } else { 0.0 };
-            layers.push(Layer { name, inputs, outputs, activation, normalised, dropout });
+            layers.push(Layer { name, inputs, outputs, activation, normalised, dropout, tied: None });
             inputs = outputs;
         };
         for (number, width) in model.hidden.iter().enumerate() {
@@ -73,7 +110,18 @@ impl Network {
             }
             push(format!("decoder.{}", widths.len()), features, Activation::Identity, false);
         }
-        Network { features, layers, encoder }
+        if model.tied {
+            let (encoders, decoders) = layers.split_at_mut(encoder);
+            for (layer, mirrored) in decoders.iter_mut().zip(encoders.iter().rev()) {
+                layer.tied = Some(mirrored.name.clone());
+            }
+        }
+        let log_variance = matches!(model.bottleneck, Bottleneck::Gaussian { .. }).then(|| Layer {
+            name: "log_variance".to_owned(),
+            activation: Activation::Identity,
+            ..layers[encoder - 1].clone()
+        });
+        Network { features, layers, encoder, bottleneck: model.bottleneck, log_variance }
     }
 
     /// Units of the code, K.
@@ -86,18 +134,31 @@ impl Network {
         self.layers[self.layers.len() - 1].outputs
     }
 
-    /// Applies the layers `range` to x.
-    pub fn apply<'g>(
+    /// Every layer that has parameters: the network's own and the one beside the code's.
+    pub fn all_layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter().chain(&self.log_variance)
+    }
+
+    /// The code layer's values, B×K, from rows, B×D; the bottleneck comes after.
+    pub fn encode<'g>(&self, graph: &'g Graph, pass: &mut Pass<'g>, rows: Tensor<'g>) -> Tensor<'g> {
+        self.apply(graph, pass, 0..self.encoder, rows)
+    }
+
+    /// The last layer's sums, B×D, from what the bottleneck makes of codes, B×K.
+    pub fn decode<'g>(&self, graph: &'g Graph, pass: &mut Pass<'g>, codes: Tensor<'g>) -> Tensor<'g> {
+        self.apply(graph, pass, self.encoder..self.layers.len(), codes)
+    }
+
+    fn apply<'g>(
         &self,
         graph: &'g Graph,
-        parameters: &mut Parameters<'g>,
+        pass: &mut Pass<'g>,
         range: std::ops::Range<usize>,
         x: Tensor<'g>,
-        mode: Mode<'g>,
     ) -> Tensor<'g> {
         let mut x = x;
         for layer in &self.layers[range] {
-            x = graph.within(&layer.name, || layer.apply(graph, parameters, x, mode));
+            x = layer.apply(graph, pass, x);
         }
         x
     }
@@ -109,16 +170,18 @@ impl Network {
         seed: u64,
         states: &mut States,
     ) -> Result<(), narrows_engine::Error> {
-        for (number, layer) in self.layers.iter().enumerate() {
-            let weight = initial::weights(
-                model.initial,
-                layer.activation,
-                layer.inputs,
-                layer.outputs,
-                seed,
-                number as u32,
-            );
-            states.set(&format!("{}.weight", layer.name), &weight)?;
+        for (number, layer) in self.all_layers().enumerate() {
+            if layer.tied.is_none() {
+                let weight = initial::weights(
+                    model.initial,
+                    layer.activation,
+                    layer.inputs,
+                    layer.outputs,
+                    seed,
+                    number as u32,
+                );
+                states.set(&format!("{}.weight", layer.name), &weight)?;
+            }
             if layer.normalised {
                 let ones = vec![1.0; layer.outputs];
                 states.set(&format!("{}.scale", layer.name), &ones)?;
@@ -130,34 +193,42 @@ impl Network {
 
     /// Numbers that training changes.
     pub fn parameter_count(&self) -> usize {
-        self.layers.iter().map(Layer::parameter_count).sum()
+        self.all_layers().map(Layer::parameter_count).sum()
     }
 }
 
 impl Layer {
-    fn apply<'g>(
-        &self,
-        graph: &'g Graph,
-        parameters: &mut Parameters<'g>,
-        x: Tensor<'g>,
-        mode: Mode<'g>,
-    ) -> Tensor<'g> {
-        let mut sums = dense(graph, parameters, &self.name, x, self.outputs);
-        if self.normalised {
-            let training = matches!(mode, Mode::Training(_));
-            sums = batch_normalisation(graph, parameters, &self.name, sums, training);
-        }
-        let values = activate(self.activation, sums);
-        match mode {
-            Mode::Training(row_ids) => dropout(graph, values, row_ids, self.dropout),
-            Mode::Use => values,
-        }
+    /// What the layer says, B×outputs, when it hears x, B×inputs.
+    pub fn apply<'g>(&self, graph: &'g Graph, pass: &mut Pass<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        graph.within(&self.name, || {
+            let parameters = &mut pass.parameters;
+            let mut sums = dense(graph, parameters, &self.name, self.tied.as_deref(), x, self.outputs);
+            if self.normalised {
+                let training = matches!(pass.mode, Mode::Training(_));
+                sums = batch_normalisation(graph, parameters, &self.name, sums, training);
+            }
+            let mut values = activate(self.activation, sums);
+            if let Mode::Training(row_ids) = pass.mode {
+                values = dropout(graph, values, row_ids, self.dropout);
+            }
+            let (name, activation) = (self.name.clone(), self.activation);
+            pass.trace.push(Step { name, activation, input: x, sums, values });
+            values
+        })
+    }
+
+    /// Its weight, inputs×outputs.
+    pub fn weight<'g>(&self, graph: &'g Graph, parameters: &mut Parameters<'g>) -> Tensor<'g> {
+        weight(graph, parameters, &self.name, self.tied.as_deref(), [self.inputs, self.outputs])
     }
 
     /// Names and shapes of its states.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let named = |state: &str, shape: &[usize]| (format!("{}.{state}", self.name), shape.to_vec());
-        let mut all = vec![named("weight", &[self.inputs, self.outputs]), named("bias", &[self.outputs])];
+        let mut all = vec![named("bias", &[self.outputs])];
+        if self.tied.is_none() {
+            all.insert(0, named("weight", &[self.inputs, self.outputs]));
+        }
         if self.normalised {
             let states = ["scale", "shift", "mean", "variance"];
             all.extend(states.map(|state| named(state, &[self.outputs])));
@@ -168,6 +239,7 @@ impl Layer {
     /// Numbers that training changes.
     pub fn parameter_count(&self) -> usize {
         let normalisation = if self.normalised { 2 * self.outputs } else { 0 };
-        self.inputs * self.outputs + self.outputs + normalisation
+        let weight = if self.tied.is_some() { 0 } else { self.inputs * self.outputs };
+        weight + self.outputs + normalisation
     }
 }

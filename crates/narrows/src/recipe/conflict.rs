@@ -1,6 +1,9 @@
 //! Settings that are right by themselves and do not go together.
 
-use super::{Decoder, ModelKind, OutputChoice, Recipe, RecipeProblem, Schedule, SourceKind};
+use super::{
+    Activation, Bottleneck, Contraction, Corruption, Decoder, ModelKind, OutputChoice, Recipe, RecipeProblem,
+    Schedule, SourceKind, Sparsity,
+};
 use crate::data::Part;
 
 /// The most weights between hidden layers that a recipe may ask for: 4 GB of them, and twice that for an optimiser.
@@ -10,6 +13,8 @@ const MOST_WEIGHTS: u128 = 1_000_000_000;
 pub(super) fn find(recipe: &Recipe, problems: &mut Vec<RecipeProblem>) {
     let mut conflicts = Conflicts { problems };
     model(recipe, &mut conflicts);
+    bottleneck(recipe, &mut conflicts);
+    penalties(recipe, &mut conflicts);
     train(recipe, &mut conflicts);
     data(recipe, &mut conflicts);
 }
@@ -66,6 +71,121 @@ fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "false with one row in a batch, which has no variance",
         "true".to_string(),
         "set train.batch to 2 or more, or batch_normalisation to false",
+    );
+}
+
+fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
+    let model = &recipe.model;
+    let classifier = model.kind == ModelKind::Classifier;
+    let found = || format!("\"{}\"", model.bottleneck);
+    conflicts.add(
+        classifier && model.bottleneck != Bottleneck::Plain,
+        &["model.bottleneck", "model.kind"],
+        "\"plain\" in a classifier",
+        found(),
+        "leave model.bottleneck out, or set model.kind to \"autoencoder\"",
+    );
+    let linear = matches!(model.bottleneck, Bottleneck::Gaussian { .. } | Bottleneck::Binary { .. });
+    conflicts.add(
+        linear && model.code_activation != Activation::Identity,
+        &["model.code_activation", "model.bottleneck"],
+        &format!(
+            "\"identity\" before a \"{}\" bottleneck, which makes of the sums what it needs",
+            model.bottleneck
+        ),
+        format!("\"{}\"", model.code_activation),
+        "leave model.code_activation out",
+    );
+    if let Bottleneck::TopK { keep, auxiliary, auxiliary_keep, .. } = model.bottleneck {
+        conflicts.add(
+            auxiliary > 0.0 && !model.decoder_widths().is_empty(),
+            &["model.bottleneck", "model.hidden", "model.decoder"],
+            "auxiliary = 0 with a decoder of more than one layer, through which dead units reach no row of their own",
+            auxiliary.to_string(),
+            "set model.bottleneck.auxiliary to 0, or model.hidden to []",
+        );
+        conflicts.add(
+            keep > model.code,
+            &["model.bottleneck", "model.code"],
+            &format!("at most the {} units of the code to keep", model.code),
+            keep.to_string(),
+            "keep fewer, or widen model.code",
+        );
+        conflicts.add(
+            auxiliary_keep > model.code,
+            &["model.bottleneck", "model.code"],
+            &format!("at most the {} units of the code in auxiliary_keep", model.code),
+            auxiliary_keep.to_string(),
+            "keep fewer, or widen model.code",
+        );
+    }
+    if let Bottleneck::Gaussian { warmup, .. } = model.bottleneck {
+        conflicts.add(
+            warmup > recipe.train.epochs as f64,
+            &["model.bottleneck", "train.epochs"],
+            &format!("a warm-up of at most the {} epochs of training", recipe.train.epochs),
+            warmup.to_string(),
+            "shorten the warm-up or raise train.epochs",
+        );
+    }
+    let mirrored: Vec<usize> = model.hidden.iter().rev().copied().collect();
+    conflicts.add(
+        model.tied && (classifier || model.decoder_widths() != mirrored),
+        &["model.tied", "model.decoder", "model.kind"],
+        "false where decoder and encoder have layers of unequal shapes, which cannot share weights",
+        "true".to_string(),
+        "leave model.decoder out, so that it mirrors the encoder, or set model.tied to false",
+    );
+}
+
+fn penalties(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
+    let (model, train, penalty) = (&recipe.model, &recipe.train, &recipe.train.penalty);
+    let classifier = model.kind == ModelKind::Classifier;
+    let uneven = !matches!(train.corruption, Corruption::None | Corruption::Gaussian { .. });
+    conflicts.add(
+        train.emphasis != 1.0 && (classifier || !uneven),
+        &["train.emphasis", "train.corruption", "model.kind"],
+        "1 where corruption does not leave some of the loss's numbers as they are",
+        train.emphasis.to_string(),
+        "leave train.emphasis out, or choose the corruption \"masking\"",
+    );
+    let (gaussian, top_k) = (
+        matches!(model.bottleneck, Bottleneck::Gaussian { .. }),
+        matches!(model.bottleneck, Bottleneck::TopK { .. }),
+    );
+    let binary = matches!(model.bottleneck, Bottleneck::Binary { .. });
+    for (path, weight) in
+        [("train.penalty.code_l1", penalty.code_l1), ("train.penalty.code_l2", penalty.code_l2)]
+    {
+        conflicts.add(
+            weight > 0.0 && gaussian,
+            &[path, "model.bottleneck"],
+            "0 beside a \"gaussian\" bottleneck, whose divergence already holds codes near 0",
+            weight.to_string(),
+            "leave it out, and raise the bottleneck's beta instead",
+        );
+    }
+    let between = matches!(model.code_activation, Activation::Sigmoid | Activation::Softmax) || binary;
+    conflicts.add(
+        penalty.sparsity != Sparsity::None && (!between || top_k),
+        &["train.penalty.sparsity", "model.code_activation", "model.bottleneck"],
+        "\"none\" where code units are not from 0 to 1 on their own",
+        format!("\"{}\"", penalty.sparsity),
+        "set model.code_activation to \"sigmoid\" with a \"plain\" bottleneck, or use train.penalty.code_l1",
+    );
+    conflicts.add(
+        penalty.contraction != Contraction::None && (binary || top_k || model.batch_normalisation),
+        &["train.penalty.contraction", "model.bottleneck", "model.batch_normalisation"],
+        "\"none\" where a code is a step of its input, or depends on the rows beside it",
+        format!("\"{}\"", penalty.contraction),
+        "use a \"plain\" bottleneck without batch normalisation, or leave the penalty out",
+    );
+    conflicts.add(
+        penalty.unit_atoms && classifier,
+        &["train.penalty.unit_atoms", "model.kind"],
+        "false in a classifier, which has no decoder",
+        "true".to_string(),
+        "leave it out",
     );
 }
 

@@ -4,14 +4,18 @@
 //! section, with its meaning, type, limits and default (`part.rs` says how). [`Recipe::parse`] reports every problem at
 //! once; what it returns is complete, so it can be written back, as TOML or through serde, and read again unchanged.
 
+mod bottleneck;
 mod built_in;
 mod conflict;
+mod corruption;
 mod data;
+mod former;
 mod model;
 mod nearest;
 mod optimiser;
 mod overrides;
 mod part;
+mod penalty;
 mod problem;
 mod reference;
 mod schedule;
@@ -19,14 +23,18 @@ mod setting;
 #[cfg(test)]
 mod tests;
 mod train;
+mod words;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use toml::{Table, Value};
 
+pub use bottleneck::Bottleneck;
+pub use corruption::Corruption;
 pub use data::{DataRecipe, PrepareChoice, SourceKind};
 pub use model::{Activation, Decoder, Initial, ModelKind, ModelRecipe, OutputChoice};
 pub use nearest::nearest_name;
 pub use optimiser::Optimiser;
+pub use penalty::{Contraction, PenaltyRecipe, Sparsity};
 pub use problem::{RecipeProblem, RecipeProblems};
 pub use schedule::Schedule;
 pub use setting::{Limits, Setting, SettingDescription};
@@ -140,7 +148,9 @@ impl Serialize for Recipe {
 /// Reads through the same checks as [`Recipe::parse`], so that an altered model file is refused.
 impl<'de> Deserialize<'de> for Recipe {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::check(Table::deserialize(deserializer)?).map_err(D::Error::custom)
+        let mut table = Table::deserialize(deserializer)?;
+        former::renew(&mut table);
+        Self::check(table).map_err(D::Error::custom)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use toml::Value;
 
+use super::bottleneck::Bottleneck;
 use super::part::{part, section};
 use super::setting::wrong_value;
 use super::{Limits, RecipeProblem, Setting};
@@ -22,6 +23,10 @@ section! {
         /// The same for the code; left out, "identity", and in a classifier that of the hidden layers.
         code_activation: Activation =
             if kind == ModelKind::Classifier { activation } else { Activation::Identity }, Limits::ANY;
+        /// What stands between encoder and decoder, and so what a code is.
+        bottleneck: Bottleneck = Bottleneck::Plain, Limits::ANY;
+        /// Whether each decoder layer's weight is that of its encoder layer, transposed: one parameter for both.
+        tied: bool = false, Limits::ANY;
         /// What the outputs are, and with it the loss; "auto" chooses from the data.
         output: OutputChoice =
             if kind == ModelKind::Classifier { OutputChoice::Categorical } else { OutputChoice::Auto }, Limits::ANY;

@@ -29,6 +29,8 @@ impl Limits {
     pub const POSITIVE: Self = Self { above_least: true, ..Self::NOT_NEGATIVE };
     /// A rate: 0 or more, less than 1.
     pub const RATE: Self = Self { below_most: true, ..Self::between(0.0, 1.0) };
+    /// A share that is neither nothing nor all.
+    pub const BETWEEN_0_AND_1: Self = Self { above_least: true, ..Self::RATE };
     /// The width of a layer.
     pub const WIDTH: Self = Self::between(1.0, 100_000.0);
 

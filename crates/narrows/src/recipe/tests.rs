@@ -27,6 +27,18 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("model.decoder", "[12]"),
     ("model.activation", "relu"),
     ("model.code_activation", "sigmoid"),
+    ("model.bottleneck", "gaussian"),
+    ("model.bottleneck.beta", "0.5"),
+    ("model.bottleneck.warmup", "2"),
+    ("model.bottleneck.free_bits", "0.5"),
+    ("model.bottleneck.noise", "1"),
+    ("model.bottleneck.straight_through", "true"),
+    ("model.bottleneck.keep", "4"),
+    ("model.bottleneck.batch", "true"),
+    ("model.bottleneck.dead_after", "5"),
+    ("model.bottleneck.auxiliary", "0"),
+    ("model.bottleneck.auxiliary_keep", "7"),
+    ("model.tied", "true"),
     ("model.output", "bernoulli"),
     ("model.initial", "orthogonal"),
     ("model.initial.connections", "7"),
@@ -58,10 +70,35 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("train.average", "0.999"),
     ("train.patience", "3"),
     ("train.augment_shift", "2"),
-    ("train.input_noise", "0.1"),
+    ("train.corruption", "masking"),
+    ("train.corruption.share", "0.5"),
+    ("train.corruption.deviation", "0.5"),
+    ("train.corruption.height", "3"),
+    ("train.corruption.width", "3"),
+    ("train.emphasis", "2"),
+    ("train.penalty.code_l1", "0.1"),
+    ("train.penalty.code_l2", "0.1"),
+    ("train.penalty.sparsity", "kl"),
+    ("train.penalty.sparsity.target", "0.2"),
+    ("train.penalty.sparsity.weight", "2"),
+    ("train.penalty.sparsity.running", "0.9"),
+    ("train.penalty.contraction", "exact"),
+    ("train.penalty.contraction.weight", "2"),
+    ("train.penalty.contraction.draws", "2"),
+    ("train.penalty.unit_atoms", "true"),
     ("train.checkpoint_seconds", "5"),
     ("train.seed", "42"),
 ];
+
+/// What settings need beside them.
+fn companions(path: &str, kind: Option<&str>) -> Vec<(String, String)> {
+    pairs(match (path, kind) {
+        ("train.emphasis", _) => &[("train.corruption", "masking")],
+        (_, Some("kl")) | ("train.penalty.sparsity", _) => &[("model.code_activation", "sigmoid")],
+        (_, Some("top-k")) => &[("model.code", "64"), ("model.hidden", "[]")],
+        _ => &[],
+    })
+}
 
 fn pairs(overrides: &[(&str, &str)]) -> Vec<(String, String)> {
     overrides.iter().map(|(path, value)| ((*path).to_string(), (*value).to_string())).collect()
@@ -166,7 +203,9 @@ fn every_setting_changes_the_recipe_and_round_trips() {
         let kinds = kinds_with(path);
         let bases = if kinds.is_empty() { vec![None] } else { kinds.into_iter().map(Some).collect() };
         for base in bases {
-            let base: Vec<(String, String)> = base.into_iter().collect();
+            let mut all = companions(path, base.as_ref().map(|(_, kind)| kind.as_str()));
+            all.extend(base);
+            let base = all;
             let before = Recipe::parse("", &base).unwrap();
             let mut overrides = base.clone();
             overrides.extend(pairs(&[(path, value)]));
@@ -195,7 +234,9 @@ fn every_setting_refuses_a_wrong_type_all_at_once() {
 #[test]
 fn every_misspelt_key_is_refused_with_the_nearest() {
     for (path, value) in OTHER_VALUES {
-        let mut overrides: Vec<(String, String)> = kinds_with(path).into_iter().take(1).collect();
+        let base: Vec<(String, String)> = kinds_with(path).into_iter().take(1).collect();
+        let mut overrides = companions(path, base.first().map(|(_, kind)| kind.as_str()));
+        overrides.extend(base);
         overrides.push((format!("{path}s"), (*value).to_string()));
         let found = Recipe::parse("", &overrides).expect_err(path).problems;
         let [RecipeProblem::UnknownKey { nearest, .. }] = found.as_slice() else {
@@ -230,7 +271,9 @@ fn numbers_out_of_range_are_refused_all_at_once() {
         ("train.average", "1"),
         ("train.patience", "-1"),
         ("train.augment_shift", "2000"),
-        ("train.input_noise", "inf"),
+        ("train.emphasis", "-1"),
+        ("train.penalty.code_l1", "-1"),
+        ("train.penalty.code_l2", "inf"),
         ("train.checkpoint_seconds", "-1"),
         ("train.seed", "-1"),
     ];
@@ -254,6 +297,38 @@ fn settings_that_do_not_go_together_are_refused() {
         ("model.output", &[("model.kind", "classifier"), ("model.output", "gaussian")]),
         ("model.hidden", &[("model.hidden", "[100000, 100000]")]),
         ("model.batch_normalisation", &[("model.batch_normalisation", "true"), ("train.batch", "1")]),
+        ("model.bottleneck", &[("model.kind", "classifier"), ("model.bottleneck", "gaussian")]),
+        ("model.code_activation", &[("model.bottleneck", "gaussian"), ("model.code_activation", "relu")]),
+        ("model.code_activation", &[("model.bottleneck", "binary"), ("model.code_activation", "sigmoid")]),
+        ("model.bottleneck", &[("model.bottleneck", "{ kind = 'top-k', keep = 17, auxiliary = 0 }")]),
+        ("model.bottleneck", &[("model.bottleneck", "{ kind = 'top-k', keep = 3 }")]),
+        (
+            "model.bottleneck",
+            &[("model.bottleneck", "{ kind = 'top-k', keep = 3, auxiliary = 0, auxiliary_keep = 17 }")],
+        ),
+        (
+            "model.bottleneck",
+            &[("model.bottleneck", "{ kind = 'gaussian', warmup = 3 }"), ("train.epochs", "2")],
+        ),
+        ("model.tied", &[("model.tied", "true"), ("model.decoder", "[20]")]),
+        ("model.tied", &[("model.tied", "true"), ("model.kind", "classifier")]),
+        ("train.emphasis", &[("train.emphasis", "2")]),
+        (
+            "train.emphasis",
+            &[("train.emphasis", "2"), ("train.corruption", "masking"), ("model.kind", "classifier")],
+        ),
+        ("train.penalty.code_l1", &[("train.penalty.code_l1", "1"), ("model.bottleneck", "gaussian")]),
+        ("train.penalty.code_l2", &[("train.penalty.code_l2", "1"), ("model.bottleneck", "gaussian")]),
+        ("train.penalty.sparsity", &[("train.penalty.sparsity", "kl")]),
+        (
+            "train.penalty.contraction",
+            &[("train.penalty.contraction", "exact"), ("model.batch_normalisation", "true")],
+        ),
+        (
+            "train.penalty.contraction",
+            &[("train.penalty.contraction", "estimate"), ("model.bottleneck", "binary")],
+        ),
+        ("train.penalty.unit_atoms", &[("train.penalty.unit_atoms", "true"), ("model.kind", "classifier")]),
         ("train.warmup", &[("train.warmup", "3"), ("train.epochs", "2")]),
         ("train.patience", &[("train.patience", "3"), ("data.validation", "0")]),
         ("train.schedule", &[("train.schedule", "plateau"), ("data.validation", "0.0")]),
@@ -268,7 +343,9 @@ fn settings_that_do_not_go_together_are_refused() {
         assert!(matches!(&found[0], RecipeProblem::Conflict { .. }) && found[0].path() == *path, "{found:?}");
         assert!(!found[0].hint().is_empty());
         for (one, value) in *overrides {
-            assert!(overrides.len() == 1 || with(&[(one, value)]).is_ok(), "{one} = {value} alone is right");
+            let alone = [companions(one, None), pairs(&[(one, value)])].concat();
+            let alone = Recipe::parse("", &alone);
+            assert!(overrides.len() == 1 || alone.is_ok(), "{one} = {value} alone is right");
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The `[train]` section: how the weights are found.
 
 use super::Limits;
+use super::corruption::Corruption;
 use super::optimiser::Optimiser;
 use super::part::section;
+use super::penalty::PenaltyRecipe;
 use super::schedule::Schedule;
 
 section! {
@@ -32,8 +34,12 @@ section! {
         patience: usize = 0, Limits::between(0.0, 1e6);
         /// Pixels by which pictures are moved at random in training, at most, each way.
         augment_shift: usize = 0, Limits::between(0.0, 1024.0);
-        /// σ of the gaussian noise on prepared inputs in training; the loss compares with the clean input.
-        input_noise: f64 = 0.0, Limits::NOT_NEGATIVE;
+        /// What is done to prepared inputs in training; the loss compares with the clean ones.
+        corruption: Corruption = Corruption::None, Limits::ANY;
+        /// Weight in the loss of numbers that corruption has changed, the others counting 1.
+        emphasis: f64 = 1.0, Limits::NOT_NEGATIVE;
+        /// What keeps the network from copying.
+        penalty: PenaltyRecipe = PenaltyRecipe::default(), Limits::ANY;
         /// Seconds between two checkpoints; 0 for one at each epoch's end only.
         checkpoint_seconds: f64 = 30.0, Limits::NOT_NEGATIVE;
         /// What every random choice follows from.

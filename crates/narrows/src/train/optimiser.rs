@@ -3,6 +3,7 @@
 //! Written in the engine's primitives; behind a weight's gradient they run on each tile while it is in cache. What changes from
 //! step to step comes in as scalars: the learning rate and Adam's start-up corrections.
 
+use crate::autoencoder::penalty::unit_atoms::of_unit_length;
 use crate::network::dense::{Parameters, Role};
 use crate::recipe::{Optimiser, TrainRecipe};
 use narrows_engine::op::Binary;
@@ -21,11 +22,32 @@ pub struct StepScalars {
     pub adaptive_rate: f32,
     /// Adam's ε √(1 − β₂ᵗ).
     pub adaptive_epsilon: f32,
+    /// Share of the bottleneck's loss that counts: β's rise.
+    pub bottleneck_weight: f32,
+}
+
+/// The scalars of a step in a graph.
+pub struct Scalars<'g> {
+    rate: Tensor<'g>,
+    adaptive_rate: Tensor<'g>,
+    adaptive_epsilon: Tensor<'g>,
+    /// Share of the bottleneck's loss that counts.
+    pub bottleneck_weight: Tensor<'g>,
+}
+
+/// Declares the scalars of a step, in the order of [`StepScalars::as_array`].
+pub fn declare_scalars(graph: &Graph) -> Scalars<'_> {
+    Scalars {
+        rate: graph.scalar("learning rate"),
+        adaptive_rate: graph.scalar("adaptive rate"),
+        adaptive_epsilon: graph.scalar("adaptive epsilon"),
+        bottleneck_weight: graph.scalar("bottleneck weight"),
+    }
 }
 
 impl StepScalars {
-    /// The scalars of step `step` (from 0).
-    pub fn new(recipe: &TrainRecipe, rate: f64, step: u64) -> StepScalars {
+    /// The scalars of step `step` (from 0), with the rate and the share of the bottleneck's loss of that moment.
+    pub fn new(recipe: &TrainRecipe, rate: f64, bottleneck_weight: f64, step: u64) -> StepScalars {
         let (adaptive_rate, adaptive_epsilon) = match recipe.optimiser {
             Optimiser::Adam { beta1, beta2, epsilon } | Optimiser::AdamW { beta1, beta2, epsilon } => {
                 let bias = |beta: f64| 1.0 - beta.powf((step + 1) as f64);
@@ -38,16 +60,18 @@ impl StepScalars {
             rate: rate as f32,
             adaptive_rate: adaptive_rate as f32,
             adaptive_epsilon: adaptive_epsilon as f32,
+            bottleneck_weight: bottleneck_weight as f32,
         }
     }
 
     /// As a run takes them.
-    pub fn as_array(&self) -> [f32; 3] {
-        [self.rate, self.adaptive_rate, self.adaptive_epsilon]
+    pub fn as_array(&self) -> [f32; 4] {
+        [self.rate, self.adaptive_rate, self.adaptive_epsilon, self.bottleneck_weight]
     }
 }
 
-/// Adds the updates of all parameters to a training graph whose loss (a scalar) is `loss`.
+/// Adds the updates of all parameters to a training graph whose loss (a scalar) is `loss`. `atoms` names the weight whose vectors along
+/// an axis are to keep length 1.
 ///
 /// # Errors
 /// The graph's first mistake, or a loss without a derivative.
@@ -56,10 +80,9 @@ pub fn add_updates<'g>(
     loss: Tensor<'g>,
     parameters: &Parameters<'g>,
     recipe: &TrainRecipe,
+    scalars: &Scalars<'g>,
+    atoms: Option<&(String, usize)>,
 ) -> Result<(), narrows_engine::Error> {
-    let rate = graph.scalar("learning rate");
-    let adaptive_rate = graph.scalar("adaptive rate");
-    let adaptive_epsilon = graph.scalar("adaptive epsilon");
     let decoupled = matches!(recipe.optimiser, Optimiser::AdamW { .. });
     let decay = recipe.weight_decay as f32;
     let mut penalised = loss;
@@ -72,10 +95,13 @@ pub fn add_updates<'g>(
     let gradients = clipped(graph.gradient(penalised, &tensors)?, recipe);
     let average = recipe.average as f32;
     for ((name, parameter, role), gradient) in parameters.list.iter().zip(gradients) {
-        let scope = Scope { graph, name, recipe, rate, adaptive_rate, adaptive_epsilon };
+        let scope = Scope { graph, name, recipe, scalars };
         let mut next = scope.next(*parameter, gradient);
         if decoupled && *role == Role::Weight && decay > 0.0 {
-            next = next - *parameter * (rate * decay);
+            next = next - *parameter * (scalars.rate * decay);
+        }
+        if let Some((_, axis)) = atoms.filter(|atoms| atoms.0 == *name) {
+            next = of_unit_length(next, *axis);
         }
         graph.update(*parameter, next);
         if average > 0.0 {
@@ -112,9 +138,7 @@ struct Scope<'g, 'a> {
     graph: &'g Graph,
     name: &'a str,
     recipe: &'a TrainRecipe,
-    rate: Tensor<'g>,
-    adaptive_rate: Tensor<'g>,
-    adaptive_epsilon: Tensor<'g>,
+    scalars: &'a Scalars<'g>,
 }
 
 impl<'g> Scope<'g, '_> {
@@ -135,25 +159,26 @@ impl<'g> Scope<'g, '_> {
     }
 
     fn next(&self, w: Tensor<'g>, g: Tensor<'g>) -> Tensor<'g> {
+        let rate = self.scalars.rate;
         match self.recipe.optimiser {
-            Optimiser::Sgd => w - self.rate * g,
+            Optimiser::Sgd => w - rate * g,
             Optimiser::Momentum { momentum } => {
                 let velocity = self.moment("velocity", w, |velocity| velocity * momentum as f32 + g);
-                w - self.rate * velocity
+                w - rate * velocity
             }
             Optimiser::Nesterov { momentum } => {
                 let momentum = momentum as f32;
                 let velocity = self.moment("velocity", w, |velocity| velocity * momentum + g);
-                w - self.rate * (velocity * momentum + g)
+                w - rate * (velocity * momentum + g)
             }
             Optimiser::RmsProp { decay, epsilon } => {
                 let decay = decay as f32;
                 let square = self.moment("square", w, |square| square * decay + g * g * (1.0 - decay));
-                w - self.rate * (g / (square.sqrt() + epsilon as f32))
+                w - rate * (g / (square.sqrt() + epsilon as f32))
             }
             Optimiser::AdaGrad { epsilon } => {
                 let square = self.moment("square", w, |square| square + g * g);
-                w - self.rate * (g / (square.sqrt() + epsilon as f32))
+                w - rate * (g / (square.sqrt() + epsilon as f32))
             }
             Optimiser::Adam { beta1, beta2, .. } | Optimiser::AdamW { beta1, beta2, .. } => {
                 self.adam(w, g, beta1 as f32, beta2 as f32)
@@ -166,6 +191,6 @@ impl<'g> Scope<'g, '_> {
     fn adam(&self, w: Tensor<'g>, g: Tensor<'g>, beta1: f32, beta2: f32) -> Tensor<'g> {
         let mean = self.moment("mean", w, |mean| mean * beta1 + g * (1.0 - beta1));
         let square = self.moment("square", w, |square| square * beta2 + g * g * (1.0 - beta2));
-        w - self.adaptive_rate * (mean / (square.sqrt() + self.adaptive_epsilon))
+        w - self.scalars.adaptive_rate * (mean / (square.sqrt() + self.scalars.adaptive_epsilon))
     }
 }

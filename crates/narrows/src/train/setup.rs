@@ -4,7 +4,7 @@ use crate::autoencoder::Output;
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Suits};
 use crate::error::Error;
 use crate::network::Network;
-use crate::recipe::{ModelKind, OutputChoice, PrepareChoice, Recipe, SourceKind};
+use crate::recipe::{Corruption, ModelKind, OutputChoice, PrepareChoice, Recipe, SourceKind};
 use narrows_engine::cpu::{Level, Pool};
 use std::sync::Arc;
 
@@ -85,15 +85,17 @@ impl Setup {
 
     /// What a user should know about this plan before it runs, one sentence each; often none.
     pub fn notes(&self) -> Vec<String> {
-        let (model, train) = (&self.recipe.model, &self.recipe.train);
+        let model = &self.recipe.model;
         let hidden = &self.network.layers[..self.network.layers.len() - 1];
         let narrowest = hidden.iter().map(|layer| layer.outputs).min().unwrap_or(0);
-        let held_back = model.dropout + model.input_dropout + train.weight_decay + train.input_noise > 0.0;
         let mut notes = Vec::new();
-        if model.kind == ModelKind::Autoencoder && narrowest >= self.network.features && !held_back {
+        if model.kind == ModelKind::Autoencoder
+            && narrowest >= self.network.features
+            && !self.recipe.is_regularised()
+        {
             notes.push(format!(
                 "the code ({} units) is as wide as a row ({} numbers) and nothing keeps the network from copying its \
-                 input; narrow model.code, or set train.input_noise, model.input_dropout or train.weight_decay",
+                 input; narrow model.code, or set train.corruption, train.penalty.sparsity or train.weight_decay",
                 model.code, self.network.features
             ));
         }
@@ -147,6 +149,20 @@ fn refuse(
         }
         _ => {}
     }
+    if let Corruption::Block { height: tall, width: wide } = recipe.train.corruption {
+        let fits =
+            matches!(rows.shape, ItemShape::Image { height, width, .. } if tall <= height && wide <= width);
+        if !fits {
+            return Err(Error::Setting {
+                setting: "train.corruption",
+                problem: format!(
+                    "a block of {tall}x{wide} pixels cannot be cut out of {}",
+                    rows.shape.describe()
+                ),
+                hint: "choose a smaller block, or \"masking\" where rows are no pictures".to_owned(),
+            });
+        }
+    }
     let unit = |row: &[f32]| row.iter().all(|value| (-1e-6..=1.0 + 1e-6).contains(value));
     let shares = |row: &[f32]| unit(row) && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3;
     // Training rows only: scaling is fitted on them, and others may lie a little outside.
@@ -158,6 +174,14 @@ fn refuse(
             fits(&row)
         })
     };
+    if matches!(recipe.train.corruption, Corruption::SaltAndPepper { .. }) && !every(&unit) {
+        return Err(Error::Setting {
+            setting: "train.corruption",
+            problem: "\"salt-and-pepper\" sets numbers to 0 and 1, and some prepared values lie outside"
+                .to_owned(),
+            hint: "use --set data.prepare=unit, or another corruption".to_owned(),
+        });
+    }
     let (problem, hint) = match output {
         Output::Bernoulli if !every(&unit) => (
             "\"bernoulli\" needs prepared values from 0 to 1, and some lie outside",

@@ -10,12 +10,15 @@ use super::setup::{Compute, Setup};
 use crate::data::Values;
 use crate::error::Error;
 use crate::model_file::{Description, Model, NamedTensor, RowCounts};
+use crate::recipe::Bottleneck;
 use narrows_engine::cpu::{Executable, Feed, Run, States};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Rows scored at once on validation; rows are independent, so it decides nothing but speed.
 const SCORING_ROWS: usize = 256;
+/// The step whose random numbers scoring uses: one that training never comes to.
+const SCORING_STEP: u32 = u32::MAX;
 const AVERAGE: &str = "average/";
 
 /// How training ended.
@@ -182,8 +185,13 @@ impl Trainer {
         let (setup, steps) = (&self.setup, self.setup.steps());
         let rows = self.batches.fill(setup, epoch, step);
         let number = (epoch * steps + step) as u64;
-        let scalars =
-            StepScalars::new(&setup.recipe.train, learning_rate(setup, &self.progress), number).as_array();
+        let scalars = StepScalars::new(
+            &setup.recipe.train,
+            learning_rate(setup, &self.progress),
+            bottleneck_weight(setup, &self.progress),
+            number,
+        )
+        .as_array();
         let mut feeds: Vec<Feed<'_>> = Vec::with_capacity(3);
         self.batches.feeds(setup, rows, &mut feeds);
         let run =
@@ -286,15 +294,24 @@ impl Trainer {
                     .enumerate()
                     .for_each(|(at, label)| targets[at * classes + *label as usize] = 1.0);
             }
-            let mut feeds = vec![match &batch.values {
-                Values::U8(values) => Feed::U8(values),
-                Values::F32(values) => Feed::F32(values),
-            }];
+            let mut feeds = vec![
+                match &batch.values {
+                    Values::U8(values) => Feed::U8(values),
+                    Values::F32(values) => Feed::F32(values),
+                },
+                Feed::U32(&padded),
+            ];
             if classes > 0 {
                 feeds.push(Feed::F32(&targets));
             }
             let states = self.averaged.as_ref().unwrap_or(&self.states);
-            self.scoring.infer(states, &Run { inputs: &feeds, ..Run::default() })?;
+            let run = Run {
+                inputs: &feeds,
+                seed: self.setup.recipe.train.seed,
+                step: SCORING_STEP,
+                ..Run::default()
+            };
+            self.scoring.infer(states, &run)?;
             self.scoring.output(0, &mut losses);
             sum += losses[..chunk.len()].iter().map(|loss| f64::from(*loss)).sum::<f64>();
         }
@@ -354,8 +371,22 @@ impl Trainer {
 
 /// The rate of the step that comes next, taken at its middle.
 fn learning_rate(setup: &Setup, progress: &Progress) -> f64 {
-    let done = progress.epoch as f64 + (progress.step as f64 + 0.5) / setup.steps() as f64;
-    schedule::rate(&setup.recipe.train, done, &progress.plateau)
+    schedule::rate(&setup.recipe.train, epochs_done(setup, progress), &progress.plateau)
+}
+
+/// The share of the bottleneck's loss that counts in the step that comes next.
+fn bottleneck_weight(setup: &Setup, progress: &Progress) -> f64 {
+    match setup.recipe.model.bottleneck {
+        Bottleneck::Gaussian { warmup, .. } if warmup > 0.0 => {
+            (epochs_done(setup, progress) / warmup).min(1.0)
+        }
+        _ => 1.0,
+    }
+}
+
+/// Epochs up to the middle of the step that comes next.
+fn epochs_done(setup: &Setup, progress: &Progress) -> f64 {
+    progress.epoch as f64 + (progress.step as f64 + 0.5) / setup.steps() as f64
 }
 
 fn tensors(states: &States, names: &Declared) -> Vec<NamedTensor> {

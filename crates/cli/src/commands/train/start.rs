@@ -69,6 +69,9 @@ fn units(recipe: &Recipe) -> String {
     if model.batch_normalisation {
         text.push_str(", batch normalisation");
     }
+    for part in recipe.parts() {
+        text.push_str(&format!(", {part}"));
+    }
     text
 }
 

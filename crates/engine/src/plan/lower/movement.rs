@@ -43,6 +43,19 @@ impl Emitter<'_, '_, '_> {
                 });
                 return;
             }
+            Op::Largest { count } => {
+                let work = Work::Largest { from: first, to, count: *count };
+                // As many comparisons as the k-th largest takes, at most one a bit.
+                let flops = 32 * node.shape.elements() as u64;
+                self.plan.steps.push(Step {
+                    work,
+                    domain,
+                    program: Program::default(),
+                    after: Vec::new(),
+                    flops,
+                });
+                return;
+            }
             Op::Permute { order } => {
                 (0..shape.rank()).for_each(|axis| piece.strides[axis] = strides[order[axis] as usize]);
             }

@@ -148,14 +148,14 @@ fn aids(recipe: &Recipe) -> Vec<String> {
     let numbers = [
         (model.dropout, "dropout"),
         (model.input_dropout, "input dropout"),
-        (train.input_noise, "input noise"),
         (train.weight_decay, "weight decay"),
         (train.average, "weights averaged with decay"),
         (train.clip_norm, "gradient norm at most"),
         (train.clip_value, "gradient entries at most"),
     ];
     let used = numbers.into_iter().filter(|(value, _)| *value > 0.0);
-    let mut aids: Vec<String> = used.map(|(value, name)| format!("{name} {value}")).collect();
+    let mut aids = recipe.parts();
+    aids.extend(used.map(|(value, name)| format!("{name} {value}")));
     if train.augment_shift > 0 {
         aids.push(format!("shifts up to {}", counted(train.augment_shift as f64, "pixel")));
     }

@@ -1,0 +1,131 @@
+//! The contractive penalty: λ‖∂h/∂x‖²_F averaged over rows, h being the code layer's values (Rifai et al. 2011).
+//!
+//! With layers h_l = f(a_l), a_l = h_{l−1} W_l + b_l, the Jacobian of a row is a product of W_l and F_l = ∂h_l/∂a_l. For one layer of
+//! elementwise units ‖J‖² = Σⱼ f′(aⱼ)² Σᵢ Wᵢⱼ². For more it is built from the code's side: G has a row for each code unit and is
+//! carried down, G ← (G F_l) W_lᵀ. Below the first layer its squared length is Σ (G M) ∘ G with M = W₁ᵀW₁, which needs no product
+//! with D.
+
+use super::Penalised;
+use crate::network::activation::is_elementwise;
+use crate::network::{Role, Step};
+use crate::recipe::Contraction;
+use narrows_engine::op::{Binary, Distribution};
+use narrows_engine::{Error, Graph, Tensor};
+
+/// The penalty.
+///
+/// # Errors
+/// A derivative that cannot be had.
+pub fn contraction<'g>(
+    contraction: Contraction,
+    of: &Penalised<'_, 'g>,
+) -> Result<Option<Tensor<'g>>, Error> {
+    let steps = &of.pass.trace[..of.encoder];
+    let rows = of.code.shape().rows() as f32;
+    let (squares, weight) = match contraction {
+        Contraction::Exact { weight } if weight > 0.0 => (exact(of, steps)?, weight),
+        Contraction::Estimate { weight, draws } if weight > 0.0 => (estimate(of, steps, draws)?, weight),
+        _ => return Ok(None),
+    };
+    Ok(Some(squares * (weight as f32 / rows)))
+}
+
+/// Σ over rows of ‖J‖²_F.
+fn exact<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>]) -> Result<Tensor<'g>, Error> {
+    let graph = of.graph;
+    let weights = weights(of, steps);
+    let [first, .., last] = steps else {
+        let only = &steps[0];
+        if is_elementwise(only.activation) {
+            let squares = slopes(graph, only)?.square();
+            let lengths = weights[0].square().sum(&[0]);
+            return Ok((squares * lengths).sum_all());
+        }
+        let units = only.values.shape().columns();
+        let jacobian = through(graph, only, unit_rows(graph, only.values.shape().rows(), units), units)?;
+        return Ok(squared_length(jacobian, weights[0]));
+    };
+    let units = last.values.shape().columns();
+    let rows = last.values.shape().rows();
+    // The top layer: row j of G is the jth row of F W ᵀ, with no product if F is diagonal.
+    let top = weights[steps.len() - 1];
+    let below = top.shape().rows();
+    let mut carried = if is_elementwise(last.activation) {
+        let slopes = slopes(graph, last)?.reshape([rows, units, 1]);
+        let spread = top.transpose().reshape([1, units, below]);
+        (slopes.stretch([rows, units, below]) * spread.stretch([rows, units, below]))
+            .reshape([rows * units, below])
+    } else {
+        through(graph, last, unit_rows(graph, rows, units), units)?.matmul(top.transpose())
+    };
+    for (step, weight) in steps[1..steps.len() - 1].iter().zip(&weights[1..]).rev() {
+        carried = through(graph, step, carried, units)?.matmul(weight.transpose());
+    }
+    Ok(squared_length(through(graph, first, carried, units)?, weights[0]))
+}
+
+/// Σ ‖G W₁ᵀ‖² for G of N×H: by the H×H products of W₁'s columns where that is less work than a product with D.
+fn squared_length<'g>(carried: Tensor<'g>, weight: Tensor<'g>) -> Tensor<'g> {
+    let (features, width) = (weight.shape().rows(), weight.shape().columns());
+    if width < features {
+        let products = weight.transpose().matmul(weight);
+        (carried.matmul(products) * carried).sum_all()
+    } else {
+        carried.matmul(weight.transpose()).square().sum_all()
+    }
+}
+
+/// Rows of the unit matrix, once for each of B rows: (B·K)×K.
+fn unit_rows(graph: &Graph, rows: usize, units: usize) -> Tensor<'_> {
+    let (across, down) = (graph.position([rows, units, units], 2), graph.position([rows, units, units], 1));
+    across.equal(down).reshape([rows * units, units])
+}
+
+/// G F for one layer, G having `units` rows for each row of the batch.
+fn through<'g>(
+    graph: &'g Graph,
+    step: &Step<'g>,
+    carried: Tensor<'g>,
+    units: usize,
+) -> Result<Tensor<'g>, Error> {
+    let (rows, width) = (step.values.shape().rows(), step.values.shape().columns());
+    let each = |tensor: Tensor<'g>| tensor.reshape([rows, 1, width]).stretch([rows, units, width]);
+    let carried_each = carried.reshape([rows, units, width]);
+    let result = if is_elementwise(step.activation) {
+        carried_each * each(slopes(graph, step)?)
+    } else {
+        // Softmax: F = diag(h) − h hᵀ.
+        let values = each(step.values);
+        values * (carried_each - (carried_each * values).sum(&[2]))
+    };
+    Ok(result.reshape([rows * units, width]))
+}
+
+/// f′(a) of elementwise units, dropout included, B×H.
+fn slopes<'g>(graph: &'g Graph, step: &Step<'g>) -> Result<Tensor<'g>, Error> {
+    Ok(graph.gradient(step.values.sum_all(), &[step.sums])?[0])
+}
+
+fn weights<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>]) -> Vec<Tensor<'g>> {
+    let all = &of.pass.parameters.list;
+    steps
+        .iter()
+        .filter_map(|step| {
+            let name = format!("{}.weight", step.name);
+            all.iter().find(|(known, _, role)| *known == name && *role == Role::Weight).map(|known| known.1)
+        })
+        .collect()
+}
+
+/// Σ over rows of the mean of ‖vᵀJ‖² over draws of v, its entries ±1.
+fn estimate<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>], draws: usize) -> Result<Tensor<'g>, Error> {
+    let graph = of.graph;
+    let (input, values) = (steps[0].input, steps[steps.len() - 1].values);
+    let mut sum = graph.constant(0.0);
+    for _ in 0..draws {
+        let draw = graph.random(of.row_ids, values.shape().columns(), Distribution::Uniform);
+        let signs = draw.binary(Binary::GreaterOrEqual, graph.constant(0.5)) * 2.0 - 1.0;
+        sum = sum + graph.gradient((values * signs).sum_all(), &[input])?[0].square().sum_all();
+    }
+    Ok(sum * (1.0 / draws as f32))
+}
