@@ -1,0 +1,213 @@
+//! Penalties against formulae written independently in f64, brute force, and differences.
+
+mod library_support;
+
+use library_support::{numbers, recipe, tensor, train, with};
+use narrows::autoencoder::penalty::{self, Penalised};
+use narrows::engine::check::check_gradient;
+use narrows::engine::reference::{Feed, evaluate};
+use narrows::engine::{Graph, Tensor};
+use narrows::network::{Mode, Network, Pass};
+use narrows::recipe::Recipe;
+
+const ROWS: usize = 5;
+const FEATURES: usize = 7;
+const ACTIVATIONS: [&str; 10] =
+    ["identity", "sigmoid", "tanh", "relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "softmax"];
+
+fn network(recipe: &Recipe) -> Network {
+    Network::new(&recipe.model, FEATURES, 0)
+}
+
+/// Rows, row ids and weights for an encoder.
+fn feed(network: &Network) -> Feed {
+    let mut feed = Feed::new()
+        .input("x", numbers(ROWS * FEATURES, -1.0, 1.0, 1))
+        .input("row ids", (0..ROWS as u32).map(|row| row * 3))
+        .keyed(5, 2);
+    for layer in &network.layers[..network.encoder] {
+        let weights = numbers(layer.inputs * layer.outputs, -0.9, 0.9, layer.outputs as u32);
+        feed = feed
+            .state(&format!("{}.weight", layer.name), weights)
+            .state(&format!("{}.bias", layer.name), numbers(layer.outputs, -0.5, 0.5, 3));
+    }
+    feed
+}
+
+/// The code of each row and the sum of a recipe's penalties in a graph, with the leaves that they depend on.
+fn penalised<'g>(graph: &'g Graph, recipe: &Recipe) -> (Tensor<'g>, Option<Tensor<'g>>, Vec<Tensor<'g>>) {
+    let network = network(recipe);
+    let x = graph.input("x", [ROWS, FEATURES]);
+    let row_ids = graph.indices("row ids", [ROWS]);
+    let mut pass = Pass::new(Mode::Use);
+    let code = network.encode(graph, &mut pass, x);
+    let of = Penalised { graph, pass: &pass, encoder: network.encoder, code, row_ids };
+    let terms = penalty::all(&recipe.train.penalty, &of).unwrap();
+    let mut leaves: Vec<Tensor<'g>> = pass.parameters.list.iter().map(|parameter| parameter.1).collect();
+    leaves.push(x);
+    (code, terms.into_iter().reduce(|sum, term| sum + term), leaves)
+}
+
+fn value(recipe: &Recipe, feed: &Feed) -> f64 {
+    let graph = Graph::new();
+    graph.output("penalty", penalised(&graph, recipe).1.unwrap());
+    evaluate(&graph, feed).unwrap().outputs["penalty"][0]
+}
+
+fn codes(recipe: &Recipe, feed: &Feed) -> Vec<f64> {
+    let graph = Graph::new();
+    graph.output("code", penalised(&graph, recipe).0);
+    evaluate(&graph, feed).unwrap().outputs["code"].clone()
+}
+
+/// ‖∂h/∂x‖²_F averaged over rows, every entry by a difference; rows do not touch each other, so one column of all moves at once.
+fn brute_force(recipe: &Recipe, feed: &Feed) -> f64 {
+    let step = 1e-5;
+    let mut squares = 0.0;
+    for column in 0..FEATURES {
+        let moved = |by: f64| {
+            let mut moved = feed.clone();
+            let rows = moved.inputs.get_mut("x").unwrap();
+            rows.iter_mut().skip(column).step_by(FEATURES).for_each(|value| *value += by);
+            codes(recipe, &moved)
+        };
+        let (up, down) = (moved(step), moved(-step));
+        squares += up.iter().zip(&down).map(|(up, down)| ((up - down) / (2.0 * step)).powi(2)).sum::<f64>();
+    }
+    squares / ROWS as f64
+}
+
+#[track_caller]
+fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
+    assert!((found - expected).abs() <= tolerance * expected.abs(), "{what}: {found}, expected {expected}");
+}
+
+/// One layer (closed form), one of softmax, and three, wider and narrower than the rows, every activation.
+#[test]
+fn the_contractive_penalty_is_the_squared_jacobian() {
+    for activation in ACTIVATIONS {
+        for (hidden, code) in [("[]", 4), ("[]", 9), ("[6, 5]", 3), ("[9, 8]", 4)] {
+            let settings = [
+                format!("model.hidden={hidden}"),
+                format!("model.code={code}"),
+                format!("model.activation={activation}"),
+                format!("model.code_activation={activation}"),
+                "train.penalty.contraction={ kind = 'exact', weight = 0.7 }".to_owned(),
+            ];
+            let recipe = recipe(&settings.each_ref().map(String::as_str));
+            let feed = feed(&network(&recipe));
+            let what = format!("{activation}, {hidden}, {code}");
+            close(value(&recipe, &feed), 0.7 * brute_force(&recipe, &feed), 1e-6, &what);
+            let graph = Graph::new();
+            let (_, loss, leaves) = penalised(&graph, &recipe);
+            let agreement = check_gradient(&graph, loss.unwrap(), &leaves, &feed)
+                .unwrap_or_else(|failure| panic!("{what}: {failure}"));
+            assert!(agreement.largest > 0.0, "{what}");
+        }
+    }
+}
+
+/// The estimate's mean over many draws is the exact penalty, and its gradient passes differences.
+#[test]
+fn the_estimated_jacobian_is_right_on_average() {
+    let base = ["model.hidden=[6]", "model.code=4", "model.activation=tanh", "model.code_activation=sigmoid"];
+    let exact = recipe(&with(&base, &["train.penalty.contraction={ kind = 'exact', weight = 0.5 }"]));
+    let estimate =
+        recipe(&with(&base, &["train.penalty.contraction={ kind = 'estimate', weight = 0.5, draws = 2 }"]));
+    let feed = feed(&network(&exact));
+    let draws = 2000;
+    let sum: f64 = (0..draws).map(|step| value(&estimate, &feed.clone().keyed(5, step))).sum();
+    close(sum / f64::from(draws), value(&exact, &feed), 0.03, "the mean of the estimates");
+    let graph = Graph::new();
+    let (_, loss, leaves) = penalised(&graph, &estimate);
+    assert!(check_gradient(&graph, loss.unwrap(), &leaves, &feed).unwrap().largest > 0.0);
+}
+
+#[test]
+fn penalties_on_the_size_of_codes() {
+    let base = ["model.hidden=[6]", "model.code=4", "model.activation=tanh"];
+    for (setting, power) in [("train.penalty.code_l1=0.3", 1), ("train.penalty.code_l2=0.3", 2)] {
+        let recipe = recipe(&with(&base, &[setting]));
+        let feed = feed(&network(&recipe));
+        let expected: f64 = codes(&recipe, &feed).iter().map(|value| value.abs().powi(power)).sum();
+        close(value(&recipe, &feed), 0.3 * expected / ROWS as f64, 1e-6, setting);
+        let graph = Graph::new();
+        let (_, loss, leaves) = penalised(&graph, &recipe);
+        assert!(check_gradient(&graph, loss.unwrap(), &leaves, &feed).unwrap().largest > 0.0);
+    }
+}
+
+fn mean_activations(codes: &[f64], units: usize) -> Vec<f64> {
+    (0..units).map(|unit| codes.iter().skip(unit).step_by(units).sum::<f64>() / ROWS as f64).collect()
+}
+
+fn divergence(target: f64, means: &[f64]) -> f64 {
+    let term =
+        |mean: &f64| target * (target / mean).ln() + (1.0 - target) * ((1.0 - target) / (1.0 - mean)).ln();
+    means.iter().map(term).sum()
+}
+
+#[test]
+fn sparsity_is_the_divergence_of_mean_activations_from_the_target() {
+    let base = ["model.hidden=[6]", "model.code=4", "model.code_activation=sigmoid"];
+    let kl = "train.penalty.sparsity={ kind = 'kl', target = 0.1, weight = 2.5 }";
+    let recipe = recipe(&with(&base, &[kl]));
+    let feed = feed(&network(&recipe));
+    let means = mean_activations(&codes(&recipe, &feed), 4);
+    close(value(&recipe, &feed), 2.5 * divergence(0.1, &means), 1e-6, "sparsity");
+    let graph = Graph::new();
+    let (_, loss, leaves) = penalised(&graph, &recipe);
+    assert!(check_gradient(&graph, loss.unwrap(), &leaves, &feed).unwrap().largest > 0.0);
+}
+
+/// The running mean starts at the target, moves by a step's share, and is what the divergence looks at; the gradient is that of
+/// the divergence there, times the batch's own slope.
+#[test]
+fn sparsity_by_a_running_mean() {
+    let base = ["model.hidden=[]", "model.code=4", "model.code_activation=sigmoid"];
+    let kl = "train.penalty.sparsity={ kind = 'kl', target = 0.1, weight = 2.5, running = 0.75 }";
+    let recipe = recipe(&with(&base, &[kl]));
+    let running = [0.02, -0.03, 0.1, 0.0];
+    let feed = feed(&network(&recipe)).state("sparsity.mean", running);
+    let batch = mean_activations(&codes(&recipe, &feed), 4);
+    let means: Vec<f64> =
+        batch.iter().zip(running).map(|(batch, state)| 0.75 * (state + 0.1) + 0.25 * batch).collect();
+    close(value(&recipe, &feed), 2.5 * divergence(0.1, &means), 1e-6, "sparsity");
+    let graph = Graph::new();
+    let (code, loss, _) = penalised(&graph, &recipe);
+    let slope = graph.gradient(loss.unwrap(), &[code]).unwrap()[0];
+    graph.output("slope", slope);
+    let after = evaluate(&graph, &feed).unwrap();
+    for (unit, mean) in means.iter().enumerate() {
+        close(after.states["sparsity.mean"][unit], mean - 0.1, 1e-6, "the running mean");
+        let expected = 2.5 * ((1.0 - 0.1) / (1.0 - mean) - 0.1 / mean) / ROWS as f64;
+        close(after.outputs["slope"][unit], expected, 1e-5, "the slope");
+    }
+}
+
+/// Trained with the constraint, every atom has length 1: written-out and tied decoders, deep and shallow.
+#[test]
+fn atoms_are_of_length_1() {
+    let base = [
+        "model.code=3",
+        "train.epochs=2",
+        "train.batch=16",
+        "train.penalty.unit_atoms=true",
+        "train.penalty.code_l1=0.01",
+    ];
+    let compute = library_support::compute(2);
+    for (settings, name, stride, count) in [
+        (["model.hidden=[]", "model.tied=false"], "decoder.0.weight", 1, 8),
+        (["model.hidden=[5]", "model.tied=false"], "decoder.0.weight", 1, 5),
+        (["model.hidden=[5]", "model.tied=true"], "encoder.1.weight", 3, 5),
+    ] {
+        let model = train(&with(&base, &settings), library_support::table(60, 8, 1), &compute).0;
+        let weight = tensor(&model, name);
+        for atom in 0..3 {
+            let first = if stride == 1 { atom * count } else { atom };
+            let squares: f32 =
+                weight[first..].iter().step_by(stride).take(count).map(|value| value * value).sum();
+            assert!((squares - 1.0).abs() < 1e-5, "{settings:?}: {squares}");
+        }
+    }
+}
