@@ -134,13 +134,13 @@ impl JudgedRows {
         self.split.test_is_own_part = false;
     }
 
-    /// Judges the model.
+    /// Judges the model; by so many samples, where it has a likelihood to estimate.
     ///
     /// # Errors
     /// As [`evaluate()`].
-    pub fn evaluate(&self, codec: &Codec, compute: &Compute) -> Result<Evaluation, Failure> {
+    pub fn evaluate(&self, codec: &Codec, samples: usize, compute: &Compute) -> Result<Evaluation, Failure> {
         let (dataset, rows) = (self.split.test_dataset(&self.source), &self.split.test);
-        Ok(evaluate(codec, dataset, rows, (&self.source.train, &self.split.train), compute)?)
+        Ok(evaluate(codec, dataset, rows, (&self.source.train, &self.split.train), samples, compute)?)
     }
 }
 

@@ -256,7 +256,7 @@ fn a_linear_autoencoder_spans_the_principal_subspace() {
         );
     }
     let codec = Codec::new(model, &compute).unwrap();
-    let evaluation = evaluate(&codec, &rows, &all, (&rows, &all), &compute).unwrap();
+    let evaluation = evaluate(&codec, &rows, &all, (&rows, &all), 0, &compute).unwrap();
     let Figures::Reconstruction(figures) = &evaluation.figures else { panic!("{evaluation:?}") };
     let ratio = figures.squared_error / figures.baselines.pca.squared_error;
     assert!((0.9999..1.01).contains(&ratio), "{ratio}");
@@ -298,7 +298,8 @@ fn squared_errors_are_those_computed_by_hand() {
     }
     let training = vectors(2, &training, None);
     let judged = vectors(2, &[9.0, 9.0, 1.0, 2.0, -2.0, -3.0, 4.0, 4.0], None);
-    let evaluation = evaluate(&codec, &judged, &[1, 2, 3], (&training, &[0, 1, 2, 3]), &compute(1)).unwrap();
+    let evaluation =
+        evaluate(&codec, &judged, &[1, 2, 3], (&training, &[0, 1, 2, 3]), 0, &compute(1)).unwrap();
     // Rebuilt: (1, 2.5), (−2, −3.5), (4, 8.5): errors 0.25, 0.25, 20.25.
     let Evaluation { rows: 3, figures: Figures::Reconstruction(figures), .. } = &evaluation else {
         panic!("{evaluation:?}")
@@ -313,7 +314,9 @@ fn squared_errors_are_those_computed_by_hand() {
     let json = serde_json::to_value(&evaluation).unwrap();
     assert_eq!(json["rows"], 3);
     assert!(json["baselines"]["pca"]["squared_error"].is_number() && json["verdict"].is_string());
-    assert!(evaluate(&codec, &vectors(3, &[0.0; 3], None), &[0], (&training, &[0, 1]), &compute(1)).is_err());
+    assert!(
+        evaluate(&codec, &vectors(3, &[0.0; 3], None), &[0], (&training, &[0, 1]), 0, &compute(1)).is_err()
+    );
 }
 
 /// Errors are measured in the prepared scale.
@@ -328,7 +331,7 @@ fn errors_are_in_the_prepared_scale() {
     let codec = Codec::new(model, &compute(1)).unwrap();
     let rows = vectors(2, &[12.0, 24.0, 8.0, 12.0], None);
     // Prepared (1, 1) and (−1, −2), rebuilt (1, 0) and (−1, 0).
-    let evaluation = evaluate(&codec, &rows, &[0, 1], (&rows, &[0, 1]), &compute(1)).unwrap();
+    let evaluation = evaluate(&codec, &rows, &[0, 1], (&rows, &[0, 1]), 0, &compute(1)).unwrap();
     let Figures::Reconstruction(figures) = evaluation.figures else { panic!() };
     assert!((figures.squared_error - 2.5).abs() < 1e-6, "{figures:?}");
     assert_eq!(codec.reconstruct(&[12.0, 24.0]).unwrap(), [12.0, 20.0]);
@@ -346,7 +349,7 @@ fn a_classifier_is_judged_by_hand_computed_figures() {
     let codec = Codec::new(model, &compute(1)).unwrap();
     // The larger of the two numbers is the class; this data numbers its labels otherwise than the model.
     let rows = vectors(2, &[3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 0.0, 4.0], Some(&["dog", "dog", "cat", "dog"]));
-    let evaluation = evaluate(&codec, &rows, &[0, 1, 2, 3], (&rows, &[0]), &compute(1)).unwrap();
+    let evaluation = evaluate(&codec, &rows, &[0, 1, 2, 3], (&rows, &[0]), 0, &compute(1)).unwrap();
     let Figures::Classification(figures) = &evaluation.figures else { panic!("{evaluation:?}") };
     assert_eq!(figures.confusion, [vec![1, 0], vec![1, 2]]);
     assert_eq!((figures.accuracy, figures.most_frequent), (0.75, 0.75));
@@ -354,17 +357,17 @@ fn a_classifier_is_judged_by_hand_computed_figures() {
     let expected = (wrong(2.0) + wrong(-2.0) + wrong(-2.0) + wrong(-4.0)) / 4.0;
     assert!((figures.cross_entropy - expected).abs() < 1e-6, "{} {expected}", figures.cross_entropy);
     assert!(evaluation.verdict.starts_with("not useful yet: 75.00 % right"), "{}", evaluation.verdict);
-    let some = evaluate(&codec, &rows, &[1, 2], (&rows, &[0]), &compute(1)).unwrap();
+    let some = evaluate(&codec, &rows, &[1, 2], (&rows, &[0]), 0, &compute(1)).unwrap();
     assert!(some.verdict.starts_with("100.00 % of 2 rows get their own class"), "{}", some.verdict);
     // A certain mistake stays finite.
     let certain = vectors(2, &[1e4, -1e4], Some(&["dog"]));
-    let evaluation = evaluate(&codec, &certain, &[0], (&certain, &[0]), &compute(1)).unwrap();
+    let evaluation = evaluate(&codec, &certain, &[0], (&certain, &[0]), 0, &compute(1)).unwrap();
     let Figures::Classification(figures) = &evaluation.figures else { panic!("{evaluation:?}") };
     assert!(figures.cross_entropy.is_finite() && figures.cross_entropy > 80.0);
     let unknown = vectors(2, &[0.0, 1.0], Some(&["cow"]));
-    let error = evaluate(&codec, &unknown, &[0], (&unknown, &[0]), &compute(1)).unwrap_err();
+    let error = evaluate(&codec, &unknown, &[0], (&unknown, &[0]), 0, &compute(1)).unwrap_err();
     assert!(matches!(&error, Error::UnknownLabel { label, known: 2 } if label == "cow"), "{error}");
     let unlabelled = vectors(2, &[0.0, 1.0], None);
-    let error = evaluate(&codec, &unlabelled, &[0], (&unlabelled, &[0]), &compute(1)).unwrap_err();
+    let error = evaluate(&codec, &unlabelled, &[0], (&unlabelled, &[0]), 0, &compute(1)).unwrap_err();
     assert!(matches!(error, Error::NoLabels { .. }), "{error}");
 }

@@ -24,6 +24,9 @@ pub struct Options {
     /// The rows to judge by
     #[arg(long, value_enum, default_value_t = Which::Test)]
     split: Which,
+    /// Estimate the log-likelihood of a variational autoencoder by so many samples a row
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    samples: usize,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -40,7 +43,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let codec = Codec::load(&options.model, &compute)?;
     let description = &codec.model().description;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, options.split)?;
-    let evaluation = rows.evaluate(&codec, &compute)?;
+    let evaluation = rows.evaluate(&codec, options.samples, &compute)?;
     if options.json {
         let mut object = as_json(&evaluation)?;
         object["model"] = json!(options.model.to_string_lossy());

@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     places::expect_writable(&page)?;
     let description = &codec.model().description;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
-    let evaluation = rows.evaluate(&codec, &compute)?;
+    let evaluation = rows.evaluate(&codec, 0, &compute)?;
     write(&codec, &rows, &evaluation, &compute, &page)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));

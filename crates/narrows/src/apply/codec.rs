@@ -80,6 +80,16 @@ impl Codec {
         &self.network
     }
 
+    /// The model's values.
+    pub(super) fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// What it runs on.
+    pub(super) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
     /// D, the numbers of a row.
     pub fn features(&self) -> usize {
         self.network.features

@@ -1,9 +1,11 @@
 //! Evaluation: a model's figures on rows that it has not learned from, beside the baselines that a sceptic would name.
 
 use super::codec::Codec;
+use super::family::{self, Family, Judged};
 use super::pca::Pca;
 use crate::data::{Dataset, Preparation};
 use crate::error::Error;
+use crate::recipe::Bottleneck;
 use crate::train::Compute;
 use serde::Serialize;
 
@@ -35,6 +37,9 @@ pub struct Reconstruction {
     pub squared_error_per_feature: f64,
     /// The baselines.
     pub baselines: Baselines,
+    /// What the model's parts call for.
+    #[serde(flatten)]
+    pub family: Family,
 }
 
 /// Figures of a classifier.
@@ -74,7 +79,8 @@ pub struct Evaluation {
     pub verdict: String,
 }
 
-/// Evaluates `codec` on `rows` of `dataset`. PCA and the mean are fitted on `training`.
+/// Evaluates `codec` on `rows` of `dataset`. PCA and the mean are fitted on `training`; a log-likelihood is estimated by so many
+/// `samples`, if any, where the model has one.
 ///
 /// # Errors
 /// Rows of another width, labels missing or unknown.
@@ -83,14 +89,20 @@ pub fn evaluate(
     dataset: &Dataset,
     rows: &[u32],
     training: (&Dataset, &[u32]),
+    samples: usize,
     compute: &Compute,
 ) -> Result<Evaluation, Error> {
     dataset.expect_features(codec.features(), "the data")?;
     if codec.model().is_classifier() {
         return classification(codec, dataset, rows);
     }
-    let pca = fit_pca(&codec.model().description.preparation, training, codec.code(), compute)?;
-    reconstruction(codec, dataset, rows, &pca, training.1.len())
+    // As many numbers as a row is told by.
+    let components = match codec.network().bottleneck {
+        Bottleneck::TopK { keep, .. } => keep,
+        _ => codec.code(),
+    };
+    let pca = fit_pca(&codec.model().description.preparation, training, components, compute)?;
+    reconstruction(&Judged { codec, dataset, rows, pca: &pca, samples }, training.1.len())
 }
 
 /// PCA of prepared training rows.
@@ -110,13 +122,8 @@ pub fn fit_pca(
     Ok(Pca::fit(rows.len(), dataset.features(), components, &mut read, &compute.pool, compute.level)?)
 }
 
-fn reconstruction(
-    codec: &Codec,
-    dataset: &Dataset,
-    rows: &[u32],
-    pca: &Pca,
-    fitted: usize,
-) -> Result<Evaluation, Error> {
+fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Error> {
+    let Judged { codec, dataset, rows, pca, .. } = *judged;
     let features = dataset.features();
     let preparation = &codec.model().description.preparation;
     let (mut own, mut mean) = (0.0, 0.0);
@@ -141,10 +148,20 @@ fn reconstruction(
         pca: Baseline { squared_error: pca.squared_error(rows.len(), &mut read)? },
     };
     let squared_error = own / count;
-    let verdict = verdict(squared_error, &baselines, codec.code(), features, fitted);
+    let family = family::figures(judged)?;
+    let held_back = family != Family::default();
+    let mut verdict = verdict(squared_error, &baselines, pca.components(), features, fitted, held_back);
+    for sentence in family.sentences(codec.code()) {
+        verdict.push_str("; ");
+        verdict.push_str(&sentence);
+    }
     let squared_error_per_feature = squared_error / features as f64;
-    let figures =
-        Figures::Reconstruction(Reconstruction { squared_error, squared_error_per_feature, baselines });
+    let figures = Figures::Reconstruction(Reconstruction {
+        squared_error,
+        squared_error_per_feature,
+        baselines,
+        family,
+    });
     Ok(Evaluation { rows: rows.len(), figures, verdict })
 }
 
@@ -154,7 +171,14 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
 
 /// What an autoencoder's figures mean. PCA is matched within 1 % of its error, or of 0.01 % of the mean's where it leaves
 /// next to nothing.
-fn verdict(own: f64, baselines: &Baselines, code: usize, features: usize, fitted: usize) -> String {
+fn verdict(
+    own: f64,
+    baselines: &Baselines,
+    code: usize,
+    features: usize,
+    fitted: usize,
+    held_back: bool,
+) -> String {
     let (mean, pca) = (baselines.mean.squared_error, baselines.pca.squared_error);
     let percent = |from: f64| 100.0 * (1.0 - own / from);
     let units = if code == 1 { "1 number".to_owned() } else { format!("{code} numbers") };
@@ -162,6 +186,12 @@ fn verdict(own: f64, baselines: &Baselines, code: usize, features: usize, fitted
     if own.partial_cmp(&mean) != Some(std::cmp::Ordering::Less) {
         return format!(
             "not useful yet: an error of {own_} a row, and the mean training row alone leaves {mean_}; train longer, or lower the learning rate"
+        );
+    }
+    // What is kept from copying pays for it with its error; its family's figures say what that buys.
+    if held_back && (code >= features || own > pca) {
+        return format!(
+            "{units} a row leave an error of {own_}; copying is held back, PCA with as many numbers leaves {pca_}, the mean {mean_}"
         );
     }
     if code >= features {

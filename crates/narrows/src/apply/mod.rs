@@ -2,7 +2,9 @@
 
 pub mod codec;
 pub mod evaluate;
+pub mod family;
 pub mod pca;
+mod row_program;
 
 pub use codec::Codec;
 pub use evaluate::{Evaluation, Figures, evaluate};

@@ -47,6 +47,9 @@ pub enum PreparationChoice {
     Unit,
     /// Mean 0, deviation 1, feature by feature (one mean and deviation for the whole of an image).
     Standardise,
+    /// Mean 0 in every column, divided by √m for m training rows: the lectures' normalisation for PCA, after which XᵀX is the
+    /// covariance.
+    Centre,
     /// None at all.
     None,
 }
@@ -109,6 +112,7 @@ impl Preparation {
         Ok(match choice {
             PreparationChoice::Unit => unit(),
             PreparationChoice::Standardise => standardise(dataset, rows, &summary, image),
+            PreparationChoice::Centre => centre(dataset, rows, &summary),
             _ if summary.binary => Preparation::None,
             _ if summary.is_unit() && (image || dataset.features() >= LEAST_PIXELS) => Preparation::None,
             _ if pixels => unit(),
@@ -254,6 +258,18 @@ fn standardise(dataset: &Dataset, rows: &[u32], summary: &Summary, together: boo
         }
     }
     Preparation::Standardise { mean, deviation }
+}
+
+/// Every column's mean taken off, all divided by the root of the number of rows.
+fn centre(dataset: &Dataset, rows: &[u32], summary: &Summary) -> Preparation {
+    let fitted = standardise(dataset, rows, summary, false);
+    let root = (rows.len() as f64).sqrt() as f32;
+    match fitted {
+        Preparation::Standardise { mean, deviation } => {
+            Preparation::Standardise { mean, deviation: vec![root; deviation.len()] }
+        }
+        other => other,
+    }
 }
 
 impl Summary {

@@ -26,6 +26,13 @@ fn fit(dataset: &Dataset, choice: PreparationChoice) -> Preparation {
 }
 
 #[test]
+fn the_lectures_normalisation_takes_means_off_and_divides_by_the_root_of_the_rows() {
+    let dataset = table(2, &[1.0, 10.0, 3.0, 30.0, 5.0, 20.0, 3.0, 20.0]);
+    let fitted = Preparation::fit(&dataset, &[0, 1, 2, 3], PreparationChoice::Centre).unwrap();
+    assert_eq!(fitted, Preparation::Standardise { mean: vec![3.0, 20.0], deviation: vec![2.0, 2.0] });
+}
+
+#[test]
 fn standardising_is_done_with_hand_computed_numbers() {
     let data = table(2, &[1.0, 10.0, 3.0, 30.0]);
     let prepared = fit(&data, PreparationChoice::Standardise);

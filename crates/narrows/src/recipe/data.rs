@@ -65,6 +65,8 @@ part! {
         Unit = "unit",
         /// Mean 0 and standard deviation 1 in every column.
         Standardise = "standardise",
+        /// Mean 0 in every column, all divided by the root of the number of training rows: the lectures' normalisation for PCA.
+        Centre = "centre",
         /// Left as they are.
         None = "none",
     }
@@ -106,6 +108,7 @@ impl DataRecipe {
             PrepareChoice::Auto => PreparationChoice::Auto,
             PrepareChoice::Unit => PreparationChoice::Unit,
             PrepareChoice::Standardise => PreparationChoice::Standardise,
+            PrepareChoice::Centre => PreparationChoice::Centre,
             PrepareChoice::None => PreparationChoice::None,
         }
     }
@@ -191,6 +194,7 @@ mod tests {
             ("auto", PreparationChoice::Auto),
             ("unit", PreparationChoice::Unit),
             ("standardise", PreparationChoice::Standardise),
+            ("centre", PreparationChoice::Centre),
             ("none", PreparationChoice::None),
         ] {
             let recipe = Recipe::parse("", &[("data.prepare".to_string(), word.to_string())]).unwrap();

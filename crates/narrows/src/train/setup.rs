@@ -73,10 +73,11 @@ impl Setup {
             Output::Bernoulli => OutputChoice::Bernoulli,
             Output::Categorical => OutputChoice::Categorical,
         };
-        recipe.data.prepare = match preparation {
-            Preparation::None => PrepareChoice::None,
-            Preparation::Scale { .. } => PrepareChoice::Unit,
-            Preparation::Standardise { .. } => PrepareChoice::Standardise,
+        recipe.data.prepare = match (recipe.data.prepare, &preparation) {
+            (PrepareChoice::Auto, Preparation::None) => PrepareChoice::None,
+            (PrepareChoice::Auto, Preparation::Scale { .. }) => PrepareChoice::Unit,
+            (PrepareChoice::Auto, Preparation::Standardise { .. }) => PrepareChoice::Standardise,
+            (chosen, _) => chosen,
         };
         recipe.data.source = source_kind(&source.name).unwrap_or(recipe.data.source);
         let network = Network::new(&recipe.model, source.train.features(), classes.len());

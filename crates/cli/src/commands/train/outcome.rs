@@ -42,7 +42,7 @@ pub fn finish(
     let codec = Codec::new(model, compute)?;
     let mut ended = Ended { files, pace, evaluation: None, report: None, log: None };
     if !options.skip.contains(&Skip::Verdict) {
-        let evaluation = rows.evaluate(&codec, compute)?;
+        let evaluation = rows.evaluate(&codec, 0, compute)?;
         if !options.skip.contains(&Skip::Report) && !files.is_special {
             let pictures = commands::report::write(&codec, &rows, &evaluation, compute, &files.report)?;
             ended.report = Some((files.report.clone(), pictures));

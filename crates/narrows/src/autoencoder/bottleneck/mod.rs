@@ -2,7 +2,7 @@
 //! drawn, thresholded over the batch, and bring a loss of its own.
 
 mod binary;
-mod gaussian;
+pub mod gaussian;
 pub mod top_k;
 
 use crate::network::{Network, Pass};

@@ -20,30 +20,33 @@ pub fn contraction<'g>(
     contraction: Contraction,
     of: &Penalised<'_, 'g>,
 ) -> Result<Option<Tensor<'g>>, Error> {
-    let steps = &of.pass.trace[..of.encoder];
     let rows = of.code.shape().rows() as f32;
     let (squares, weight) = match contraction {
-        Contraction::Exact { weight } if weight > 0.0 => (exact(of, steps)?, weight),
-        Contraction::Estimate { weight, draws } if weight > 0.0 => (estimate(of, steps, draws)?, weight),
+        Contraction::Exact { weight } if weight > 0.0 => (exact(of)?.sum_all(), weight),
+        Contraction::Estimate { weight, draws } if weight > 0.0 => (estimate(of, draws)?, weight),
         _ => return Ok(None),
     };
     Ok(Some(squares * (weight as f32 / rows)))
 }
 
-/// Σ over rows of ‖J‖²_F.
-fn exact<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>]) -> Result<Tensor<'g>, Error> {
+/// Terms of ‖J‖²_F: a row's stand in one row or, for encoders of several layers, in K rows, one after another.
+///
+/// # Errors
+/// A derivative that cannot be had.
+pub fn exact<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
     let graph = of.graph;
+    let steps = &of.pass.trace[..of.encoder];
     let weights = weights(of, steps);
     let [first, .., last] = steps else {
         let only = &steps[0];
         if is_elementwise(only.activation) {
             let squares = slopes(graph, only)?.square();
             let lengths = weights[0].square().sum(&[0]);
-            return Ok((squares * lengths).sum_all());
+            return Ok(squares * lengths);
         }
         let units = only.values.shape().columns();
         let jacobian = through(graph, only, unit_rows(graph, only.values.shape().rows(), units), units)?;
-        return Ok(squared_length(jacobian, weights[0]));
+        return Ok(squared_lengths(jacobian, weights[0]));
     };
     let units = last.values.shape().columns();
     let rows = last.values.shape().rows();
@@ -61,17 +64,17 @@ fn exact<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>]) -> Result<Tensor<'g>, E
     for (step, weight) in steps[1..steps.len() - 1].iter().zip(&weights[1..]).rev() {
         carried = through(graph, step, carried, units)?.matmul(weight.transpose());
     }
-    Ok(squared_length(through(graph, first, carried, units)?, weights[0]))
+    Ok(squared_lengths(through(graph, first, carried, units)?, weights[0]))
 }
 
-/// Σ ‖G W₁ᵀ‖² for G of N×H: by the H×H products of W₁'s columns where that is less work than a product with D.
-fn squared_length<'g>(carried: Tensor<'g>, weight: Tensor<'g>) -> Tensor<'g> {
+/// Terms of ‖G W₁ᵀ‖², row by row, for G of N×H: by the H×H products of W₁'s columns where that is less work than a product with D.
+fn squared_lengths<'g>(carried: Tensor<'g>, weight: Tensor<'g>) -> Tensor<'g> {
     let (features, width) = (weight.shape().rows(), weight.shape().columns());
     if width < features {
         let products = weight.transpose().matmul(weight);
-        (carried.matmul(products) * carried).sum_all()
+        carried.matmul(products) * carried
     } else {
-        carried.matmul(weight.transpose()).square().sum_all()
+        carried.matmul(weight.transpose()).square()
     }
 }
 
@@ -118,8 +121,9 @@ fn weights<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>]) -> Vec<Tensor<'g>> {
 }
 
 /// Σ over rows of the mean of ‖vᵀJ‖² over draws of v, its entries ±1.
-fn estimate<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>], draws: usize) -> Result<Tensor<'g>, Error> {
+fn estimate<'g>(of: &Penalised<'_, 'g>, draws: usize) -> Result<Tensor<'g>, Error> {
     let graph = of.graph;
+    let steps = &of.pass.trace[..of.encoder];
     let (input, values) = (steps[0].input, steps[steps.len() - 1].values);
     let mut sum = graph.constant(0.0);
     for _ in 0..draws {

@@ -31,7 +31,7 @@ fn trained(recipe: &str, source: Option<Source>, overrides: &[(&str, &str)]) -> 
     let codec = Codec::new(model, &COMPUTE).unwrap();
     let training = (&setup.source.train, setup.split.train.as_slice());
     let judges = setup.split.test_dataset(&setup.source);
-    let evaluation = evaluate(&codec, judges, &setup.split.test, training, &COMPUTE).unwrap();
+    let evaluation = evaluate(&codec, judges, &setup.split.test, training, 0, &COMPUTE).unwrap();
     Trained { codec, setup, evaluation }
 }
 

@@ -1,0 +1,43 @@
+//! How far a code moves when its input moves a little: the Frobenius norm of ∂h/∂x, averaged over rows.
+
+use super::{Judged, STEP};
+use crate::apply::row_program::RowProgram;
+use crate::autoencoder::penalty::{Penalised, contraction::exact};
+use crate::error::Error;
+use crate::network::{Mode, Pass};
+use crate::recipe::Contraction;
+use serde::Serialize;
+
+/// The norm of the Jacobian.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct JacobianNorm {
+    /// ‖∂h/∂x‖_F, averaged over rows.
+    pub mean_norm: f64,
+}
+
+/// The norm for a model that was to be contractive.
+///
+/// # Errors
+/// As for [`super::figures`].
+pub fn contraction(judged: &Judged<'_>) -> Result<Option<JacobianNorm>, Error> {
+    let codec = judged.codec;
+    let network = codec.network();
+    if codec.model().description.recipe.train.penalty.contraction == Contraction::None {
+        return Ok(None);
+    }
+    let mut program = RowProgram::new(codec, |graph, rows, row_ids| {
+        let mut pass = Pass::new(Mode::Use);
+        let code = network.encode(graph, &mut pass, rows);
+        let of = Penalised { graph, pass: &pass, encoder: network.encoder, code, row_ids };
+        // Terms of a row's squared norm, in one row or, for deep encoders, in one for each unit.
+        Ok(vec![exact(&of)?.sum(&[1])])
+    })?;
+    let mut sum = 0.0;
+    for (ids, rows) in judged.chunks() {
+        let squares = program.run(codec, &rows, ids, (judged.seed(), STEP))?.remove(0);
+        let terms = squares.len() / ids.len();
+        let norm = |row: &[f32]| row.iter().map(|square| f64::from(*square)).sum::<f64>().sqrt();
+        sum += squares.chunks_exact(terms).map(norm).sum::<f64>();
+    }
+    Ok(Some(JacobianNorm { mean_norm: sum / judged.count() }))
+}
