@@ -1,7 +1,8 @@
 //! The command line: which commands there are, and the options that several of them share.
 
 use crate::commands::{
-    classify, completions, decode, encode, evaluate, inspect, recipes, reconstruct, report, train,
+    classify, completions, decode, denoise, encode, evaluate, generate, inspect, interpolate, probe, recipes,
+    reconstruct, report, train,
 };
 use crate::failure::Failure;
 use crate::output;
@@ -42,6 +43,14 @@ pub enum Command {
     Decode(decode::Options),
     /// Rebuild rows from their codes: what the model keeps of them
     Reconstruct(reconstruct::Options),
+    /// Clean corrupted rows
+    Denoise(denoise::Options),
+    /// Make new rows: from a prior, from where the codes of known rows lie, or on a map of all codes
+    Generate(generate::Options),
+    /// Go from one row to another by way of their codes
+    Interpolate(interpolate::Options),
+    /// Compare classifiers that see few labels: on codes, on rows, and on PCA
+    Probe(probe::Options),
     /// Tell the class of rows, with a confidence
     Classify(classify::Options),
     /// Show the layers of a model or recipe, and the plan of a training step

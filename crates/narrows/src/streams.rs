@@ -6,3 +6,9 @@ pub const WEIGHTS: u32 = 0x4000_0010;
 pub const ORDER: u32 = 0x4000_0011;
 /// Shifts of pictures; the step is the epoch.
 pub const SHIFT: u32 = 0x4000_0012;
+/// First centres of a mixture.
+pub const MIXTURE: u32 = 0x4000_0013;
+/// Generated codes; the step is the code's number.
+pub const DRAWS: u32 = 0x4000_0014;
+/// Rows that a probe shows its classifiers; the step is the draw.
+pub const PROBE: u32 = 0x4000_0015;

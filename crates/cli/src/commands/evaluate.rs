@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }
-    output::result(&figures(&evaluation, codec.code()))
+    output::result(&figures(&evaluation))
 }
 
 /// The evaluation as a JSON object.
@@ -67,7 +67,7 @@ pub fn as_json(evaluation: &Evaluation) -> Result<Value, Failure> {
 }
 
 /// The verdict and the figures that it rests on, for people.
-pub fn figures(evaluation: &Evaluation, code: usize) -> String {
+pub fn figures(evaluation: &Evaluation) -> String {
     let rows = wording::of(evaluation.rows, "row", "rows");
     let (head, table) = match &evaluation.figures {
         Figures::Reconstruction(own) => {
@@ -78,7 +78,7 @@ pub fn figures(evaluation: &Evaluation, code: usize) -> String {
                 &[
                     line("this model".to_owned(), own.squared_error),
                     line(
-                        format!("PCA, {}", wording::of(code, "unit", "units")),
+                        format!("PCA, {}", wording::of(own.baselines.pca_components, "unit", "units")),
                         own.baselines.pca.squared_error,
                     ),
                     line("the mean".to_owned(), own.baselines.mean.squared_error),

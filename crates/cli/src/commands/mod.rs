@@ -3,9 +3,13 @@
 pub mod classify;
 pub mod completions;
 pub mod decode;
+pub mod denoise;
 pub mod encode;
 pub mod evaluate;
+pub mod generate;
 pub mod inspect;
+pub mod interpolate;
+pub mod probe;
 pub mod recipes;
 pub mod reconstruct;
 pub mod report;
@@ -26,6 +30,10 @@ pub fn run(command: Option<Command>) -> Result<(), Failure> {
         Some(Command::Encode(options)) => encode::run(&options),
         Some(Command::Decode(options)) => decode::run(&options),
         Some(Command::Reconstruct(options)) => reconstruct::run(&options),
+        Some(Command::Denoise(options)) => denoise::run(&options),
+        Some(Command::Generate(options)) => generate::run(&options),
+        Some(Command::Interpolate(options)) => interpolate::run(&options),
+        Some(Command::Probe(options)) => probe::run(&options),
         Some(Command::Classify(options)) => classify::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
         Some(Command::Report(options)) => report::run(&options),

@@ -6,3 +6,4 @@ mod options;
 mod refusals;
 mod resume;
 mod support;
+mod uses;

@@ -24,8 +24,10 @@ pub struct Baseline {
 pub struct Baselines {
     /// Every row rebuilt as the mean training row.
     pub mean: Baseline,
-    /// PCA with as many components as the code has units, fitted on the training rows.
+    /// PCA with as many components as the code has units, or keeps of them in a row, fitted on the training rows.
     pub pca: Baseline,
+    /// How many components those are.
+    pub pca_components: usize,
 }
 
 /// Figures of an autoencoder.
@@ -146,11 +148,13 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let baselines = Baselines {
         mean: Baseline { squared_error: mean / count },
         pca: Baseline { squared_error: pca.squared_error(rows.len(), &mut read)? },
+        pca_components: pca.components(),
     };
     let squared_error = own / count;
     let family = family::figures(judged)?;
     let held_back = family != Family::default();
-    let mut verdict = verdict(squared_error, &baselines, pca.components(), features, fitted, held_back);
+    let bits = matches!(codec.network().bottleneck, Bottleneck::Binary { .. });
+    let mut verdict = verdict(squared_error, &baselines, pca.components(), features, fitted, held_back, bits);
     for sentence in family.sentences(codec.code()) {
         verdict.push_str("; ");
         verdict.push_str(&sentence);
@@ -178,10 +182,15 @@ fn verdict(
     features: usize,
     fitted: usize,
     held_back: bool,
+    bits: bool,
 ) -> String {
     let (mean, pca) = (baselines.mean.squared_error, baselines.pca.squared_error);
     let percent = |from: f64| 100.0 * (1.0 - own / from);
-    let units = if code == 1 { "1 number".to_owned() } else { format!("{code} numbers") };
+    let units = match (bits, code) {
+        (true, _) => format!("{code} bits"),
+        (false, 1) => "1 number".to_owned(),
+        _ => format!("{code} numbers"),
+    };
     let [own_, mean_, pca_] = [own, mean, pca].map(figure);
     if own.partial_cmp(&mean) != Some(std::cmp::Ordering::Less) {
         return format!(
@@ -276,7 +285,14 @@ fn classification(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Eval
 /// # Errors
 /// No labels, or one that the model does not know.
 pub fn true_classes(codec: &Codec, dataset: &Dataset) -> Result<Vec<usize>, Error> {
-    let known = &codec.model().description.classes;
+    true_classes_of(&codec.model().description.classes, dataset)
+}
+
+/// The place of each row's class among known names.
+///
+/// # Errors
+/// No labels, or one that is not known.
+pub fn true_classes_of(known: &[String], dataset: &Dataset) -> Result<Vec<usize>, Error> {
     let Some(labels) = &dataset.labels else { return Err(Error::NoLabels { name: "the data".to_owned() }) };
     let numbers: Vec<Option<usize>> =
         labels.names.iter().map(|name| known.iter().position(|class| class == name)).collect();

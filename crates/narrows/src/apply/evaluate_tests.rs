@@ -3,9 +3,12 @@
 use super::*;
 
 fn sentence(own: f64, mean: f64, pca: f64, code: usize, fitted: usize) -> String {
-    let baselines =
-        Baselines { mean: Baseline { squared_error: mean }, pca: Baseline { squared_error: pca } };
-    verdict(own, &baselines, code, 10, fitted, false)
+    let baselines = Baselines {
+        mean: Baseline { squared_error: mean },
+        pca: Baseline { squared_error: pca },
+        pca_components: code,
+    };
+    verdict(own, &baselines, code, 10, fitted, false, false)
 }
 
 #[test]
@@ -72,12 +75,16 @@ fn the_largest_is_the_first_of_equals() {
 /// What is kept from copying is not told to copy better.
 #[test]
 fn a_code_that_is_held_back_is_judged_by_what_that_buys() {
-    let baselines =
-        Baselines { mean: Baseline { squared_error: 10.0 }, pca: Baseline { squared_error: 1.0 } };
+    let baselines = Baselines {
+        mean: Baseline { squared_error: 10.0 },
+        pca: Baseline { squared_error: 1.0 },
+        pca_components: 4,
+    };
     for code in [4, 40] {
-        let said = verdict(5.0, &baselines, code, 10, 5000, true);
+        let said = verdict(5.0, &baselines, code, 10, 5000, true, false);
         assert!(said.contains("copying is held back") && said.contains("PCA with as many"), "{said}");
     }
-    assert!(verdict(0.5, &baselines, 4, 10, 5000, true).starts_with("worth having"));
-    assert!(verdict(11.0, &baselines, 4, 10, 5000, true).starts_with("not useful yet"));
+    assert!(verdict(0.5, &baselines, 4, 10, 5000, true, false).starts_with("worth having"));
+    assert!(verdict(0.5, &baselines, 4, 10, 5000, true, true).starts_with("worth having: 4 bits a row"));
+    assert!(verdict(11.0, &baselines, 4, 10, 5000, true, false).starts_with("not useful yet"));
 }

@@ -3,7 +3,10 @@
 pub mod codec;
 pub mod evaluate;
 pub mod family;
+pub mod generate;
+pub mod mixture;
 pub mod pca;
+pub mod probe;
 mod row_program;
 
 pub use codec::Codec;

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::atomic::write_bytes_atomically;
 use super::atomic::{WriteError, sibling, write_atomically};
 use super::dataset::{Dataset, ItemShape};
 use super::error::DataError;
@@ -126,6 +127,34 @@ pub fn write_pictures(
     Ok(())
 }
 
+/// Pixels between the pictures of a sheet.
+const GAP: usize = 2;
+/// What they look like: neither paper nor ink.
+const GAP_GREY: u8 = 128;
+
+/// Writes all images into one picture, as many a line as make it about square. `range` as in [`write_pictures`].
+fn write_sheet(path: &Path, shape: &ItemShape, values: &[f32], range: (f32, f32)) -> Result<(), DataError> {
+    let &ItemShape::Image { height, width, channels: channels @ (1 | 3) } = shape else {
+        let found = format!("{} are no pictures", shape.describe());
+        return Err(DataError::OutputKind { path: path.to_path_buf(), expected: ".npy or .csv", found });
+    };
+    let count = (values.len() / shape.features()).max(1);
+    let columns = (1..=count).find(|columns| columns * columns >= count).unwrap_or(count);
+    let side = |pictures: usize, pixels: usize| pictures * (pixels + GAP) - GAP;
+    let (tall, wide) = (side(count.div_ceil(columns), height), side(columns, width));
+    let mut sheet = vec![GAP_GREY; tall * wide * channels];
+    for (at, picture) in values.chunks_exact(shape.features()).enumerate() {
+        let (top, left) = (at / columns * (height + GAP), at % columns * (width + GAP));
+        for (line, pixels) in picture.chunks_exact(width * channels).enumerate() {
+            let to = ((top + line) * wide + left) * channels;
+            let bytes = pixels.iter().map(|&value| to_byte(value, range));
+            sheet[to..to + pixels.len()].iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
+        }
+    }
+    write_bytes_atomically(path, &png_bytes(tall, wide, channels, &sheet))?;
+    Ok(())
+}
+
 /// A value as a byte, black and white being the ends of `range`.
 fn to_byte(value: f32, (black, white): (f32, f32)) -> u8 {
     (255.0 * (value - black) / (white - black)).round() as u8
@@ -192,7 +221,8 @@ impl Drop for TemporaryFolder {
     }
 }
 
-/// Writes rows in the form that the path's name asks for: `.npy`, `.csv`, or a folder of pictures if they are images.
+/// Writes rows in the form that the path's name asks for: `.npy`, `.csv`, or if they are images `.png` for one picture of all of
+/// them, or a folder of pictures.
 ///
 /// Images keep their shape in NPY (N × H × W, or N × H × W × C), tables their column names in CSV. `range` is for
 /// pictures, as in [`write_pictures`].
@@ -222,11 +252,12 @@ pub fn write_rows(
             ItemShape::Vector { columns, width } => write_csv(path, columns.as_deref(), *width, values),
             ItemShape::Image { .. } => write_csv(path, None, shape.features(), values),
         },
+        "png" => write_sheet(path, shape, values, range),
         "" if matches!(shape, ItemShape::Image { .. }) => write_pictures(path, shape, values, range),
         other => {
             let expected = match shape {
                 ItemShape::Vector { .. } => ".npy or .csv",
-                ItemShape::Image { .. } => ".npy or .csv, or of a folder",
+                ItemShape::Image { .. } => ".npy, .csv or .png, or of a folder",
             };
             Err(DataError::OutputKind { path: path.to_path_buf(), expected, found: described(other) })
         }

@@ -163,15 +163,22 @@ impl Network {
         x
     }
 
-    /// Gives every parameter its starting value.
+    /// Gives every parameter its starting value. The atoms of a top-k dictionary start as the encoder's weights, turned, without
+    /// which many units stay dead (Gao et al. 2024, appendix A.1).
     pub fn initialise(
         &self,
         model: &ModelRecipe,
         seed: u64,
         states: &mut States,
     ) -> Result<(), narrows_engine::Error> {
+        let dictionary = matches!(self.bottleneck, Bottleneck::TopK { .. }) && self.layers.len() == 2;
         for (number, layer) in self.all_layers().enumerate() {
-            if layer.tied.is_none() {
+            if layer.tied.is_none() && dictionary && number == 1 {
+                let encoder = states.get(&format!("{}.weight", self.layers[0].name)).unwrap_or_default();
+                let turned = |at: usize| encoder[at % layer.outputs * layer.inputs + at / layer.outputs];
+                let weight: Vec<f32> = (0..encoder.len()).map(turned).collect();
+                states.set(&format!("{}.weight", layer.name), &weight)?;
+            } else if layer.tied.is_none() {
                 let weight = initial::weights(
                     model.initial,
                     layer.activation,

@@ -189,8 +189,9 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
     let mut text = capitalised(&evaluation.verdict) + ".";
     let (figures_are, figures) = match &evaluation.figures {
         Figures::Reconstruction(own) => {
-            let units = if shown.codec.code() == 1 { "unit" } else { "units" };
-            let pca = format!("PCA, {} {units}", whole(shown.codec.code() as f64));
+            let components = own.baselines.pca_components;
+            let units = if components == 1 { "unit" } else { "units" };
+            let pca = format!("PCA, {} {units}", whole(components as f64));
             let figures = vec![
                 figure("this model".to_owned(), own.squared_error, true),
                 figure(pca, own.baselines.pca.squared_error, false),

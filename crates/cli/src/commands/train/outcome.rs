@@ -56,7 +56,7 @@ pub fn finish(
     if options.quiet {
         return Ok(());
     }
-    output::result(&ended.as_text(codec.code()))
+    output::result(&ended.as_text())
 }
 
 /// A run that has ended.
@@ -92,7 +92,7 @@ impl Ended<'_> {
         }))
     }
 
-    fn as_text(&self, code: usize) -> String {
+    fn as_text(&self) -> String {
         let mut lines = vec![vec!["model".to_owned(), self.files.model.display().to_string()]];
         if let Some((page, pictures)) = &self.report {
             let more = if *pictures > 0 {
@@ -107,7 +107,7 @@ impl Ended<'_> {
         }
         let places = table(&lines, |_| false);
         match &self.evaluation {
-            Some(evaluation) => format!("\n{}\n\n{places}", figures(evaluation, code)),
+            Some(evaluation) => format!("\n{}\n\n{places}", figures(evaluation)),
             None => format!("\n{places}"),
         }
     }

@@ -57,10 +57,11 @@ pub fn widths(network: &Network) -> String {
 
 fn units(recipe: &Recipe) -> String {
     let model = &recipe.model;
-    let mut text = model.activation.name().to_owned();
-    if model.code_activation != model.activation {
-        text = format!("{text}, code {}", model.code_activation.name());
-    }
+    let inner = !model.hidden.is_empty() || !model.decoder_widths().is_empty();
+    let mut text = match (inner, model.code_activation == model.activation) {
+        (true, false) => format!("{}, code {}", model.activation.name(), model.code_activation.name()),
+        _ => model.code_activation.name().to_owned(),
+    };
     for (share, what) in [(model.dropout, "dropout"), (model.input_dropout, "input dropout")] {
         if share > 0.0 {
             text.push_str(&format!(", {what} {share}"));

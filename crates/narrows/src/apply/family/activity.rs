@@ -2,7 +2,7 @@
 
 use super::Judged;
 use crate::error::Error;
-use crate::recipe::{Bottleneck, Sparsity};
+use crate::recipe::{Activation, Bottleneck, Sparsity};
 use serde::Serialize;
 
 /// A unit whose values differ by less than this part of the most varied unit's says the same of every row.
@@ -13,7 +13,7 @@ const SAME: f32 = 0.01;
 pub struct Activity {
     /// Mean value of all units.
     pub mean_activation: f64,
-    /// Units that are not 0 in a row, on average (L0).
+    /// Units that are active in a row, on average (L0): not 0, or above ½ where units are sigmoid.
     pub active_a_row: f64,
     /// Units that say the same of every row; behind top-k, that are never kept.
     pub dead_units: usize,
@@ -34,6 +34,10 @@ pub fn activity(judged: &Judged<'_>) -> Result<Option<Activity>, Error> {
     if !chosen && penalty.sparsity == Sparsity::None && penalty.code_l1 == 0.0 {
         return Ok(None);
     }
+    let silent = match description.recipe.model.code_activation {
+        Activation::Sigmoid | Activation::Softmax => 0.5,
+        _ => 0.0,
+    };
     let (units, features) = (codec.code(), codec.features());
     let mut spans = vec![(f32::INFINITY, f32::NEG_INFINITY); units];
     let (mut sum, mut active, mut error) = (0.0, 0usize, 0.0);
@@ -43,7 +47,7 @@ pub fn activity(judged: &Judged<'_>) -> Result<Option<Activity>, Error> {
             let span = &mut spans[at % units];
             *span = (span.0.min(value), span.1.max(value));
             sum += f64::from(value);
-            active += usize::from(value != 0.0);
+            active += usize::from(value.abs() > silent);
         }
         let rebuilt = codec.reconstruct_prepared(&rows)?;
         description.preparation.prepare(&mut rows);

@@ -1,0 +1,138 @@
+//! New codes: from the prior, from a mixture fitted to codes of training rows, on a grid, or between two rows.
+
+use super::codec::Codec;
+use super::mixture::Mixture;
+use crate::data::Dataset;
+use crate::error::Error;
+use crate::recipe::Bottleneck;
+use crate::streams;
+use narrows_engine::random::Stream;
+
+/// Widest code that a mixture is fitted to: its covariances have the square of that many numbers.
+const WIDEST: usize = 512;
+/// Rows that a mixture is fitted to, at most.
+const MOST_ROWS: usize = 20_000;
+/// Rows read at once.
+const ROWS: usize = 1024;
+
+/// Whether codes have a prior to be drawn from.
+pub fn has_prior(codec: &Codec) -> bool {
+    matches!(codec.network().bottleneck, Bottleneck::Gaussian { .. })
+}
+
+/// Codes from the prior N(0, 1) of a variational autoencoder, N×K.
+pub fn from_prior(codec: &Codec, count: usize, seed: u64) -> Vec<f32> {
+    let draw = |number: usize| {
+        let mut stream = Stream::new(seed, streams::DRAWS, number as u32);
+        (0..codec.code()).map(|_| stream.normal()).collect::<Vec<f32>>()
+    };
+    (0..count).flat_map(draw).collect()
+}
+
+/// Codes from a mixture of so many normal distributions, fitted to the codes of `rows` of `dataset`; N×K.
+///
+/// # Errors
+/// Codes too wide for a mixture; rows of another width.
+pub fn from_mixture(
+    codec: &Codec,
+    (dataset, rows): (&Dataset, &[u32]),
+    components: usize,
+    count: usize,
+    seed: u64,
+) -> Result<Vec<f32>, Error> {
+    let width = codec.code();
+    if width > WIDEST {
+        return Err(Error::Mismatch {
+            what: "generate".to_owned(),
+            expected: format!("a code of at most {WIDEST} units, to which a mixture can be fitted"),
+            found: format!("one of {width}"),
+            hint: "generate from a model with a narrower code, or from a variational autoencoder".to_owned(),
+        });
+    }
+    let rows = &rows[..rows.len().min(MOST_ROWS)];
+    let mut codes = Vec::with_capacity(rows.len() * width);
+    for chunk in rows.chunks(ROWS) {
+        codes.extend(codec.encode(&dataset.select(chunk).values.to_f32())?);
+    }
+    let mut drawn =
+        Mixture::fit(&codes, width, components, seed).map_or_else(Vec::new, |it| it.draw(count, seed));
+    if let Bottleneck::Binary { .. } = codec.network().bottleneck {
+        drawn.iter_mut().for_each(|value| *value = f32::from(u8::from(*value > 0.5)));
+    }
+    Ok(drawn)
+}
+
+/// Codes of two units on a square grid, `side`² of them, the second unit rising from the bottom line up: at equal shares of the
+/// prior, or evenly over the span of the codes of `rows`.
+///
+/// # Errors
+/// A code that is not of two units; rows of another width.
+pub fn grid(codec: &Codec, rows: Option<(&Dataset, &[u32])>, side: usize) -> Result<Vec<f32>, Error> {
+    if codec.code() != 2 {
+        return Err(Error::Mismatch {
+            what: "--grid".to_owned(),
+            expected: "a code of 2 units, which a picture can be laid out by".to_owned(),
+            found: format!("one of {}", codec.code()),
+            hint: "train with --set model.code=2, or leave --grid out".to_owned(),
+        });
+    }
+    let share = |at: usize| (at as f64 + 0.5) / side as f64;
+    let mut axes = [Vec::new(), Vec::new()];
+    match rows {
+        Some((dataset, rows)) if !has_prior(codec) => {
+            let mut codes = Vec::new();
+            for chunk in rows[..rows.len().min(MOST_ROWS)].chunks(ROWS) {
+                codes.extend(codec.encode(&dataset.select(chunk).values.to_f32())?);
+            }
+            for (unit, axis) in axes.iter_mut().enumerate() {
+                let mut values: Vec<f32> = codes.iter().skip(unit).step_by(2).copied().collect();
+                values.sort_by(f32::total_cmp);
+                // A few rows far away from all others are left outside.
+                let at =
+                    |part: f64| values.get((values.len() as f64 * part) as usize).copied().unwrap_or(0.0);
+                let (low, high) = (f64::from(at(0.01)), f64::from(at(0.99)));
+                axis.extend((0..side).map(|step| (low + (high - low) * share(step)) as f32));
+            }
+        }
+        _ => axes.iter_mut().for_each(|axis| axis.extend((0..side).map(|step| quantile(share(step)) as f32))),
+    }
+    let place = |at: usize| [axes[0][at % side], axes[1][side - 1 - at / side]];
+    Ok((0..side * side).flat_map(place).collect())
+}
+
+/// Codes on the straight line from one row's to another's, both ends among the `steps`; steps×K.
+///
+/// # Errors
+/// Rows of another width.
+pub fn between(codec: &Codec, from: &[f32], to: &[f32], steps: usize) -> Result<Vec<f32>, Error> {
+    let (from, to) = (codec.encode(from)?, codec.encode(to)?);
+    let at = |step: usize| {
+        let share = step as f32 / (steps.max(2) - 1) as f32;
+        let mixed = from.iter().zip(&to).map(move |(from, to)| from * (1.0 - share) + to * share);
+        mixed.collect::<Vec<f32>>()
+    };
+    Ok((0..steps).flat_map(at).collect())
+}
+
+/// The number below which a share of the normal distribution lies, by bisection of its distribution function.
+fn quantile(share: f64) -> f64 {
+    let (mut low, mut high) = (-10.0f64, 10.0f64);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        let below = 0.5 * (1.0 + narrows_engine::reference::erf(middle * std::f64::consts::FRAC_1_SQRT_2));
+        if below < share { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantile;
+
+    #[test]
+    fn quantiles_of_the_normal_distribution() {
+        for (share, expected) in [(0.5, 0.0), (0.975, 1.959_964), (0.001, -3.090_232)] {
+            assert!((quantile(share) - expected).abs() < 1e-5, "{share}: {}", quantile(share));
+        }
+    }
+}
