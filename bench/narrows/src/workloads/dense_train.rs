@@ -11,12 +11,11 @@ use crate::{Error, Result};
 use narrows::autoencoder::Output;
 use narrows::engine::cpu::{Executable, Feed, Run, States};
 use narrows::engine::{Graph, Tensor};
-use narrows::network::Network;
 use narrows::network::dense::Parameters;
-use narrows::network::shape::Mode;
+use narrows::network::{Mode, Network, Pass};
 use narrows::recipe::Recipe;
 use narrows::train::Compute;
-use narrows::train::optimiser::{StepScalars, add_updates};
+use narrows::train::optimiser::{StepScalars, add_updates, declare_scalars};
 use std::path::Path;
 
 /// Rows of the table that batches are taken from, one after the other, from the start again at its end.
@@ -73,7 +72,8 @@ impl Trainer {
         let network = Network::new(&recipe.model, AUTOENCODER[0], 0);
         let graph = Graph::new();
         let (loss, parameters) = loss(&graph, &network, batch);
-        add_updates(&graph, loss, &parameters, &recipe.train)?;
+        let scalars = declare_scalars(&graph);
+        add_updates(&graph, loss, &parameters, &recipe.train, &scalars, None)?;
         let compute = Compute::new(threads)?;
         let executable = Executable::new(&graph, &compute.pool, compute.level)?;
         let states = states(&graph, &network, layers)?;
@@ -85,7 +85,7 @@ impl Trainer {
         let length = self.batch * AUTOENCODER[0];
         let first = self.steps as usize * length % self.table.data.len();
         let train = &self.recipe.train;
-        let scalars = StepScalars::new(train, train.learning_rate, u64::from(self.steps)).as_array();
+        let scalars = StepScalars::new(train, train.learning_rate, 1.0, u64::from(self.steps)).as_array();
         let rows = Feed::F32(&self.table.data[first..first + length]);
         let run = Run { inputs: &[rows], scalars: &scalars, seed: train.seed, step: self.steps };
         self.executable.run(&mut self.states, &run)?;
@@ -117,11 +117,12 @@ fn recipe() -> Result<Recipe> {
 /// The loss of `batch` rows and the parameters that it depends on: weight and bias of each layer in turn.
 fn loss<'g>(graph: &'g Graph, network: &Network, batch: usize) -> (Tensor<'g>, Parameters<'g>) {
     let rows = graph.input("rows", [batch, network.features]);
-    let mut parameters = Parameters::default();
-    let sums = network.apply(graph, &mut parameters, 0..network.layers.len(), rows, Mode::Use);
+    let mut pass = Pass::new(Mode::Use);
+    let code = network.encode(graph, &mut pass, rows);
+    let sums = network.decode(graph, &mut pass, code);
     let loss = Output::Gaussian.loss(sums, rows).sum_all() * (1.0 / batch as f32);
     graph.output("loss", loss);
-    (loss, parameters)
+    (loss, pass.parameters)
 }
 
 /// The graph's states, the weights set, all else 0.
