@@ -35,6 +35,7 @@ pub struct Pace {
 pub struct Progress {
     display: Display,
     epochs: usize,
+    /// Steps of the whole run.
     steps: usize,
     /// Steps of the whole run done, those before a resume included.
     done: usize,
@@ -51,11 +52,11 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For a run of `epochs` epochs of `steps` steps.
+    /// For a run of `epochs` epochs and `steps` steps altogether.
     pub fn new(quiet: bool, epochs: usize, steps: usize) -> Progress {
         let display = match quiet {
             true => Display::Quiet,
-            false if stderr().is_terminal() => Display::Live(bar(epochs * steps)),
+            false if stderr().is_terminal() => Display::Live(bar(steps)),
             false => Display::Lines,
         };
         let now = Instant::now();
@@ -77,8 +78,8 @@ impl Progress {
     }
 
     /// A step is done.
-    pub fn step(&mut self, epoch: usize, step: usize, rows: usize, loss: f64) {
-        self.done = (epoch - 1) * self.steps + step;
+    pub fn step(&mut self, epoch: usize, done: usize, of_epoch: usize, rows: usize, loss: f64) {
+        self.done = done;
         self.seen += 1;
         self.rows += rows;
         self.rows_of_epoch += rows;
@@ -86,7 +87,7 @@ impl Progress {
         if self.seen == 1 {
             self.warm = now;
         }
-        self.predict(now);
+        self.predict(now, of_epoch);
         if let Display::Live(bar) = &self.display
             && self.last_shown.is_none_or(|last| now - last >= BETWEEN_DRAWINGS)
         {
@@ -104,7 +105,13 @@ impl Progress {
         (self.epoch_started, self.rows_of_epoch, self.held_out) = (now, 0, record.held_out_loss);
         let due = self.last_shown.is_none_or(|last| now - last >= BETWEEN_LINES);
         if matches!(self.display, Display::Lines) && (due || record.epoch == self.epochs) {
-            output::note(&self.line(record.epoch, record.train_loss, record.held_out_loss));
+            let stage = if record.stage > 0 {
+                format!("  (pre-training, stage {})", record.stage)
+            } else {
+                String::new()
+            };
+            let line = self.line(record.epoch, record.train_loss, record.held_out_loss);
+            output::note(&format!("{line}{stage}"));
             self.last_shown = Some(now);
         }
         pace
@@ -133,25 +140,25 @@ impl Progress {
     }
 
     /// Tells once how long the run will take.
-    fn predict(&mut self, now: Instant) {
+    fn predict(&mut self, now: Instant, of_epoch: usize) {
         let measured = now - self.warm;
         if self.predicted || self.seen < STEPS_TO_PREDICT || measured < TIME_TO_PREDICT {
             return;
         }
         self.predicted = true;
         let step = measured.as_secs_f64() / (self.seen - 1) as f64;
-        let left = (self.epochs * self.steps - self.done) as f64 * step;
+        let left = (self.steps - self.done) as f64 * step;
         self.say(&format!(
             "predicted time: {} ({} an epoch)",
             duration(left + (now - self.started).as_secs_f64()),
-            duration(step * self.steps as f64)
+            duration(step * of_epoch as f64)
         ));
     }
 
     fn line(&self, epoch: usize, loss: f64, held_out: Option<f64>) -> String {
         let held_out = held_out.map_or(String::new(), |loss| format!("  held-out {}", figure(loss)));
         let Pace { seconds, rows_per_second } = self.took();
-        let left = seconds / self.seen.max(1) as f64 * (self.epochs * self.steps - self.done) as f64;
+        let left = seconds / self.seen.max(1) as f64 * (self.steps - self.done) as f64;
         let left = if left > 0.0 { format!("  {} left", duration(left)) } else { String::new() };
         // What a narrow terminal may cut off stands last.
         format!(
@@ -178,14 +185,15 @@ mod tests {
 
     #[test]
     fn a_line_tells_epoch_losses_speed_and_time_left() {
-        let mut progress = Progress::new(true, 4, 10);
+        let mut progress = Progress::new(true, 4, 40);
         for step in 1..=10 {
-            progress.step(1, step, 32, 5.0);
+            progress.step(1, step, 10, 32, 5.0);
         }
         let line = progress.line(1, 5.0, Some(6.5));
         assert!(line.starts_with("epoch 1/4  loss 5.000  held-out 6.500  "), "{line}");
         assert!(line.contains(" left  ") && line.ends_with(" rows/s"), "{line}");
-        let record = EpochRecord { epoch: 1, train_loss: 5.0, held_out_loss: None, learning_rate: 0.1 };
+        let record =
+            EpochRecord { epoch: 1, stage: 0, train_loss: 5.0, held_out_loss: None, learning_rate: 0.1 };
         let pace = progress.epoch(&record);
         assert!((pace.rows_per_second * pace.seconds - 320.0).abs() < 1.0, "{pace:?}");
         assert_eq!(progress.rows_of_epoch, 0);

@@ -63,12 +63,16 @@ impl TrainingLog {
 }
 
 fn described(record: &EpochRecord) -> Value {
-    json!({
+    let mut line = json!({
         "epoch": record.epoch,
         "loss": record.train_loss,
         "held_out_loss": record.held_out_loss,
         "learning_rate": record.learning_rate,
-    })
+    });
+    if record.stage > 0 {
+        line["stage"] = json!(record.stage);
+    }
+    line
 }
 
 #[cfg(test)]
@@ -78,7 +82,13 @@ mod tests {
     const PACE: Pace = Pace { seconds: 2.0, rows_per_second: 50.0 };
 
     fn record(epoch: usize) -> EpochRecord {
-        EpochRecord { epoch, train_loss: 1.5 / epoch as f64, held_out_loss: None, learning_rate: 0.1 }
+        EpochRecord {
+            epoch,
+            stage: 0,
+            train_loss: 1.5 / epoch as f64,
+            held_out_loss: None,
+            learning_rate: 0.1,
+        }
     }
 
     fn lines(path: &Path) -> Vec<Value> {

@@ -12,3 +12,5 @@ pub const MIXTURE: u32 = 0x4000_0013;
 pub const DRAWS: u32 = 0x4000_0014;
 /// Rows that a probe shows its classifiers; the step is the draw.
 pub const PROBE: u32 = 0x4000_0015;
+/// Which rows keep their labels.
+pub const LABELLED: u32 = 0x4000_0016;

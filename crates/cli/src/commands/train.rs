@@ -119,12 +119,14 @@ fn train(
     mut log: Option<&mut TrainingLog>,
     options: &Options,
 ) -> Result<Progress, Failure> {
-    let (epochs, steps) = (trainer.setup().recipe.train.epochs, trainer.setup().steps());
+    let (epochs, steps) = (trainer.setup().epochs(), trainer.setup().steps());
     let mut progress = Progress::new(options.quiet, epochs, steps);
     interrupt::listen()?;
     let outcome = trainer.train(&files.checkpoint, &mut |event| {
         match event {
-            Event::Step { epoch, step, rows, loss, .. } => progress.step(*epoch, *step, *rows, *loss),
+            Event::Step { epoch, steps, done, rows, loss, .. } => {
+                progress.step(*epoch, *done, *steps, *rows, *loss);
+            }
             Event::Epoch { record, best } => {
                 let pace = progress.epoch(record);
                 let added = log.as_mut().map_or(Ok(()), |log| log.add(record, pace, *best));

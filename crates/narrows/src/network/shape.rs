@@ -40,6 +40,8 @@ pub struct Network {
     pub encoder: usize,
     /// What stands behind the encoder.
     pub bottleneck: Bottleneck,
+    /// Partners of a classifier's encoder layers, with which they learn to rebuild what they hear while they are pre-trained.
+    pub partners: Vec<Layer>,
     /// The layer beside the code's that gives a gaussian bottleneck its ln σ².
     pub log_variance: Option<Layer>,
 }
@@ -121,7 +123,8 @@ impl Network {
             activation: Activation::Identity,
             ..layers[encoder - 1].clone()
         });
-        Network { features, layers, encoder, bottleneck: model.bottleneck, log_variance }
+        let partners = Vec::new();
+        Network { features, layers, encoder, bottleneck: model.bottleneck, partners, log_variance }
     }
 
     /// Units of the code, K.
@@ -139,6 +142,29 @@ impl Network {
         self.layers.iter().chain(&self.log_variance)
     }
 
+    /// The same network with a partner for each encoder layer of a classifier.
+    #[must_use]
+    pub fn with_partners(mut self, model: &ModelRecipe) -> Network {
+        if model.kind == ModelKind::Classifier {
+            let partner = |(number, layer): (usize, &Layer)| Layer {
+                name: format!("partner.{number}"),
+                inputs: layer.outputs,
+                outputs: layer.inputs,
+                activation: if number == 0 { Activation::Identity } else { model.activation },
+                normalised: false,
+                dropout: 0.0,
+                tied: None,
+            };
+            self.partners = self.layers[..self.encoder].iter().enumerate().map(partner).collect();
+        }
+        self
+    }
+
+    /// The layer that rebuilds what an encoder layer hears: its mirror image in the decoder, or its partner.
+    pub fn mirror(&self, layer: usize) -> &Layer {
+        self.partners.get(layer).unwrap_or_else(|| &self.layers[2 * self.encoder - 1 - layer])
+    }
+
     /// The code layer's values, B×K, from rows, B×D; the bottleneck comes after.
     pub fn encode<'g>(&self, graph: &'g Graph, pass: &mut Pass<'g>, rows: Tensor<'g>) -> Tensor<'g> {
         self.apply(graph, pass, 0..self.encoder, rows)
@@ -149,7 +175,8 @@ impl Network {
         self.apply(graph, pass, self.encoder..self.layers.len(), codes)
     }
 
-    fn apply<'g>(
+    /// What the layers `range` say when the first of them hears x.
+    pub fn apply<'g>(
         &self,
         graph: &'g Graph,
         pass: &mut Pass<'g>,
@@ -172,7 +199,7 @@ impl Network {
         states: &mut States,
     ) -> Result<(), narrows_engine::Error> {
         let dictionary = matches!(self.bottleneck, Bottleneck::TopK { .. }) && self.layers.len() == 2;
-        for (number, layer) in self.all_layers().enumerate() {
+        for (number, layer) in self.all_layers().chain(&self.partners).enumerate() {
             if layer.tied.is_none() && dictionary && number == 1 {
                 let encoder = states.get(&format!("{}.weight", self.layers[0].name)).unwrap_or_default();
                 let turned = |at: usize| encoder[at % layer.outputs * layer.inputs + at / layer.outputs];

@@ -1,8 +1,8 @@
 //! Settings that are right by themselves and do not go together.
 
 use super::{
-    Activation, Bottleneck, Contraction, Corruption, Decoder, ModelKind, OutputChoice, Recipe, RecipeProblem,
-    Schedule, SourceKind, Sparsity,
+    Activation, Bottleneck, Contraction, Corruption, Decoder, ModelKind, OutputChoice, Pretraining, Recipe,
+    RecipeProblem, Schedule, SourceKind, Sparsity,
 };
 use crate::data::Part;
 
@@ -14,6 +14,7 @@ pub(super) fn find(recipe: &Recipe, problems: &mut Vec<RecipeProblem>) {
     let mut conflicts = Conflicts { problems };
     model(recipe, &mut conflicts);
     bottleneck(recipe, &mut conflicts);
+    pretraining(recipe, &mut conflicts);
     penalties(recipe, &mut conflicts);
     train(recipe, &mut conflicts);
     data(recipe, &mut conflicts);
@@ -138,6 +139,42 @@ fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     );
 }
 
+fn pretraining(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
+    let (model, chosen) = (&recipe.model, recipe.train.pretraining);
+    let classifier = model.kind == ModelKind::Classifier;
+    let asked = chosen != Pretraining::None;
+    let found = || format!("\"{chosen}\"");
+    conflicts.add(
+        asked && !classifier && model.hidden.is_empty(),
+        &["train.pretraining", "model.hidden"],
+        "\"none\" for an encoder of one layer, which is trained as a whole anyway",
+        found(),
+        "add layers to model.hidden, or leave train.pretraining out",
+    );
+    let mirrored: Vec<usize> = model.hidden.iter().rev().copied().collect();
+    conflicts.add(
+        asked && !classifier && model.decoder_widths() != mirrored,
+        &["train.pretraining", "model.decoder"],
+        "\"none\" where the decoder does not mirror the encoder, so that layers have no partner to learn with",
+        found(),
+        "leave model.decoder out, so that it mirrors the encoder",
+    );
+    conflicts.add(
+        asked && matches!(model.bottleneck, Bottleneck::Gaussian { .. } | Bottleneck::TopK { .. }),
+        &["train.pretraining", "model.bottleneck"],
+        "\"none\" before a bottleneck that layers on their own do not have",
+        found(),
+        "use a \"plain\" or \"binary\" bottleneck, or leave train.pretraining out",
+    );
+    conflicts.add(
+        recipe.data.labels_per_class.is_some() && !classifier,
+        &["data.labels_per_class", "model.kind"],
+        "none for an autoencoder, which looks at no labels",
+        recipe.data.labels_per_class.unwrap_or(0).to_string(),
+        "leave it out, or set model.kind to \"classifier\"",
+    );
+}
+
 fn penalties(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     let (model, train, penalty) = (&recipe.model, &recipe.train, &recipe.train.penalty);
     let classifier = model.kind == ModelKind::Classifier;
@@ -172,6 +209,15 @@ fn penalties(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "\"none\" where code units are not from 0 to 1 on their own",
         format!("\"{}\"", penalty.sparsity),
         "set model.code_activation to \"sigmoid\" with a \"plain\" bottleneck, or use train.penalty.code_l1",
+    );
+    conflicts.add(
+        penalty.sparsity != Sparsity::None
+            && train.pretraining != Pretraining::None
+            && !matches!(model.activation, Activation::Sigmoid | Activation::Softmax),
+        &["train.penalty.sparsity", "model.activation", "train.pretraining"],
+        "\"none\" where layers are pre-trained whose units are not from 0 to 1",
+        format!("\"{}\"", penalty.sparsity),
+        "set model.activation to \"sigmoid\", or leave train.pretraining out",
     );
     conflicts.add(
         penalty.contraction != Contraction::None && (binary || top_k || model.batch_normalisation),

@@ -31,6 +31,8 @@ section! {
         array: Option<String> = None, Limits::ANY;
         /// How values are scaled, fitted on training rows only; "auto" chooses from the data.
         prepare: PrepareChoice = PrepareChoice::Auto, Limits::ANY;
+        /// Labelled rows of each class that a classifier learns from; the others serve pre-training alone. Left out, all.
+        labels_per_class: Option<usize> = None, Limits::between(1.0, 1e9);
         /// Training rows set aside for choices such as early stopping: a share (0.1) or a number of rows (5000).
         validation: Part = Part::Share(0.1), Limits::ANY;
         /// Rows set aside for the final test when the source has no test part: a share or a number of rows.

@@ -16,6 +16,7 @@ mod optimiser;
 mod overrides;
 mod part;
 mod penalty;
+mod pretraining;
 mod problem;
 mod reference;
 mod schedule;
@@ -35,6 +36,7 @@ pub use model::{Activation, Decoder, Initial, ModelKind, ModelRecipe, OutputChoi
 pub use nearest::nearest_name;
 pub use optimiser::Optimiser;
 pub use penalty::{Contraction, PenaltyRecipe, Sparsity};
+pub use pretraining::Pretraining;
 pub use problem::{RecipeProblem, RecipeProblems};
 pub use schedule::Schedule;
 pub use setting::{Limits, Setting, SettingDescription};

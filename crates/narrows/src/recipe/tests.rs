@@ -19,6 +19,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.header", "true"),
     ("data.array", "x_train"),
     ("data.prepare", "standardise"),
+    ("data.labels_per_class", "5"),
     ("data.validation", "0.2"),
     ("data.test", "50"),
     ("model.kind", "classifier"),
@@ -47,6 +48,8 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("model.input_dropout", "0.125"),
     ("model.batch_normalisation", "true"),
     ("train.epochs", "7"),
+    ("train.pretraining", "greedy"),
+    ("train.pretraining.epochs", "3"),
     ("train.batch", "33"),
     ("train.optimiser", "sgd"),
     ("train.optimiser.momentum", "0.8"),
@@ -93,6 +96,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
 /// What settings need beside them.
 fn companions(path: &str, kind: Option<&str>) -> Vec<(String, String)> {
     pairs(match (path, kind) {
+        ("data.labels_per_class", _) => &[("model.kind", "classifier")],
         ("train.emphasis", _) => &[("train.corruption", "masking")],
         (_, Some("kl")) | ("train.penalty.sparsity", _) => &[("model.code_activation", "sigmoid")],
         (_, Some("top-k")) => &[("model.code", "64"), ("model.hidden", "[]")],
@@ -312,6 +316,10 @@ fn settings_that_do_not_go_together_are_refused() {
         ),
         ("model.tied", &[("model.tied", "true"), ("model.decoder", "[20]")]),
         ("model.tied", &[("model.tied", "true"), ("model.kind", "classifier")]),
+        ("train.pretraining", &[("train.pretraining", "greedy"), ("model.hidden", "[]")]),
+        ("train.pretraining", &[("train.pretraining", "growing"), ("model.decoder", "[7]")]),
+        ("train.pretraining", &[("train.pretraining", "greedy"), ("model.bottleneck", "gaussian")]),
+        ("data.labels_per_class", &[("data.labels_per_class", "5")]),
         ("train.emphasis", &[("train.emphasis", "2")]),
         (
             "train.emphasis",
@@ -398,6 +406,8 @@ fn overrides_win_and_reach_into_choices() {
     let overrides = pairs(&[
         ("train.epochs", "6"),
         ("train.epochs", "7"),
+        ("train.pretraining", "greedy"),
+        ("train.pretraining.epochs", "3"),
         ("train.optimiser.momentum", "0.5"),
         ("train.schedule.factor", "0.1"),
     ]);

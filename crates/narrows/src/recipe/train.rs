@@ -5,6 +5,7 @@ use super::corruption::Corruption;
 use super::optimiser::Optimiser;
 use super::part::section;
 use super::penalty::PenaltyRecipe;
+use super::pretraining::Pretraining;
 use super::schedule::Schedule;
 
 section! {
@@ -12,6 +13,8 @@ section! {
     pub struct TrainRecipe {
         /// Passes over the training rows.
         epochs: usize = 20, Limits::between(1.0, 1e6);
+        /// What comes before the network is trained as a whole.
+        pretraining: Pretraining = Pretraining::None, Limits::ANY;
         /// Rows in a step, B.
         batch: usize = 128, Limits::between(1.0, 1e6);
         /// How a gradient becomes a change of the weights.

@@ -13,6 +13,7 @@ impl Recipe {
             (model.bottleneck.write(), "bottleneck"),
             (penalty.sparsity.write(), "sparsity"),
             (penalty.contraction.write(), "contraction"),
+            (train.pretraining.write(), "pre-training"),
         ];
         let mut parts: Vec<String> =
             chosen.into_iter().filter_map(|(value, what)| in_words(value.as_ref()?, what)).collect();

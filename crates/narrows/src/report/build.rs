@@ -222,7 +222,8 @@ fn history(description: &Description) -> Vec<EpochPoint> {
         train_loss: record.train_loss,
         held_out_loss: record.held_out_loss,
     };
-    description.history.iter().map(point).collect()
+    // Stages of pre-training have losses of their own, which mean something else.
+    description.history.iter().filter(|record| record.stage == 0).map(point).collect()
 }
 
 /// Rows, and what the model and PCA with as many units make of them.

@@ -1,6 +1,7 @@
 //! Batches: which rows make up a step, and their stored values one after another.
 
 use super::setup::Setup;
+use super::stage::Stage;
 use crate::data::{Dataset, ItemShape, Values};
 use crate::recipe::Recipe;
 use crate::streams;
@@ -18,29 +19,31 @@ pub struct Batches {
 impl Batches {
     /// Room for batches of `setup`.
     pub fn new(setup: &Setup) -> Batches {
-        let (batch, features) = (setup.batch(), setup.source.train.features());
+        let batch = setup.stages.iter().map(Stage::batch).max().unwrap_or(0);
+        let features = setup.source.train.features();
         let values = match setup.source.train.values {
             Values::U8(_) => Values::U8(vec![0; batch * features]),
             Values::F32(_) => Values::F32(vec![0.0; batch * features]),
         };
         Batches {
-            order: setup.split.train.clone(),
+            order: Vec::with_capacity(setup.split.train.len()),
             values,
             targets: vec![0.0; batch * setup.classes.len()],
             row_ids: vec![0; batch],
         }
     }
 
-    /// Puts the training rows into the order of an epoch: the same for the same seed and epoch, whatever came before.
-    pub fn begin_epoch(&mut self, setup: &Setup, epoch: usize) {
-        self.order.copy_from_slice(&setup.split.train);
+    /// Puts a stage's rows into the order of an epoch: the same for the same seed and epoch, whatever came before.
+    pub fn begin_epoch(&mut self, setup: &Setup, stage: &Stage, epoch: usize) {
+        self.order.clear();
+        self.order.extend_from_slice(&stage.rows);
         shuffle(setup.recipe.train.seed, streams::ORDER, epoch as u32, &mut self.order);
     }
 
     /// Fills the batch of a step and tells how many rows it has.
-    pub fn fill(&mut self, setup: &Setup, epoch: usize, step: usize) -> usize {
-        let first = step * setup.batch();
-        let last = (first + setup.batch()).min(self.order.len());
+    pub fn fill(&mut self, setup: &Setup, stage: &Stage, epoch: usize, step: usize) -> usize {
+        let first = step * stage.batch();
+        let last = (first + stage.batch()).min(self.order.len());
         let rows = &self.order[first..last];
         self.row_ids[..rows.len()].copy_from_slice(rows);
         let train = &setup.source.train;
@@ -59,15 +62,15 @@ impl Batches {
         rows.len()
     }
 
-    /// The filled batch as a run takes it: rows, row ids, and for a classifier targets.
-    pub fn feeds<'b>(&'b self, setup: &Setup, rows: usize, feeds: &mut Vec<Feed<'b>>) {
+    /// The filled batch as a run of a stage takes it: rows, row ids, and for a classifier targets.
+    pub fn feeds<'b>(&'b self, setup: &Setup, stage: &Stage, rows: usize, feeds: &mut Vec<Feed<'b>>) {
         let count = rows * setup.source.train.features();
         feeds.push(match &self.values {
             Values::U8(values) => Feed::U8(&values[..count]),
             Values::F32(values) => Feed::F32(&values[..count]),
         });
         feeds.push(Feed::U32(&self.row_ids[..rows]));
-        if !setup.classes.is_empty() {
+        if !setup.classes.is_empty() && stage.layers.is_none() {
             feeds.push(Feed::F32(&self.targets[..rows * setup.classes.len()]));
         }
     }
@@ -160,15 +163,16 @@ mod tests {
         let source = crate::data::Source { name: "npy".to_owned(), train, test: None, notes: Vec::new() };
         let setup = Setup::new(&recipe, source).unwrap();
         let mut batches = Batches::new(&setup);
-        batches.begin_epoch(&setup, epoch);
+        let stage = &setup.stages[0];
+        batches.begin_epoch(&setup, stage, epoch);
         let step = |step| {
-            let rows = batches.fill(&setup, epoch, step);
+            let rows = batches.fill(&setup, stage, epoch, step);
             let Values::F32(values) = &batches.values else { panic!("bytes") };
             // The only number of a row is its own.
             assert!(batches.row_ids[..rows].iter().zip(values).all(|(id, value)| *id as f32 == *value));
             batches.row_ids[..rows].to_vec()
         };
-        (0..setup.steps()).map(step).collect()
+        (0..stage.steps()).map(step).collect()
     }
 
     #[test]

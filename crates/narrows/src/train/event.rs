@@ -7,12 +7,19 @@ use serde::{Deserialize, Serialize};
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,
+    /// Stage of pre-training, from 1, whose losses these are; 0 in training itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stage: usize,
     /// Mean loss over the epoch's training rows, as they went by.
     pub train_loss: f64,
     /// Loss on the validation rows after the epoch; none without such rows.
     pub held_out_loss: Option<f64>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
+}
+
+fn is_zero(stage: &usize) -> bool {
+    *stage == 0
 }
 
 /// Something that happened.
@@ -24,8 +31,10 @@ pub enum Event {
         epoch: usize,
         /// From 1, in the epoch.
         step: usize,
-        /// Steps of an epoch.
+        /// Steps of the epoch.
         steps: usize,
+        /// Steps of the whole run done, those before a resume included.
+        done: usize,
         /// Rows of this step.
         rows: usize,
         /// Mean loss of the epoch so far.

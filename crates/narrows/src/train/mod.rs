@@ -7,9 +7,11 @@ pub mod optimiser;
 mod programs;
 pub mod schedule;
 mod setup;
+pub mod stage;
 mod trainer;
 
 pub use checkpoint::checkpoint_path;
 pub use event::{EpochRecord, Event, Signal};
 pub use setup::{Compute, Setup};
+pub use stage::Stage;
 pub use trainer::{Outcome, Prediction, Trainer};

@@ -2,81 +2,154 @@
 
 use super::optimiser;
 use super::setup::{Compute, Setup};
+use super::stage::Stage;
+use crate::autoencoder::Output;
 use crate::autoencoder::bottleneck::{self, Coded};
 use crate::autoencoder::corruption::corrupt;
 use crate::autoencoder::penalty::{self, Penalised, unit_atoms};
-use crate::data::Values;
+use crate::data::{ItemShape, Values};
 use crate::error::Error;
 use crate::network::dropout::dropout;
 use crate::network::prepare::prepare;
 use crate::network::{Mode, Pass};
+use crate::recipe::Activation;
 use narrows_engine::cpu::Executable;
 use narrows_engine::{Graph, Shape, Tensor};
+use std::ops::Range;
 
 /// States of a training graph, with their shapes.
 pub type Declared = Vec<(String, Shape)>;
 
-/// A training step for batches of `rows`.
+/// A training step of a stage for batches of `rows`.
 ///
 /// # Errors
 /// A graph or plan that cannot be built.
-pub fn training_step(setup: &Setup, compute: &Compute, rows: usize) -> Result<(Executable, Declared), Error> {
+pub fn training_step(
+    setup: &Setup,
+    stage: &Stage,
+    compute: &Compute,
+    rows: usize,
+) -> Result<(Executable, Declared), Error> {
     let graph = Graph::new();
     let stored = stored_rows(&graph, setup, rows);
     let row_ids = graph.indices("row ids", [rows]);
     let clean = prepare(&graph, &setup.preparation, stored);
-    let target = targets(&graph, setup, clean);
-    let (train, network) = (&setup.recipe.train, &setup.network);
     let scalars = optimiser::declare_scalars(&graph);
-    let corrupted = corrupt(&graph, train.corruption, &setup.source.train.shape, clean, row_ids);
-    let silenced = setup.recipe.model.input_dropout as f32;
+    let (train, network) = (&stage.train, &setup.network);
+    let mut pass = Pass::new(Mode::Training(row_ids));
+
+    let (input, target) = match &stage.layers {
+        None => (clean, targets(&graph, setup, clean)),
+        Some(layers) => {
+            let heard = below(&graph, setup, layers.start, clean);
+            (heard, heard)
+        }
+    };
+    let at_rows = stage.layers.as_ref().is_none_or(|layers| layers.start == 0);
+    let shape = if at_rows { setup.source.train.shape.clone() } else { numbers(input) };
+    let corrupted = corrupt(&graph, train.corruption, &shape, input, row_ids);
+    let silenced = if at_rows { setup.recipe.model.input_dropout as f32 } else { 0.0 };
     let input = dropout(&graph, corrupted.rows, row_ids, silenced);
 
-    let mut pass = Pass::new(Mode::Training(row_ids));
-    let values = network.encode(&graph, &mut pass, input);
-    let Coded { code, cost, spare } =
-        bottleneck::training(&graph, network, &mut pass, values, row_ids, scalars.bottleneck_weight);
-    let sums = network.decode(&graph, &mut pass, code);
-    let revival = spare.and_then(|spare| {
-        let residual = target - setup.output.mean(sums);
-        let weight = network.layers[network.encoder].weight(&graph, &mut pass.parameters);
-        bottleneck::top_k::auxiliary(network.bottleneck, spare, residual, weight)
-    });
-
-    let mut terms = setup.output.terms(sums, target);
+    let (mut terms, code, encoder, mut extra) = match &stage.layers {
+        None => {
+            let values = network.encode(&graph, &mut pass, input);
+            let Coded { code, cost, spare } =
+                bottleneck::training(&graph, network, &mut pass, values, row_ids, scalars.bottleneck_weight);
+            let sums = network.decode(&graph, &mut pass, code);
+            let revival = spare.and_then(|spare| {
+                let residual = target - setup.output.mean(sums);
+                let weight = network.layers[network.encoder].weight(&graph, &mut pass.parameters);
+                bottleneck::top_k::auxiliary(network.bottleneck, spare, residual, weight)
+            });
+            let extra: Vec<Tensor<'_>> = cost.into_iter().chain(revival).collect();
+            (setup.output.terms(sums, target), code, network.encoder, extra)
+        }
+        Some(layers) => {
+            let code = network.apply(&graph, &mut pass, layers.clone(), input);
+            let terms = rebuilt(&graph, setup, &mut pass, layers, code, target);
+            (terms, code, layers.len(), Vec::new())
+        }
+    };
     if let (Some(changed), true) = (corrupted.changed, train.emphasis != 1.0) {
         terms = terms * (changed * (train.emphasis as f32 - 1.0) + 1.0);
     }
-    let mut loss = terms.sum_all() * (1.0 / rows as f32);
-    let of = Penalised { graph: &graph, pass: &pass, encoder: network.encoder, code, row_ids };
-    for term in cost.into_iter().chain(revival).chain(penalty::all(&train.penalty, &of)?) {
-        loss = loss + term;
-    }
+    let of = Penalised { graph: &graph, pass: &pass, encoder, code, row_ids };
+    extra.extend(penalty::all(&train.penalty, &of)?);
+    let loss = extra.into_iter().fold(terms.sum_all() * (1.0 / rows as f32), |loss, term| loss + term);
     graph.output("loss", loss);
-    let atoms = train.penalty.unit_atoms.then(|| unit_atoms::atoms(network));
+    let atoms = (train.penalty.unit_atoms && stage.layers.is_none()).then(|| unit_atoms::atoms(network));
     optimiser::add_updates(&graph, loss, &pass.parameters, train, &scalars, atoms.as_ref())?;
     let executable = Executable::new(&graph, &compute.pool, compute.level)?;
     Ok((executable, graph.states()))
 }
 
-/// The loss of each of `rows` rows: rows independent, nothing random but a draw from a distribution over codes, keyed by row.
+/// The loss of each of `rows` rows in a stage: rows independent, nothing random but a draw from a distribution over codes, keyed by
+/// row.
 ///
 /// # Errors
 /// A graph or plan that cannot be built.
-pub fn scoring(setup: &Setup, compute: &Compute, rows: usize) -> Result<(Executable, Declared), Error> {
+pub fn scoring(
+    setup: &Setup,
+    stage: &Stage,
+    compute: &Compute,
+    rows: usize,
+) -> Result<(Executable, Declared), Error> {
     let graph = Graph::new();
     let stored = stored_rows(&graph, setup, rows);
     let row_ids = graph.indices("row ids", [rows]);
     let clean = prepare(&graph, &setup.preparation, stored);
-    let target = targets(&graph, setup, clean);
     let mut pass = Pass::new(Mode::Use);
-    let values = setup.network.encode(&graph, &mut pass, clean);
-    let Coded { code, cost, .. } = bottleneck::scoring(&graph, &setup.network, &mut pass, values, row_ids);
-    let sums = setup.network.decode(&graph, &mut pass, code);
-    let loss = setup.output.loss(sums, target);
-    graph.output("loss", cost.map_or(loss, |cost| loss + cost));
+    let loss = match &stage.layers {
+        None => {
+            let target = targets(&graph, setup, clean);
+            let values = setup.network.encode(&graph, &mut pass, clean);
+            let Coded { code, cost, .. } =
+                bottleneck::scoring(&graph, &setup.network, &mut pass, values, row_ids);
+            let loss = setup.output.loss(setup.network.decode(&graph, &mut pass, code), target);
+            cost.map_or(loss, |cost| loss + cost)
+        }
+        Some(layers) => {
+            let heard = below(&graph, setup, layers.start, clean);
+            let code = setup.network.apply(&graph, &mut pass, layers.clone(), heard);
+            rebuilt(&graph, setup, &mut pass, layers, code, heard).sum(&[1])
+        }
+    };
+    graph.output("loss", loss);
     let executable = Executable::new(&graph, &compute.pool, compute.level)?;
     Ok((executable, graph.states()))
+}
+
+/// What the encoder layer `layer` hears in use, as a constant.
+fn below<'g>(graph: &'g Graph, setup: &Setup, layer: usize, clean: Tensor<'g>) -> Tensor<'g> {
+    let mut pass = Pass::new(Mode::Use);
+    setup.network.apply(graph, &mut pass, 0..layer, clean).stop_gradient()
+}
+
+/// The loss of each number that encoder layers heard, by what their mirror images make of their code: the output's own where rows are
+/// rebuilt, cross-entropy where the layer below has sigmoid units, squared error elsewhere.
+fn rebuilt<'g>(
+    graph: &'g Graph,
+    setup: &Setup,
+    pass: &mut Pass<'g>,
+    layers: &Range<usize>,
+    code: Tensor<'g>,
+    heard: Tensor<'g>,
+) -> Tensor<'g> {
+    let values =
+        layers.clone().rev().fold(code, |x, layer| setup.network.mirror(layer).apply(graph, pass, x));
+    if layers.start == 0 {
+        return setup.rebuilt.terms(values, heard);
+    }
+    match pass.trace.last() {
+        Some(step) if step.activation == Activation::Sigmoid => Output::Bernoulli.terms(step.sums, heard),
+        _ => (values - heard).square(),
+    }
+}
+
+/// What a layer's values are to corruption: numbers.
+fn numbers(values: Tensor<'_>) -> ItemShape {
+    ItemShape::Vector { columns: None, width: values.shape().columns() }
 }
 
 /// What the outputs should be: the clean rows, or for a classifier the true classes.

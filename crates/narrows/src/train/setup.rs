@@ -1,10 +1,11 @@
 //! The checked plan of a run: recipe and rows brought together, every "auto" decided.
 
+use super::stage::{Stage, stages};
 use crate::autoencoder::Output;
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Suits};
 use crate::error::Error;
 use crate::network::Network;
-use crate::recipe::{Corruption, ModelKind, OutputChoice, PrepareChoice, Recipe, SourceKind};
+use crate::recipe::{Corruption, ModelKind, OutputChoice, PrepareChoice, Pretraining, Recipe, SourceKind};
 use narrows_engine::cpu::{Level, Pool};
 use std::sync::Arc;
 
@@ -43,6 +44,10 @@ pub struct Setup {
     pub network: Network,
     /// Names of the classes; empty for an autoencoder.
     pub classes: Vec<String>,
+    /// What is trained when, pre-training first.
+    pub stages: Vec<Stage>,
+    /// What the outputs are where rows are rebuilt: those of an autoencoder, or what suits the rows of a classifier.
+    pub rebuilt: Output,
 }
 
 impl Setup {
@@ -60,12 +65,15 @@ impl Setup {
             (None, true) => return Err(Error::NoLabels { name: source.name.clone() }),
             _ => Vec::new(),
         };
-        let suits = || Suits::of(&source.train, &split.train, &preparation);
-        let output = match (Output::from_choice(recipe.model.output), classifier) {
-            (_, true) => Output::Categorical,
-            (Some(output), false) => output,
-            (None, false) if suits() == Suits::Bernoulli => Output::Bernoulli,
-            (None, false) => Output::Gaussian,
+        let suiting = || match Suits::of(&source.train, &split.train, &preparation) {
+            Suits::Bernoulli => Output::Bernoulli,
+            Suits::Gaussian => Output::Gaussian,
+        };
+        let chosen = Output::from_choice(recipe.model.output);
+        let output = if classifier { Output::Categorical } else { chosen.unwrap_or_else(suiting) };
+        let rebuilt = match recipe.train.pretraining {
+            Pretraining::Greedy { .. } | Pretraining::Growing { .. } if classifier => suiting(),
+            _ => output,
         };
         refuse(&recipe, &source.train, &split.train, &preparation, output)?;
         recipe.model.output = match output {
@@ -80,8 +88,12 @@ impl Setup {
             (chosen, _) => chosen,
         };
         recipe.data.source = source_kind(&source.name).unwrap_or(recipe.data.source);
-        let network = Network::new(&recipe.model, source.train.features(), classes.len());
-        Ok(Setup { recipe, source, split, preparation, output, network, classes })
+        let mut network = Network::new(&recipe.model, source.train.features(), classes.len());
+        if recipe.train.pretraining != Pretraining::None {
+            network = network.with_partners(&recipe.model);
+        }
+        let stages = stages(&recipe, &network, &source.train, &split.train)?;
+        Ok(Setup { recipe, source, split, preparation, output, network, classes, stages, rebuilt })
     }
 
     /// What a user should know about this plan before it runs, one sentence each; often none.
@@ -103,14 +115,20 @@ impl Setup {
         notes
     }
 
-    /// Rows in a step: the batch, or all training rows if they are fewer.
-    pub fn batch(&self) -> usize {
-        self.recipe.train.batch.min(self.split.train.len())
+    /// Epochs of all stages together.
+    pub fn epochs(&self) -> usize {
+        self.stages.iter().map(|stage| stage.train.epochs).sum()
     }
 
-    /// Steps of an epoch, a short last one included.
+    /// Steps of all stages together.
     pub fn steps(&self) -> usize {
-        self.split.train.len().div_ceil(self.batch())
+        self.stages.iter().map(|stage| stage.train.epochs * stage.steps()).sum()
+    }
+
+    /// The stage that an epoch (from 0) of the run belongs to; the last one after its end.
+    pub fn stage_of(&self, epoch: usize) -> usize {
+        let within = |stage: &Stage| epoch < stage.end();
+        self.stages.iter().position(within).unwrap_or(self.stages.len() - 1)
     }
 }
 

@@ -7,9 +7,11 @@ use super::optimiser::StepScalars;
 use super::programs::{Declared, scoring, training_step};
 use super::schedule;
 use super::setup::{Compute, Setup};
+use super::stage::Stage;
 use crate::data::Values;
 use crate::error::Error;
 use crate::model_file::{Description, Model, NamedTensor, RowCounts};
+use crate::network::Layer;
 use crate::recipe::Bottleneck;
 use narrows_engine::cpu::{Executable, Feed, Run, States};
 use std::path::Path;
@@ -41,14 +43,20 @@ pub struct Prediction {
     pub parameters: usize,
 }
 
-/// A run of training.
-pub struct Trainer {
-    setup: Setup,
-    fingerprint: String,
+/// The plans of a stage.
+struct StagePlans {
     step: Executable,
     /// The step for the short last batch, if there is one.
     last_step: Option<Executable>,
     scoring: Executable,
+}
+
+/// A run of training.
+pub struct Trainer {
+    setup: Setup,
+    fingerprint: String,
+    /// Plans by stage.
+    plans: Vec<StagePlans>,
     /// States of the model itself: parameters and running statistics.
     model_states: Declared,
     states: States,
@@ -65,30 +73,28 @@ impl Trainer {
     /// # Errors
     /// A network that cannot be built.
     pub fn new(setup: Setup, compute: &Compute) -> Result<Trainer, Error> {
-        let batch = setup.batch();
-        let (step, declared) = training_step(&setup, compute, batch)?;
-        let short = setup.split.train.len() % batch;
-        let last_step = if short > 0 { Some(training_step(&setup, compute, short)?.0) } else { None };
-        let (scoring, model_states) = scoring(&setup, compute, SCORING_ROWS)?;
-        let mut states = States::new(&declared);
+        let mut plans = Vec::new();
+        let mut states = States::new(&[]);
+        let mut model_states = Declared::new();
+        for stage in &setup.stages {
+            let (step, declared) = training_step(&setup, stage, compute, stage.batch())?;
+            states.declare(&declared);
+            let short = stage.rows.len() % stage.batch();
+            let last_step = match short {
+                0 => None,
+                rows => Some(training_step(&setup, stage, compute, rows)?.0),
+            };
+            // The last stage trains the whole network.
+            let (scoring, scored) = scoring(&setup, stage, compute, SCORING_ROWS)?;
+            model_states = scored;
+            plans.push(StagePlans { step, last_step, scoring });
+        }
         setup.network.initialise(&setup.recipe.model, setup.recipe.train.seed, &mut states)?;
         let averaged = (setup.recipe.train.average > 0.0).then(|| States::new(&model_states));
         let fingerprint = setup.source.fingerprint();
         let batches = Batches::new(&setup);
         let (progress, best) = (Progress::default(), Vec::new());
-        Ok(Trainer {
-            setup,
-            fingerprint,
-            step,
-            last_step,
-            scoring,
-            model_states,
-            states,
-            averaged,
-            batches,
-            progress,
-            best,
-        })
+        Ok(Trainer { setup, fingerprint, plans, model_states, states, averaged, batches, progress, best })
     }
 
     /// What is being done.
@@ -96,9 +102,14 @@ impl Trainer {
         &self.setup
     }
 
-    /// The plan of a step, for printing.
+    /// The plan of a step of the whole network, for printing.
     pub fn step_executable(&self) -> &Executable {
-        &self.step
+        &self.plans[self.plans.len() - 1].step
+    }
+
+    /// The stage that the run is in.
+    pub fn stage(&self) -> &Stage {
+        &self.setup.stages[self.setup.stage_of(self.progress.epoch)]
     }
 
     /// Epochs done so far.
@@ -108,8 +119,11 @@ impl Trainer {
 
     /// What the run will need.
     pub fn prediction(&self) -> Prediction {
-        let plans =
-            self.step.bytes() + self.last_step.as_ref().map_or(0, Executable::bytes) + self.scoring.bytes();
+        let bytes = |plans: &StagePlans| {
+            let last = plans.last_step.as_ref().map_or(0, Executable::bytes);
+            plans.step.bytes() + last + plans.scoring.bytes()
+        };
+        let plans: usize = self.plans.iter().map(bytes).sum();
         let rows = |dataset: &crate::data::Dataset| match &dataset.values {
             Values::U8(values) => values.len(),
             Values::F32(values) => values.len() * 4,
@@ -117,11 +131,12 @@ impl Trainer {
         let data = rows(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, rows);
         // A checkpoint is put together in memory before it is written, once as numbers and once as bytes, then as a file.
         let states = self.states.bytes();
-        let full_steps = self.setup.split.train.len() / self.setup.batch();
-        let last = self.last_step.as_ref().map_or(0, |executable| executable.plan().flops());
+        let (stage, whole) = (&self.setup.stages[self.plans.len() - 1], &self.plans[self.plans.len() - 1]);
+        let full_steps = stage.rows.len() / stage.batch();
+        let last = whole.last_step.as_ref().map_or(0, |executable| executable.plan().flops());
         Prediction {
             peak_bytes: plans + data + 4 * states,
-            flops_an_epoch: full_steps as u64 * self.step.plan().flops() + last,
+            flops_an_epoch: full_steps as u64 * whole.step.plan().flops() + last,
             parameters: self.setup.network.parameter_count(),
         }
     }
@@ -153,10 +168,14 @@ impl Trainer {
     ) -> Result<Outcome, Error> {
         let mut saved = Instant::now();
         let interval = Duration::from_secs_f64(self.setup.recipe.train.checkpoint_seconds);
-        while self.progress.epoch < self.setup.recipe.train.epochs && !self.progress.stopped {
+        while self.progress.epoch < self.setup.epochs() && !self.progress.stopped {
             let epoch = self.progress.epoch;
-            self.batches.begin_epoch(&self.setup, epoch);
-            while self.progress.step < self.setup.steps() {
+            let stage = self.setup.stage_of(epoch);
+            if self.progress.step == 0 && epoch == self.setup.stages[stage].first_epoch {
+                self.begin_stage()?;
+            }
+            self.batches.begin_epoch(&self.setup, &self.setup.stages[stage], epoch);
+            while self.progress.step < self.setup.stages[stage].steps() {
                 let event = self.one_step()?;
                 if observe(&event) == Signal::Stop {
                     self.save(checkpoint)?;
@@ -180,25 +199,50 @@ impl Trainer {
         Ok(Outcome::Finished)
     }
 
+    /// What a stage begins with: the layers as they are, everything else (moments, counters, a plateau's rate) from the start.
+    fn begin_stage(&mut self) -> Result<(), Error> {
+        let setup = &self.setup;
+        let layers: Vec<String> = setup
+            .network
+            .all_layers()
+            .chain(&setup.network.partners)
+            .flat_map(Layer::tensors)
+            .map(|(name, _)| name)
+            .collect();
+        let others: Vec<(String, usize)> = self
+            .states
+            .list()
+            .filter(|(name, _)| !layers.iter().any(|layer| layer == name))
+            .map(|(name, shape)| (name.to_owned(), shape.elements()))
+            .collect();
+        for (name, elements) in others {
+            self.states.set(&name, &vec![0.0; elements])?;
+        }
+        self.progress.plateau = schedule::Plateau::default();
+        Ok(())
+    }
+
     fn one_step(&mut self) -> Result<Event, Error> {
         let Progress { epoch, step, .. } = self.progress;
-        let (setup, steps) = (&self.setup, self.setup.steps());
-        let rows = self.batches.fill(setup, epoch, step);
-        let number = (epoch * steps + step) as u64;
-        let scalars = StepScalars::new(
-            &setup.recipe.train,
-            learning_rate(setup, &self.progress),
-            bottleneck_weight(setup, &self.progress),
-            number,
-        )
-        .as_array();
+        let setup = &self.setup;
+        let at = setup.stage_of(epoch);
+        let stage = &setup.stages[at];
+        let steps = stage.steps();
+        let rows = self.batches.fill(setup, stage, epoch, step);
+        let own = ((epoch - stage.first_epoch) * steps + step) as u64;
+        let before = |stage: &Stage| (stage.train.epochs * stage.steps()) as u64;
+        let number = own + setup.stages[..at].iter().map(before).sum::<u64>();
+        let done = epochs_done(stage, &self.progress);
+        let rate = schedule::rate(&stage.train, done, &self.progress.plateau);
+        let scalars = StepScalars::new(&stage.train, rate, bottleneck_weight(setup, done), own).as_array();
         let mut feeds: Vec<Feed<'_>> = Vec::with_capacity(3);
-        self.batches.feeds(setup, rows, &mut feeds);
+        self.batches.feeds(setup, stage, rows, &mut feeds);
         let run =
             Run { inputs: &feeds, scalars: &scalars, seed: setup.recipe.train.seed, step: number as u32 };
-        let executable = match &mut self.last_step {
-            Some(last) if rows < setup.batch() => last,
-            _ => &mut self.step,
+        let plans = &mut self.plans[at];
+        let executable = match &mut plans.last_step {
+            Some(last) if rows < stage.batch() => last,
+            _ => &mut plans.step,
         };
         executable.run(&mut self.states, &run)?;
         let loss = f64::from(executable.number(0));
@@ -210,32 +254,38 @@ impl Trainer {
         progress.rows += rows;
         progress.step += 1;
         let loss = progress.loss_sum / progress.rows as f64;
-        Ok(Event::Step { epoch: epoch + 1, step: progress.step, steps, rows, loss })
+        let done = number as usize + 1;
+        Ok(Event::Step { epoch: epoch + 1, step: progress.step, steps, done, rows, loss })
     }
 
     /// Scores the validation rows and takes stock; tells whether to stop.
     fn end_epoch(&mut self, observe: &mut dyn FnMut(&Event) -> Signal) -> Result<bool, Error> {
         // The rate of the epoch's last step.
         self.progress.step -= 1;
-        let learning_rate = learning_rate(&self.setup, &self.progress);
+        let at = self.setup.stage_of(self.progress.epoch);
+        let stage = self.setup.stages[at].clone();
+        let done = epochs_done(&stage, &self.progress);
+        let learning_rate = schedule::rate(&stage.train, done, &self.progress.plateau);
         let epoch = self.progress.epoch + 1;
         self.average()?;
-        let held_out_loss = self.validation_loss()?;
+        let held_out_loss = self.validation_loss(at)?;
         // The last step's change is seen by no further step.
         let finite = self.weights().iter().all(|tensor| tensor.values.iter().all(|value| value.is_finite()));
         let loss = held_out_loss.unwrap_or(if finite { 0.0 } else { f64::NAN });
         if !finite || !loss.is_finite() {
-            return Err(Error::Diverged { epoch, step: self.setup.steps(), loss });
+            return Err(Error::Diverged { epoch, step: stage.steps(), loss });
         }
         let train_loss = self.progress.loss_sum / self.progress.rows.max(1) as f64;
-        let record = EpochRecord { epoch, train_loss, held_out_loss, learning_rate };
+        let record = EpochRecord { epoch, stage: stage.number, train_loss, held_out_loss, learning_rate };
         let progress = &mut self.progress;
         progress.history.push(record);
         (progress.epoch, progress.step, progress.loss_sum, progress.rows) = (epoch, 0, 0.0, 0);
         let mut best = false;
-        let patience = self.setup.recipe.train.patience;
+        let patience = stage.train.patience;
         if let Some(loss) = held_out_loss {
-            progress.plateau.observe(&self.setup.recipe.train.schedule, loss);
+            progress.plateau.observe(&stage.train.schedule, loss);
+        }
+        if let (Some(loss), None) = (held_out_loss, &stage.layers) {
             best = progress.best.is_none_or(|(_, lowest)| loss < lowest);
             if best {
                 progress.best = Some((epoch, loss));
@@ -250,13 +300,14 @@ impl Trainer {
         if self.progress.stopped {
             observe(&Event::Stopped { patience });
         }
-        Ok(stop && self.progress.epoch < self.setup.recipe.train.epochs && !self.progress.stopped)
+        Ok(stop && self.progress.epoch < self.setup.epochs() && !self.progress.stopped)
     }
 
     /// Brings the running means of the weights, freed of their start at 0, to where they are scored.
     fn average(&mut self) -> Result<(), Error> {
-        let Some(averaged) = &mut self.averaged else { return Ok(()) };
-        let steps = (self.progress.epoch + 1) * self.setup.steps();
+        let stage = &self.setup.stages[self.setup.stage_of(self.progress.epoch)];
+        let Some(averaged) = self.averaged.as_mut().filter(|_| stage.layers.is_none()) else { return Ok(()) };
+        let steps = (self.progress.epoch + 1 - stage.first_epoch) * stage.steps();
         let weight = 1.0 - self.setup.recipe.train.average.powf(steps as f64);
         for (name, _) in &self.model_states {
             let mean = self.states.get(&format!("{AVERAGE}{name}"));
@@ -270,14 +321,15 @@ impl Trainer {
         Ok(())
     }
 
-    /// Mean loss over the validation rows, in their order.
-    fn validation_loss(&mut self) -> Result<Option<f64>, Error> {
+    /// Mean loss of a stage over the validation rows, in their order.
+    fn validation_loss(&mut self, stage: usize) -> Result<Option<f64>, Error> {
         let rows = &self.setup.split.validation;
         if rows.is_empty() {
             return Ok(None);
         }
         let train = &self.setup.source.train;
-        let classes = self.setup.classes.len();
+        let whole = self.setup.stages[stage].layers.is_none();
+        let classes = if whole { self.setup.classes.len() } else { 0 };
         let mut losses = vec![0.0; SCORING_ROWS];
         let mut targets = vec![0.0; SCORING_ROWS * classes];
         let mut sum = 0.0;
@@ -304,15 +356,15 @@ impl Trainer {
             if classes > 0 {
                 feeds.push(Feed::F32(&targets));
             }
-            let states = self.averaged.as_ref().unwrap_or(&self.states);
+            let states = self.averaged.as_ref().filter(|_| whole).unwrap_or(&self.states);
             let run = Run {
                 inputs: &feeds,
                 seed: self.setup.recipe.train.seed,
                 step: SCORING_STEP,
                 ..Run::default()
             };
-            self.scoring.infer(states, &run)?;
-            self.scoring.output(0, &mut losses);
+            self.plans[stage].scoring.infer(states, &run)?;
+            self.plans[stage].scoring.output(0, &mut losses);
             sum += losses[..chunk.len()].iter().map(|loss| f64::from(*loss)).sum::<f64>();
         }
         Ok(Some(sum / rows.len() as f64))
@@ -369,26 +421,20 @@ impl Trainer {
     }
 }
 
-/// The rate of the step that comes next, taken at its middle.
-fn learning_rate(setup: &Setup, progress: &Progress) -> f64 {
-    schedule::rate(&setup.recipe.train, epochs_done(setup, progress), &progress.plateau)
-}
-
-/// The share of the bottleneck's loss that counts in the step that comes next.
-fn bottleneck_weight(setup: &Setup, progress: &Progress) -> f64 {
+/// The share of the bottleneck's loss that counts so many epochs after the start.
+fn bottleneck_weight(setup: &Setup, done: f64) -> f64 {
     match setup.recipe.model.bottleneck {
-        Bottleneck::Gaussian { warmup, .. } if warmup > 0.0 => {
-            (epochs_done(setup, progress) / warmup).min(1.0)
-        }
+        Bottleneck::Gaussian { warmup, .. } if warmup > 0.0 => (done / warmup).min(1.0),
         _ => 1.0,
     }
 }
 
-/// Epochs up to the middle of the step that comes next.
-fn epochs_done(setup: &Setup, progress: &Progress) -> f64 {
-    progress.epoch as f64 + (progress.step as f64 + 0.5) / setup.steps() as f64
+/// Epochs of a stage up to the middle of the step that comes next.
+fn epochs_done(stage: &Stage, progress: &Progress) -> f64 {
+    (progress.epoch - stage.first_epoch) as f64 + (progress.step as f64 + 0.5) / stage.steps() as f64
 }
 
+/// Values of states by their names and shapes.
 fn tensors(states: &States, names: &Declared) -> Vec<NamedTensor> {
     let tensor = |(name, shape): &(String, narrows_engine::Shape)| NamedTensor {
         name: name.clone(),

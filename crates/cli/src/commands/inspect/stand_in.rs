@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use narrows::data::{Dataset, GLYPH_SIZE, ItemShape, Labels, Preparation, Source, Split, Values, load};
 use narrows::model_file::Model;
 use narrows::recipe::{ModelKind, Recipe, SourceKind};
-use narrows::train::Setup;
+use narrows::train::{Setup, Stage};
 
 /// Rows that a recipe could be trained on, and what to say about them.
 ///
@@ -57,6 +57,7 @@ pub fn setup_of_model(model: &Model) -> Result<Setup, Failure> {
         test: Vec::new(),
         test_is_own_part: false,
     };
+    let stages = vec![Stage::whole(&description.recipe.train, &split.train)];
     Ok(Setup {
         recipe: description.recipe.clone(),
         source,
@@ -65,6 +66,8 @@ pub fn setup_of_model(model: &Model) -> Result<Setup, Failure> {
         output: description.output,
         network: model.network(),
         classes: description.classes.clone(),
+        stages,
+        rebuilt: description.output,
     })
 }
 

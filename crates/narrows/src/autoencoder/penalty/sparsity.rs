@@ -4,8 +4,9 @@ use super::Penalised;
 use crate::recipe::Sparsity;
 use narrows_engine::Tensor;
 
-/// Keeps the logarithms finite when a unit is always 0 or always 1.
-const EDGE: f32 = 1e-6;
+/// Keeps the logarithms finite when a unit is always 0 or always 1: means are squeezed together by this much at each end, which,
+/// unlike cutting them off, leaves a silent unit its gradient.
+const EDGE: f32 = 1e-7;
 
 /// The penalty, for codes from 0 to 1.
 pub fn sparsity<'g>(sparsity: Sparsity, of: &Penalised<'_, 'g>) -> Option<Tensor<'g>> {
@@ -17,7 +18,8 @@ pub fn sparsity<'g>(sparsity: Sparsity, of: &Penalised<'_, 'g>) -> Option<Tensor
     let batch = of.code.mean(&[0]).reshape([units]);
     let (mean, slope) = if running > 0.0 {
         // The state is how far the running mean is from the target, so that it starts there.
-        let state = graph.state("sparsity.mean", [units]);
+        let layer = of.pass.trace[..of.encoder].last().map_or("code", |step| &step.name);
+        let state = graph.state(&format!("sparsity.{layer}"), [units]);
         let target = target as f32;
         let mean = (state + target) * running as f32 + batch * (1.0 - running as f32);
         graph.update(state, mean.stop_gradient() - target);
@@ -35,8 +37,7 @@ pub fn sparsity<'g>(sparsity: Sparsity, of: &Penalised<'_, 'g>) -> Option<Tensor
 
 /// KL between Bernoulli distributions of these means, unit by unit.
 fn kl(target: f32, mean: Tensor<'_>) -> Tensor<'_> {
-    let graph = mean.graph();
-    let inside = mean.maximum(graph.constant(EDGE)).minimum(graph.constant(1.0 - EDGE));
+    let inside = mean * (1.0 - 2.0 * EDGE) + EDGE;
     let own = target * target.ln() + (1.0 - target) * (1.0 - target).ln();
     own - inside.log() * target - (1.0 - inside).log() * (1.0 - target)
 }
