@@ -30,7 +30,7 @@ SETTINGS = {
     "train.optimiser": "adam", "train.optimiser.beta1": BETA1, "train.optimiser.beta2": BETA2,
     "train.optimiser.epsilon": EPSILON,
     "train.warmup": 0, "train.clip_norm": 0, "train.clip_value": 0, "train.weight_decay": 0, "train.average": 0,
-    "train.patience": 0, "train.augment_shift": 0, "train.input_noise": 0,
+    "train.patience": 0, "train.augment_shift": 0, "train.corruption": "none",
     "train.checkpoint_seconds": 1e6,
 }  # fmt: skip
 NARROWS = [

@@ -54,6 +54,39 @@ impl JudgedRows {
         kind: Option<Kind>,
         which: Which,
     ) -> Result<JudgedRows, Failure> {
+        let (rows, same) = JudgedRows::split(model, path, kind)?;
+        let mut rows = rows.choose(same, which);
+        rows.expect_some();
+        Ok(rows)
+    }
+
+    /// Loads them for something that learns from `split.train` and is judged on rows apart from those: the test rows, or those held
+    /// out.
+    ///
+    /// # Errors
+    /// As [`JudgedRows::load`]; no rows to judge by.
+    pub fn load_apart(
+        model: &Description,
+        path: Option<&Path>,
+        kind: Option<Kind>,
+    ) -> Result<JudgedRows, Failure> {
+        let (mut rows, _) = JudgedRows::split(model, path, kind)?;
+        if rows.split.test.is_empty() && rows.split.validation.is_empty() {
+            return Err(Failure::new(
+                "no rows are set aside to judge by".to_owned(),
+                "give more rows, or train with --set data.test=0.2",
+            ));
+        }
+        rows.expect_some();
+        Ok(rows)
+    }
+
+    /// Rows as the model's recipe splits them, and whether they are those that it was trained on.
+    fn split(
+        model: &Description,
+        path: Option<&Path>,
+        kind: Option<Kind>,
+    ) -> Result<(JudgedRows, bool), Failure> {
         let recipe = &model.recipe;
         let mut source = match path {
             Some(path) => load(model, path, kind, Limit::Recipe)?,
@@ -76,10 +109,8 @@ impl JudgedRows {
         }
         let notes = source.notes.clone();
         let split = Split::new(&source, &recipe.data.split_options(recipe.train.seed));
-        let rows = JudgedRows { split: split.or_else(|error| too_few(&source, error, same))?, source, notes };
-        let mut rows = rows.choose(same, which);
-        rows.expect_some();
-        Ok(rows)
+        let split = split.or_else(|error| too_few(&source, error, same))?;
+        Ok((JudgedRows { split, source, notes }, same))
     }
 
     /// Makes sure that there is something to judge by: without test rows those held out, without those the rows learned from.

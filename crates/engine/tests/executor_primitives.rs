@@ -378,6 +378,9 @@ fn the_largest_of_each_row_ties_and_nan_included() {
     graph.output("y", graph.input("x", [2, 17]).largest(5));
     let feed = Feed::new().input("x", [EDGES, [0.0; 17]].concat());
     check("edges", &graph, &feed, EXACT);
+    let many = Graph::new();
+    many.output("y", many.input("x", [1, 20]).largest(3));
+    check("more nan than are kept", &many, &Feed::new().input("x", [f32::NAN; 20]), EXACT);
     let marks = &evaluate(&graph, &feed).unwrap().outputs["y"];
     // NaN, infinity, the largest number, 88.5 and 1; of equal numbers the first five.
     let marked: Vec<usize> = (0..34).filter(|at| marks[*at] == 1.0).collect();

@@ -3,7 +3,7 @@
 mod library_support;
 
 use library_support::{SMALL, compute, numbers, pictures, recipe, table, tensor, train, with};
-use narrows::apply::Codec;
+use narrows::apply::{Codec, generate};
 use narrows::autoencoder::bottleneck::{self, Coded};
 use narrows::engine::check::check_gradient;
 use narrows::engine::reference::{Evaluation, Feed, evaluate};
@@ -325,4 +325,61 @@ fn scoring_draws_by_row_and_seed() {
     };
     assert_eq!(run(1, "train.seed=3"), run(3, "train.seed=3"));
     assert_ne!(run(1, "train.seed=3"), run(1, "train.seed=4"));
+}
+
+/// The atoms of a dictionary start as the encoder's weights, turned.
+#[test]
+fn a_top_k_dictionary_starts_as_its_encoder() {
+    let still = ["train.optimiser=sgd", "train.learning_rate=1e-30", "train.epochs=1", "train.batch=16"];
+    let settings = with(
+        &still,
+        &["model.hidden=[]", "model.code=11", "model.bottleneck={ kind = 'top-k', keep = 3, auxiliary = 0 }"],
+    );
+    let model = train(&settings, table(40, 8, 1), &compute(1)).0;
+    let (encoder, decoder) = (tensor(&model, "encoder.0.weight"), tensor(&model, "decoder.0.weight"));
+    for (unit, feature) in (0..88).map(|at| (at / 8, at % 8)) {
+        assert_eq!(decoder[unit * 8 + feature], encoder[feature * 11 + unit]);
+    }
+}
+
+/// New codes are codes of the model: on the prior's grid, at both ends of a line, and of no more units than a row keeps.
+#[test]
+fn generated_codes_are_codes() {
+    let rows = table(80, 8, 1);
+    let all: Vec<u32> = (0..80).collect();
+    let codec = |settings: &[&str]| {
+        let model =
+            train(&with(&["train.epochs=2", "train.batch=16"], settings), rows.clone(), &compute(1)).0;
+        Codec::new(model, &compute(1)).unwrap()
+    };
+    let gaussian = codec(&["model.hidden=[6]", "model.code=2", "model.bottleneck=gaussian"]);
+    let grid = generate::grid(&gaussian, None, 2).unwrap();
+    // The quarters of the normal distribution, the second unit rising from the bottom line up.
+    let quarter = 0.674_49;
+    for (found, expected) in
+        grid.iter().zip([-quarter, quarter, quarter, quarter, -quarter, -quarter, quarter, -quarter])
+    {
+        assert!((found - expected).abs() < 1e-4, "{grid:?}");
+    }
+    assert_eq!(generate::from_prior(&gaussian, 3, 5)[..4], generate::from_prior(&gaussian, 2, 5)[..]);
+
+    let values = rows.values.to_f32();
+    let top_k = codec(&[
+        "model.hidden=[]",
+        "model.code=12",
+        "model.bottleneck={ kind = 'top-k', keep = 3, auxiliary = 0 }",
+    ]);
+    let binary = codec(&["model.hidden=[6]", "model.code=5", "model.bottleneck=binary"]);
+    for codec in [&top_k, &binary] {
+        let mixed = generate::from_mixture(codec, (&rows, &all), 2, 20, 1).unwrap();
+        let between = generate::between(codec, &values[..8], &values[8..16], 4).unwrap();
+        for code in mixed.chunks(codec.code()).chain(between.chunks(codec.code())) {
+            match codec.code() {
+                12 => assert!(code.iter().filter(|value| **value != 0.0).count() <= 3, "{code:?}"),
+                _ => assert!(code.iter().all(|value| *value == 0.0 || *value == 1.0), "{code:?}"),
+            }
+        }
+        let ends = codec.encode(&values[..8]).unwrap();
+        assert_eq!(between[..codec.code()], ends[..]);
+    }
 }

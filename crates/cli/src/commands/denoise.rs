@@ -25,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     corrupt: Option<PathBuf>,
     /// The seed of that corruption
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "corrupt")]
     seed: u64,
     #[command(flatten)]
     compute: ComputeOptions,

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::judged_rows::{JudgedRows, Which};
 use crate::{output, wording};
 use clap::Args;
-use narrows::apply::{Codec, Evaluation, Figures};
+use narrows::apply::{Codec, Evaluation, Figures, generate};
 use narrows::data::Kind;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -42,6 +42,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     let description = &codec.model().description;
+    if options.samples > 0 && !generate::has_prior(&codec) {
+        return Err(Failure::new(
+            format!("--samples: {} is no variational autoencoder", options.model.display()),
+            "leave --samples out",
+        ));
+    }
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, options.split)?;
     let evaluation = rows.evaluate(&codec, options.samples, &compute)?;
     if options.json {

@@ -30,13 +30,13 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
-    #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
+    #[arg(long, value_name = "KIND", value_parser = arguments::kind, requires = "data")]
     kind: Option<Kind>,
     /// Components of the mixture; asks for one even where there is a prior
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     components: Option<u16>,
     /// Instead of draws, the codes of a square grid of so many lines: the map of a code of 2 units
-    #[arg(long, value_name = "LINES", conflicts_with_all = ["count", "components"], value_parser = clap::value_parser!(u16).range(2..=200))]
+    #[arg(long, value_name = "LINES", conflicts_with_all = ["count", "components", "seed"], value_parser = clap::value_parser!(u16).range(2..=200))]
     grid: Option<u16>,
     #[command(flatten)]
     compute: ComputeOptions,
@@ -56,6 +56,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     codec.decode(&[])?;
     let description = &codec.model().description;
     let by_prior = generate::has_prior(&codec) && options.components.is_none();
+    if by_prior && options.data.is_some() {
+        return Err(Failure::new(
+            format!("--data: {} draws codes from its prior", options.model.display()),
+            "leave --data out, or ask for a mixture fitted to codes of these rows with --components 20",
+        ));
+    }
     let drawn_again = description.recipe.data.source == SourceKind::Glyphs;
     if !by_prior && options.data.is_none() && !drawn_again {
         return Err(Failure::new(
@@ -86,6 +92,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     };
     let decoded = codec.decode(&codes)?;
     write_rows(&options.out, &description.shape, &decoded, picture_range(&description.preparation))?;
+    for note in rows.iter().flat_map(|rows| &rows.notes) {
+        output::note(&format!("note: {note}"));
+    }
     let made = wording::of(decoded.len() / codec.features(), "row", "rows");
     output::note(&format!("{}: {made} from {whence}", options.out.display()));
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::arguments::{self, ComputeOptions};
 use crate::failure::Failure;
-use crate::judged_rows::{JudgedRows, Which};
+use crate::judged_rows::JudgedRows;
 use crate::{output, wording};
 use clap::Args;
 use narrows::apply::Codec;
@@ -20,7 +20,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
-    #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
+    #[arg(long, value_name = "KIND", value_parser = arguments::kind, requires = "data")]
     kind: Option<Kind>,
     /// Labelled rows of each class that a classifier learns from
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     let description = &codec.model().description;
-    let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
+    let rows = JudgedRows::load_apart(description, options.data.as_deref(), options.kind)?;
     let training = (&rows.source.train, &rows.split.train[..]);
     let judging = (rows.split.test_dataset(&rows.source), &rows.split.test[..]);
     let asked = ProbeOptions {

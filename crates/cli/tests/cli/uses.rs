@@ -85,6 +85,13 @@ fn codes_are_probed_beside_rows_and_pca() {
         // Bright above or bright below: easy, and from six labelled rows of each.
         assert!(each.iter().all(|accuracy| *accuracy == 1.0), "{probe}");
     }
+    // Rows that a probe learns from do not judge it: of 80 rows without a test part, a tenth is set aside.
+    write_idx_folder(&room, "other");
+    for file in ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        std::fs::remove_file(room.path("other").join(file)).unwrap();
+    }
+    let told = room.json("probe m.narrows --data other --labels-per-class 2 --json");
+    assert_eq!(told["rows"].as_u64(), Some(8), "{told}");
     let text = room.done("probe m.narrows --data digits --labels-per-class 2").stdout;
     assert!(text.contains("over 5 draws") && text.contains("on PCA, 4 numbers"), "{text}");
 }
@@ -98,6 +105,19 @@ fn what_a_model_cannot_do_is_refused() {
     says(&room.refused("interpolate m.narrows --data digits --from 0 --to 2 --out i.png"), "rows 1 to 80");
     says(&room.refused("denoise m.narrows --data digits --corrupt c.npy --out d.npy"), "clean rows");
     says(&room.refused("probe m.narrows --data digits --labels-per-class 500"), "500 rows");
+    says(&room.refused("evaluate m.narrows --data digits --samples 5"), "no variational autoencoder");
+    room.done(&format!(
+        "train digits {SMALL} --set model.code=2 --set model.bottleneck=gaussian --out v.narrows"
+    ));
+    says(&room.refused("generate v.narrows --data digits --out g.npy"), "from its prior");
+    for ignored in [
+        "generate v.narrows --kind idx --out g.npy",
+        "generate v.narrows --grid 3 --seed 2 --out g.npy",
+        "denoise m.narrows --data digits --seed 2 --out d.npy",
+        "probe m.narrows --kind idx --labels-per-class 2",
+    ] {
+        assert_eq!(room.run(ignored).code, 1, "{ignored}");
+    }
     room.table("t.csv", 60, 5);
     says(&room.refused("train t.csv --set train.corruption=block"), "cannot be cut out");
     says(&room.refused("train t.csv --set train.corruption.share=1"), "another kind");

@@ -72,7 +72,7 @@ unsafe fn mark(from: *const f32, keys: *mut u32, domain: Layout, row: usize, cou
             return;
         }
         // Several keys equal the k-th largest: the first of them count.
-        let mut left = count - at_least(threshold + 1);
+        let mut left = count - threshold.checked_add(1).map_or(0, at_least);
         for panel in 0..panels {
             let (at, valid) = piece(panel);
             for column in 0..valid {

@@ -2,7 +2,7 @@
 //! NaN and infinity are refused, with their row and column.
 
 use crate::autoencoder::bottleneck::in_use;
-use crate::data::DataError;
+use crate::data::{DataError, Dataset};
 use crate::error::Error;
 use crate::model_file::{Model, NamedTensor};
 use crate::network::prepare::prepare;
@@ -106,6 +106,18 @@ impl Codec {
     /// Rows of another width; numbers that are not finite.
     pub fn encode(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
         self.run(Task::Encode, rows, self.features(), self.code())
+    }
+
+    /// Codes, N×K, of rows of a data set.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`].
+    pub fn encode_rows(&self, dataset: &Dataset, rows: &[u32]) -> Result<Vec<f32>, Error> {
+        let mut codes = Vec::with_capacity(rows.len() * self.code());
+        for chunk in rows.chunks(1024) {
+            codes.extend(self.encode(&dataset.select(chunk).values.to_f32())?);
+        }
+        Ok(codes)
     }
 
     /// Rows, N×D in their stored scale, of codes, N×K.
@@ -258,7 +270,7 @@ impl Codec {
     }
 
     /// Refuses NaN and infinity, as reading data does: a network makes of them anything, sometimes a number.
-    fn finite(&self, rows: &[f32], width: usize) -> Result<(), Error> {
+    pub(super) fn finite(&self, rows: &[f32], width: usize) -> Result<(), Error> {
         if all_finite(self.compute.level, rows) {
             return Ok(());
         }

@@ -101,7 +101,7 @@ pub fn evaluate(
     // As many numbers as a row is told by.
     let components = match codec.network().bottleneck {
         Bottleneck::TopK { keep, .. } => keep,
-        _ => codec.code(),
+        _ => codec.code().min(codec.features()),
     };
     let pca = fit_pca(&codec.model().description.preparation, training, components, compute)?;
     reconstruction(&Judged { codec, dataset, rows, pca: &pca, samples }, training.1.len())

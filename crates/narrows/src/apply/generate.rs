@@ -9,11 +9,9 @@ use crate::streams;
 use narrows_engine::random::Stream;
 
 /// Widest code that a mixture is fitted to: its covariances have the square of that many numbers.
-const WIDEST: usize = 512;
-/// Rows that a mixture is fitted to, at most.
-const MOST_ROWS: usize = 20_000;
-/// Rows read at once.
-const ROWS: usize = 1024;
+const WIDEST: usize = 128;
+/// Rows whose codes are looked at, at most.
+const MOST_ROWS: usize = 5_000;
 
 /// Whether codes have a prior to be drawn from.
 pub fn has_prior(codec: &Codec) -> bool {
@@ -49,17 +47,37 @@ pub fn from_mixture(
             hint: "generate from a model with a narrower code, or from a variational autoencoder".to_owned(),
         });
     }
-    let rows = &rows[..rows.len().min(MOST_ROWS)];
-    let mut codes = Vec::with_capacity(rows.len() * width);
-    for chunk in rows.chunks(ROWS) {
-        codes.extend(codec.encode(&dataset.select(chunk).values.to_f32())?);
+    let codes = codec.encode_rows(dataset, &spread(rows))?;
+    let mixture = Mixture::fit(&codes, width, components, seed).ok_or_else(|| Error::Mismatch {
+        what: "generate".to_owned(),
+        expected: "training rows with codes that a mixture can be fitted to".to_owned(),
+        found: format!("{} rows", rows.len()),
+        hint: "give the data that the model was trained on".to_owned(),
+    })?;
+    Ok(as_codes(codec, mixture.draw(count, seed)))
+}
+
+/// At most so many rows, evenly spread over all: those of one class may stand together.
+fn spread(rows: &[u32]) -> Vec<u32> {
+    rows.iter().step_by(rows.len().div_ceil(MOST_ROWS).max(1)).copied().collect()
+}
+
+/// Numbers as codes of the model: bits where it has bits, and no more units in a row than it keeps.
+fn as_codes(codec: &Codec, mut numbers: Vec<f32>) -> Vec<f32> {
+    match codec.network().bottleneck {
+        Bottleneck::Plain | Bottleneck::Gaussian { .. } => {}
+        Bottleneck::Binary { .. } => {
+            numbers.iter_mut().for_each(|value| *value = f32::from(u8::from(*value > 0.5)));
+        }
+        Bottleneck::TopK { keep, .. } => {
+            for code in numbers.chunks_exact_mut(codec.code()) {
+                let mut order: Vec<usize> = (0..code.len()).collect();
+                order.sort_by(|a, b| code[*b].total_cmp(&code[*a]));
+                order[keep.min(code.len())..].iter().for_each(|unit| code[*unit] = 0.0);
+            }
+        }
     }
-    let mut drawn =
-        Mixture::fit(&codes, width, components, seed).map_or_else(Vec::new, |it| it.draw(count, seed));
-    if let Bottleneck::Binary { .. } = codec.network().bottleneck {
-        drawn.iter_mut().for_each(|value| *value = f32::from(u8::from(*value > 0.5)));
-    }
-    Ok(drawn)
+    numbers
 }
 
 /// Codes of two units on a square grid, `side`² of them, the second unit rising from the bottom line up: at equal shares of the
@@ -80,10 +98,7 @@ pub fn grid(codec: &Codec, rows: Option<(&Dataset, &[u32])>, side: usize) -> Res
     let mut axes = [Vec::new(), Vec::new()];
     match rows {
         Some((dataset, rows)) if !has_prior(codec) => {
-            let mut codes = Vec::new();
-            for chunk in rows[..rows.len().min(MOST_ROWS)].chunks(ROWS) {
-                codes.extend(codec.encode(&dataset.select(chunk).values.to_f32())?);
-            }
+            let codes = codec.encode_rows(dataset, &spread(rows))?;
             for (unit, axis) in axes.iter_mut().enumerate() {
                 let mut values: Vec<f32> = codes.iter().skip(unit).step_by(2).copied().collect();
                 values.sort_by(f32::total_cmp);
@@ -97,7 +112,7 @@ pub fn grid(codec: &Codec, rows: Option<(&Dataset, &[u32])>, side: usize) -> Res
         _ => axes.iter_mut().for_each(|axis| axis.extend((0..side).map(|step| quantile(share(step)) as f32))),
     }
     let place = |at: usize| [axes[0][at % side], axes[1][side - 1 - at / side]];
-    Ok((0..side * side).flat_map(place).collect())
+    Ok(as_codes(codec, (0..side * side).flat_map(place).collect()))
 }
 
 /// Codes on the straight line from one row's to another's, both ends among the `steps`; steps×K.
@@ -111,7 +126,7 @@ pub fn between(codec: &Codec, from: &[f32], to: &[f32], steps: usize) -> Result<
         let mixed = from.iter().zip(&to).map(move |(from, to)| from * (1.0 - share) + to * share);
         mixed.collect::<Vec<f32>>()
     };
-    Ok((0..steps).flat_map(at).collect())
+    Ok(as_codes(codec, (0..steps).flat_map(at).collect()))
 }
 
 /// The number below which a share of the normal distribution lies, by bisection of its distribution function.

@@ -6,9 +6,9 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use narrows_engine::random::Stream;
 
 /// Rounds of EM, at most.
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 30;
 /// EM ends when the log-likelihood of a row rises by less.
-const ENOUGH: f64 = 1e-4;
+const ENOUGH: f64 = 1e-3;
 /// Added to variances, relative to the codes' own mean variance, so that no component falls onto a point.
 const FLOOR: f64 = 1e-3;
 

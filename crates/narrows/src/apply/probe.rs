@@ -66,9 +66,10 @@ pub fn probe(
     options: ProbeOptions,
     compute: &Compute,
 ) -> Result<Vec<Probed>, Error> {
-    let (classes, truths, judged) = labels(training.0, judging.0)?;
+    let (names, truths, judged) = labels(training.0, judging.0)?;
+    let classes = names.len();
     let chosen: Vec<Vec<u32>> = (0..options.draws)
-        .map(|draw| labelled(&truths, training.1, classes, options, draw as u32))
+        .map(|draw| labelled(&truths, training.1, names, options, draw as u32))
         .collect::<Result<_, Error>>()?;
     let preparation = &codec.model().description.preparation;
     let components = codec.code().min(codec.features());
@@ -117,24 +118,27 @@ pub fn probe(
     Ok(results)
 }
 
-/// The number of classes, and the class of every row of both.
-fn labels(training: &Dataset, judging: &Dataset) -> Result<(usize, Vec<usize>, Vec<usize>), Error> {
+/// The names of the classes, and the class of every row of both.
+fn labels<'d>(
+    training: &'d Dataset,
+    judging: &Dataset,
+) -> Result<(&'d [String], Vec<usize>, Vec<usize>), Error> {
     let Some(labels) = &training.labels else { return Err(Error::NoLabels { name: "the data".to_owned() }) };
     let known = &labels.names;
-    Ok((known.len(), true_classes_of(known, training)?, true_classes_of(known, judging)?))
+    Ok((known, true_classes_of(known, training)?, true_classes_of(known, judging)?))
 }
 
 /// So many rows of each class, drawn anew for each number.
 fn labelled(
     truths: &[usize],
     rows: &[u32],
-    classes: usize,
+    names: &[String],
     options: ProbeOptions,
     draw: u32,
 ) -> Result<Vec<u32>, Error> {
     let mut order = rows.to_vec();
     shuffle(options.seed, streams::PROBE, draw, &mut order);
-    let mut left = vec![options.labels_per_class; classes];
+    let mut left = vec![options.labels_per_class; names.len()];
     order.retain(|row| {
         let left = &mut left[truths[*row as usize]];
         let taken = *left > 0;
@@ -144,7 +148,7 @@ fn labelled(
     match left.iter().position(|left| *left > 0) {
         None => Ok(order),
         Some(class) => Err(Error::Mismatch {
-            what: format!("class {} of the training rows", class + 1),
+            what: format!("class `{}` of the training rows", names[class]),
             expected: format!("{} rows", options.labels_per_class),
             found: format!("{}", options.labels_per_class - left[class]),
             hint: "ask for fewer labels per class".to_owned(),

@@ -6,43 +6,45 @@ use crate::network::prepare::prepare;
 use narrows_engine::cpu::{Executable, Feed, Run};
 use narrows_engine::{Graph, Tensor};
 
-/// Rows of a run.
-const ROWS: usize = 256;
+/// Rows of a run where memory does not ask for fewer.
+pub const ROWS: usize = 256;
 
 /// A compiled graph whose outputs have a row for each row that goes in.
 pub struct RowProgram {
     executable: Executable,
+    rows: usize,
     /// Numbers that each output has for a row.
     widths: Vec<usize>,
 }
 
 impl RowProgram {
-    /// Builds a graph from prepared rows, B×D, and row ids, B; `build` names the outputs, each with B rows or a multiple of it.
+    /// Builds a graph from so many prepared rows, B×D, and their ids, B; `build` gives the outputs, each with B rows or a multiple of it.
     ///
     /// # Errors
     /// A graph or plan that cannot be built.
     pub fn new(
         codec: &Codec,
+        rows: usize,
         build: impl for<'g> FnOnce(&'g Graph, Tensor<'g>, Tensor<'g>) -> Result<Vec<Tensor<'g>>, Error>,
     ) -> Result<RowProgram, Error> {
         let graph = Graph::new();
-        let stored = graph.input("rows", [ROWS, codec.features()]);
-        let row_ids = graph.indices("row ids", [ROWS]);
-        let rows = prepare(&graph, &codec.model().description.preparation, stored);
-        let outputs = build(&graph, rows, row_ids)?;
-        let widths = outputs.iter().map(|output| output.shape().elements() / ROWS).collect();
+        let stored = graph.input("rows", [rows, codec.features()]);
+        let row_ids = graph.indices("row ids", [rows]);
+        let prepared = prepare(&graph, &codec.model().description.preparation, stored);
+        let outputs = build(&graph, prepared, row_ids)?;
+        let widths = outputs.iter().map(|output| output.shape().elements() / rows).collect();
         for (number, output) in outputs.into_iter().enumerate() {
             graph.output(&format!("output {number}"), output);
         }
         let compute = codec.compute();
         let executable = Executable::new(&graph, &compute.pool, compute.level)?;
-        Ok(RowProgram { executable, widths })
+        Ok(RowProgram { executable, rows, widths })
     }
 
     /// Runs on stored rows, N×D, keyed by their ids, a seed and a step; gives each output's values.
     ///
     /// # Errors
-    /// Rows and ids that do not go together.
+    /// Rows that are not finite, or not as many as ids.
     pub fn run(
         &mut self,
         codec: &Codec,
@@ -50,17 +52,28 @@ impl RowProgram {
         ids: &[u32],
         (seed, step): (u64, u32),
     ) -> Result<Vec<Vec<f32>>, Error> {
+        let features = codec.features();
+        if rows.len() != ids.len() * features {
+            return Err(Error::Mismatch {
+                what: "rows".to_owned(),
+                expected: format!("{} rows of {features} numbers, one for each id", ids.len()),
+                found: format!("{} numbers", rows.len()),
+                hint: "give each row its id".to_owned(),
+            });
+        }
+        codec.finite(rows, features)?;
+        let count = self.rows;
         let mut results: Vec<Vec<f32>> = self.widths.iter().map(|_| Vec::new()).collect();
-        for (rows, ids) in rows.chunks(ROWS * codec.features()).zip(ids.chunks(ROWS)) {
+        for (rows, ids) in rows.chunks(count * features).zip(ids.chunks(count)) {
             // A short chunk is filled up; rows are independent and the others are not counted.
             let (mut padded, mut padded_ids) = (rows.to_vec(), ids.to_vec());
-            padded.resize(ROWS * codec.features(), 0.0);
-            padded_ids.resize(ROWS, 0);
+            padded.resize(count * features, 0.0);
+            padded_ids.resize(count, 0);
             let feeds = [Feed::F32(&padded), Feed::U32(&padded_ids)];
             let run = Run { inputs: &feeds, seed, step, ..Run::default() };
             self.executable.infer(codec.states(), &run)?;
             for (number, (result, width)) in results.iter_mut().zip(&self.widths).enumerate() {
-                let mut values = vec![0.0; ROWS * width];
+                let mut values = vec![0.0; count * width];
                 self.executable.output(number, &mut values);
                 result.extend_from_slice(&values[..ids.len() * width]);
             }

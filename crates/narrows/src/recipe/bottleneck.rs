@@ -33,7 +33,7 @@ part! {
             /// (Bussmann et al. 2024).
             batch: bool = false, Limits::ANY;
             /// Rows without a value after which a unit is taken for dead; dead ones learn to rebuild what the others leave.
-            dead_after: usize = 10_000, Limits::between(1.0, 1e12);
+            dead_after: usize = 10_000, Limits::between(1.0, 1e7);
             /// Weight of the dead units' loss (Gao et al. 2024); 0 leaves them dead.
             auxiliary: f64 = 0.03125, Limits::NOT_NEGATIVE;
             /// Dead units that take part in each row, at most; 0 for half the width of a row.

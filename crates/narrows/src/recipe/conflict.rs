@@ -100,21 +100,21 @@ fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     if let Bottleneck::TopK { keep, auxiliary, auxiliary_keep, .. } = model.bottleneck {
         conflicts.add(
             auxiliary > 0.0 && !model.decoder_widths().is_empty(),
-            &["model.bottleneck", "model.hidden", "model.decoder"],
-            "auxiliary = 0 with a decoder of more than one layer, through which dead units reach no row of their own",
+            &["model.bottleneck.auxiliary", "model.hidden", "model.decoder"],
+            "0 with a decoder of more than one layer, through which dead units reach no row of their own",
             auxiliary.to_string(),
             "set model.bottleneck.auxiliary to 0, or model.hidden to []",
         );
         conflicts.add(
             keep > model.code,
-            &["model.bottleneck", "model.code"],
+            &["model.bottleneck.keep", "model.code"],
             &format!("at most the {} units of the code to keep", model.code),
             keep.to_string(),
             "keep fewer, or widen model.code",
         );
         conflicts.add(
             auxiliary_keep > model.code,
-            &["model.bottleneck", "model.code"],
+            &["model.bottleneck.auxiliary_keep", "model.code"],
             &format!("at most the {} units of the code in auxiliary_keep", model.code),
             auxiliary_keep.to_string(),
             "keep fewer, or widen model.code",
@@ -225,6 +225,22 @@ fn penalties(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "\"none\" where a code is a step of its input, or depends on the rows beside it",
         format!("\"{}\"", penalty.contraction),
         "use a \"plain\" bottleneck without batch normalisation, or leave the penalty out",
+    );
+    let exact = matches!(penalty.contraction, Contraction::Exact { .. });
+    let softmax = [model.activation, model.code_activation].contains(&Activation::Softmax);
+    conflicts.add(
+        exact && softmax && model.dropout > 0.0,
+        &["train.penalty.contraction", "model.dropout", "model.activation"],
+        "\"estimate\" for softmax units with dropout, whose exact slope is not known here",
+        "\"exact\"".to_string(),
+        "use \"estimate\", or set model.dropout to 0",
+    );
+    conflicts.add(
+        penalty.unit_atoms && train.average > 0.0,
+        &["train.penalty.unit_atoms", "train.average"],
+        "false beside averaged weights, since a mean of atoms of length 1 is shorter",
+        "true".to_string(),
+        "set train.average to 0, or leave unit_atoms out",
     );
     conflicts.add(
         penalty.unit_atoms && classifier,

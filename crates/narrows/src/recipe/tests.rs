@@ -304,10 +304,11 @@ fn settings_that_do_not_go_together_are_refused() {
         ("model.bottleneck", &[("model.kind", "classifier"), ("model.bottleneck", "gaussian")]),
         ("model.code_activation", &[("model.bottleneck", "gaussian"), ("model.code_activation", "relu")]),
         ("model.code_activation", &[("model.bottleneck", "binary"), ("model.code_activation", "sigmoid")]),
-        ("model.bottleneck", &[("model.bottleneck", "{ kind = 'top-k', keep = 17, auxiliary = 0 }")]),
-        ("model.bottleneck", &[("model.bottleneck", "{ kind = 'top-k', keep = 3 }")]),
+        ("model.bottleneck.keep", &[("model.bottleneck", "{ kind = 'top-k', keep = 17, auxiliary = 0 }")]),
+        ("model.bottleneck.auxiliary", &[("model.bottleneck", "{ kind = 'top-k', keep = 3 }")]),
+        ("train.penalty.unit_atoms", &[("train.penalty.unit_atoms", "true"), ("train.average", "0.9")]),
         (
-            "model.bottleneck",
+            "model.bottleneck.auxiliary_keep",
             &[("model.bottleneck", "{ kind = 'top-k', keep = 3, auxiliary = 0, auxiliary_keep = 17 }")],
         ),
         (

@@ -1,6 +1,6 @@
 //! The exchangeable parts of a recipe in words, for start lines, reports and verdicts.
 
-use super::{Contraction, Recipe, Setting, Sparsity};
+use super::{Bottleneck, Contraction, Corruption, Recipe, Setting, Sparsity};
 use toml::Value;
 
 impl Recipe {
@@ -35,10 +35,22 @@ impl Recipe {
         let weights =
             [model.dropout, model.input_dropout, train.weight_decay, penalty.code_l1, penalty.code_l2];
         weights.iter().any(|weight| *weight > 0.0)
-            || train.corruption != super::Corruption::None
-            || model.bottleneck != super::Bottleneck::Plain
-            || penalty.sparsity != Sparsity::None
-            || penalty.contraction != Contraction::None
+            || match train.corruption {
+                Corruption::None => false,
+                Corruption::Masking { share } | Corruption::SaltAndPepper { share } => share > 0.0,
+                Corruption::Gaussian { .. } | Corruption::Block { .. } => true,
+            }
+            || match model.bottleneck {
+                Bottleneck::Plain => false,
+                Bottleneck::Gaussian { beta, .. } => beta > 0.0,
+                Bottleneck::Binary { .. } => true,
+                Bottleneck::TopK { keep, .. } => keep < model.code,
+            }
+            || matches!(penalty.sparsity, Sparsity::Kl { weight, .. } if weight > 0.0)
+            || matches!(
+                penalty.contraction,
+                Contraction::Exact { weight } | Contraction::Estimate { weight, .. } if weight > 0.0
+            )
     }
 }
 

@@ -443,3 +443,26 @@ fn tensors(states: &States, names: &Declared) -> Vec<NamedTensor> {
     };
     names.iter().map(tensor).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Dataset, ItemShape, Source};
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn the_weight_of_a_divergence_rises_to_1_over_its_warm_up() {
+        let weights = |bottleneck: &str| {
+            let recipe =
+                Recipe::parse(&format!("model = {{ code = 1, bottleneck = {bottleneck} }}"), &[]).unwrap();
+            let shape = ItemShape::Vector { columns: None, width: 3 };
+            let values = Values::F32((0..60u8).map(f32::from).collect());
+            let train = Dataset { shape, values, labels: None, names: None };
+            let source = Source { name: "npy".to_owned(), train, test: None, notes: Vec::new() };
+            let setup = Setup::new(&recipe, source).unwrap();
+            [0.5, 2.0, 4.0, 9.0].map(|done| bottleneck_weight(&setup, done))
+        };
+        assert_eq!(weights("{ kind = \"gaussian\", warmup = 4.0 }"), [0.125, 0.5, 1.0, 1.0]);
+        assert_eq!(weights("\"gaussian\""), [1.0; 4]);
+    }
+}

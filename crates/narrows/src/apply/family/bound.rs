@@ -2,7 +2,7 @@
 //! importance-weighted estimate −ln p(x) ≈ −ln 1/L Σ p(x|z) p(z)/q(z|x) (Burda et al. 2016).
 
 use super::{Judged, STEP};
-use crate::apply::row_program::RowProgram;
+use crate::apply::row_program::{ROWS, RowProgram};
 use crate::autoencoder::Output;
 use crate::autoencoder::bottleneck::gaussian;
 use crate::error::Error;
@@ -18,7 +18,7 @@ const ACTIVE_VARIANCE: f64 = 0.01;
 pub struct Bound {
     /// The sum of both parts, each counted once whatever β was.
     pub bound: f64,
-    /// The output's loss at a sample of the code.
+    /// −ln p(x|z) at a sample of the code: the output's loss and, of real rows, the constant of their density.
     pub reconstruction: f64,
     /// The divergence of the code's distribution from the prior.
     pub divergence: f64,
@@ -44,16 +44,15 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
     let codec = judged.codec;
     let (network, output) = (codec.network(), codec.model().description.output);
     let Bottleneck::Gaussian { .. } = network.bottleneck else { return Ok(None) };
-    let mut program = RowProgram::new(codec, |graph, rows, row_ids| {
+    let mut program = RowProgram::new(codec, ROWS, |graph, rows, row_ids| {
         let mut pass = Pass::new(Mode::Use);
         let mean = network.encode(graph, &mut pass, rows);
         let posterior = gaussian::posterior(graph, network, &mut pass, mean);
-        let code = posterior.draw(graph, row_ids);
+        let noise = posterior.noise(graph, row_ids);
+        let code = posterior.at(noise);
         let sums = network.decode(graph, &mut pass, code);
         // ln p(z) − ln q(z|x): the constants of both normal densities are the same.
-        let ratio = (posterior.log_variance + (code - mean).square() / posterior.log_variance.exp()
-            - code.square())
-            * 0.5;
+        let ratio = (posterior.log_variance + noise.square() - code.square()) * 0.5;
         Ok(vec![output.loss(sums, rows), posterior.divergence().sum(&[1]), ratio.sum(&[1]), mean])
     })?;
     let units = codec.code();
@@ -66,7 +65,7 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
     };
     for (ids, rows) in judged.chunks() {
         let first = program.run(codec, &rows, ids, (judged.seed(), STEP))?;
-        reconstruction += first[0].iter().map(|value| f64::from(*value)).sum::<f64>();
+        reconstruction += first[0].iter().map(|value| f64::from(*value) + constant).sum::<f64>();
         divergence += first[1].iter().map(|value| f64::from(*value)).sum::<f64>();
         for (at, value) in first[3].iter().enumerate() {
             let sums = &mut means[at % units];

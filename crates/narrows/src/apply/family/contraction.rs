@@ -1,12 +1,15 @@
 //! How far a code moves when its input moves a little: the Frobenius norm of ∂h/∂x, averaged over rows.
 
 use super::{Judged, STEP};
-use crate::apply::row_program::RowProgram;
+use crate::apply::row_program::{ROWS, RowProgram};
 use crate::autoencoder::penalty::{Penalised, contraction::exact};
 use crate::error::Error;
 use crate::network::{Mode, Pass};
 use crate::recipe::Contraction;
 use serde::Serialize;
+
+/// Numbers of a Jacobian's intermediate values at once.
+const MOST_NUMBERS: usize = 1 << 22;
 
 /// The norm of the Jacobian.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -25,7 +28,10 @@ pub fn contraction(judged: &Judged<'_>) -> Result<Option<JacobianNorm>, Error> {
     if codec.model().description.recipe.train.penalty.contraction == Contraction::None {
         return Ok(None);
     }
-    let mut program = RowProgram::new(codec, |graph, rows, row_ids| {
+    // Deep encoders are followed by K rows of their widest layer for each row.
+    let widest = network.layers[..network.encoder].iter().map(|layer| layer.outputs).max().unwrap_or(1);
+    let rows = (MOST_NUMBERS / (codec.code() * widest)).clamp(1, ROWS);
+    let mut program = RowProgram::new(codec, rows, |graph, rows, row_ids| {
         let mut pass = Pass::new(Mode::Use);
         let code = network.encode(graph, &mut pass, rows);
         let of = Penalised { graph, pass: &pass, encoder: network.encoder, code, row_ids };
@@ -36,7 +42,7 @@ pub fn contraction(judged: &Judged<'_>) -> Result<Option<JacobianNorm>, Error> {
     for (ids, rows) in judged.chunks() {
         let squares = program.run(codec, &rows, ids, (judged.seed(), STEP))?.remove(0);
         let terms = squares.len() / ids.len();
-        let norm = |row: &[f32]| row.iter().map(|square| f64::from(*square)).sum::<f64>().sqrt();
+        let norm = |row: &[f32]| row.iter().map(|square| f64::from(*square)).sum::<f64>().max(0.0).sqrt();
         sum += squares.chunks_exact(terms).map(norm).sum::<f64>();
     }
     Ok(Some(JacobianNorm { mean_norm: sum / judged.count() }))

@@ -2,7 +2,7 @@
 
 use super::{Judged, STEP};
 use crate::apply::codec::Codec;
-use crate::apply::row_program::RowProgram;
+use crate::apply::row_program::{ROWS, RowProgram};
 use crate::autoencoder::bottleneck::in_use;
 use crate::autoencoder::corruption::corrupt;
 use crate::error::Error;
@@ -37,7 +37,7 @@ impl<'c> Denoiser<'c> {
     pub fn new(codec: &'c Codec, corruption: Corruption) -> Result<Denoiser<'c>, Error> {
         let description = &codec.model().description;
         let network = codec.network();
-        let program = RowProgram::new(codec, |graph, rows, row_ids| {
+        let program = RowProgram::new(codec, ROWS, |graph, rows, row_ids| {
             let corrupted = corrupt(graph, corruption, &description.shape, rows, row_ids).rows;
             let mut pass = Pass::new(Mode::Use);
             let code = in_use(network.bottleneck, network.encode(graph, &mut pass, corrupted));
@@ -50,7 +50,7 @@ impl<'c> Denoiser<'c> {
     /// Corrupted and cleaned rows, N×D each in the prepared scale, of stored rows with these ids.
     ///
     /// # Errors
-    /// Rows and ids that do not go together.
+    /// Rows that are not finite, or not as many as ids.
     pub fn run(&mut self, rows: &[f32], ids: &[u32], seed: u64) -> Result<[Vec<f32>; 2], Error> {
         let mut both = self.program.run(self.codec, rows, ids, (seed, STEP))?;
         let cleaned = both.pop().unwrap_or_default();

@@ -53,9 +53,10 @@ impl Family {
             }
         }
         if let Some(activity) = &self.activity {
-            let Activity { mean_activation, active_a_row, dead_units, .. } = activity;
+            let Activity { mean_activation, active_a_row, dead_units, variance_unexplained } = activity;
+            let dead = 100.0 * *dead_units as f64 / code as f64;
             sentences.push(format!(
-                "code units are {mean_activation:.4} on average, {active_a_row:.1} of {code} active in a row, {dead_units} dead"
+                "code units are {mean_activation:.4} on average, {active_a_row:.1} of {code} active in a row, {dead_units} dead ({dead:.1} %); {variance_unexplained:.4} of the variance is left unexplained"
             ));
         }
         if let Some(contraction) = &self.contraction {

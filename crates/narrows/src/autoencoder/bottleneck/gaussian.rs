@@ -33,9 +33,18 @@ impl<'g> Posterior<'g> {
         (mean.square() + log_variance.exp() - log_variance - 1.0) * 0.5
     }
 
-    /// z = μ + σ ε with ε normal, keyed by row (the reparametrisation), B×K.
-    pub fn draw(&self, graph: &'g Graph, row_ids: Tensor<'g>) -> Tensor<'g> {
-        let noise = graph.random(row_ids, self.mean.shape().columns(), Distribution::Normal);
+    /// ε, normal, keyed by row, B×K.
+    pub fn noise(&self, graph: &'g Graph, row_ids: Tensor<'g>) -> Tensor<'g> {
+        graph.random(row_ids, self.mean.shape().columns(), Distribution::Normal)
+    }
+
+    /// z = μ + σ ε (the reparametrisation), B×K.
+    pub fn at(&self, noise: Tensor<'g>) -> Tensor<'g> {
         self.mean + (self.log_variance * 0.5).exp() * noise
+    }
+
+    /// A draw for every row, B×K.
+    pub fn draw(&self, graph: &'g Graph, row_ids: Tensor<'g>) -> Tensor<'g> {
+        self.at(self.noise(graph, row_ids))
     }
 }

@@ -56,7 +56,8 @@ pub fn training<'g>(
     }
 }
 
-/// The code for scoring: as in use, but drawn where the model is a distribution over codes, by one draw keyed by row.
+/// The code for scoring: as in use, but drawn where the model is a distribution over codes, by one draw keyed by row. All of the
+/// divergence counts, free bits or not.
 pub fn scoring<'g>(
     graph: &'g Graph,
     network: &Network,

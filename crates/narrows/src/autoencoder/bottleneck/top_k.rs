@@ -32,8 +32,10 @@ pub fn training<'g>(
     let zero = graph.constant(0.0);
     let kept = if batch {
         let all = values.reshape([1, rows * units]).largest(keep * rows).reshape([rows, units]);
-        learn_threshold(graph, values, all);
-        all
+        // What is not positive passes no threshold in use.
+        let positive = all * values.greater(zero);
+        learn_threshold(graph, values, positive);
+        positive
     } else {
         values.largest(keep)
     };
@@ -50,8 +52,8 @@ pub fn training<'g>(
     Coded { spare: Some(spare), ..Coded::plain(code) }
 }
 
-/// α times what the dead units leave of the residual, ‖e − W z‖² averaged over rows; `residual` is x − x̂, B×D, and counts as
-/// given, `weight` the decoder's, K×D.
+/// α times what the dead units leave of the residual, ‖e − W z‖² averaged over rows, and nothing where none is dead; `residual` is
+/// x − x̂, B×D, in values whatever the output, and counts as given; `weight` is the decoder's, K×D.
 pub fn auxiliary<'g>(
     bottleneck: Bottleneck,
     spare: Tensor<'g>,
@@ -60,7 +62,12 @@ pub fn auxiliary<'g>(
 ) -> Option<Tensor<'g>> {
     let Bottleneck::TopK { auxiliary, .. } = bottleneck else { return None };
     let left = (residual.stop_gradient() - spare.matmul(weight)).square().sum_all();
-    Some(left * (auxiliary as f32 / residual.shape().rows() as f32))
+    let graph = residual.graph();
+    let any = spare.abs().reduce(Reduction::Maximum, &[0, 1]).greater(graph.constant(0.0));
+    Some(
+        any.reshape([]).select(left, graph.constant(0.0))
+            * (auxiliary as f32 / residual.shape().rows() as f32),
+    )
 }
 
 /// The code in use.
@@ -72,12 +79,13 @@ pub fn in_use(values: Tensor<'_>, keep: usize, batch: bool) -> Tensor<'_> {
     values * values.largest(keep)
 }
 
-/// Moves the threshold towards the smallest positive value kept; a batch without one leaves it where it is.
+/// Moves the threshold towards the smallest value kept, to which the first batch sets it; a batch without one leaves it where it
+/// is.
 fn learn_threshold<'g>(graph: &'g Graph, values: Tensor<'g>, kept: Tensor<'g>) {
     let threshold = graph.state(THRESHOLD, [1]);
-    let positive = kept * values.greater(graph.constant(0.0));
-    let smallest = -positive.select(-values, graph.constant(-HUGE)).reduce(Reduction::Maximum, &[0, 1]);
+    let smallest = -kept.select(-values, graph.constant(-HUGE)).reduce(Reduction::Maximum, &[0, 1]);
     let smallest = smallest.reshape([1]).stop_gradient();
-    let moved = threshold * KEPT + smallest * (1.0 - KEPT);
+    let started = threshold.greater(graph.constant(0.0));
+    let moved = started.select(threshold * KEPT + smallest * (1.0 - KEPT), smallest);
     graph.update(threshold, graph.constant(HUGE).greater(smallest).select(moved, threshold));
 }
