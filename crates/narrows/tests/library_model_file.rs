@@ -286,6 +286,23 @@ fn version_1_loads_forever() {
     assert_eq!(codec.model().description.classes, ["flat", "upright"]);
 }
 
+#[test]
+fn version_2_loads_forever() {
+    let compute = compute(1);
+    let close = |found: Vec<f32>, expected: &[f32]| {
+        let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4 * b.abs().max(1.0));
+        assert!(near && found.len() == expected.len(), "{found:?}, expected {expected:?}");
+    };
+    let codec = Codec::load(&fixture("version-2-variational.narrows"), &compute).unwrap();
+    close(codec.encode(&ROWS).unwrap(), &[0.29859784, 0.50398505, 0.71304005, -0.7727003]);
+    close(codec.decode(&codec.encode(&ROWS).unwrap()).unwrap(), &codec.reconstruct(&ROWS).unwrap());
+    let model = codec.model();
+    assert!(model.description.recipe.model.tied && model.network().log_variance.is_some());
+    let codec = Codec::load(&fixture("version-2-top-k.narrows"), &compute).unwrap();
+    let codes = [[0.0, 1.3909619, 0.0, 0.771094, 0.0, 1.6045375], [0.83766794, 0.0, 0.0, 0.0, 0.0, 0.0]];
+    close(codec.encode(&ROWS).unwrap(), codes.as_flattened());
+}
+
 // The fixtures were trained by the first release on made rows; a new format version adds files of its own beside them.
 const AUTOENCODER_CODES: [f32; 4] = [2.2406502, 0.5769887, 1.786385, 0.74156386];
 const AUTOENCODER_ROWS: [f32; 8] =

@@ -13,3 +13,18 @@ pub(super) fn renew(recipe: &mut Table) {
         train.insert("corruption".to_owned(), Value::Table(gaussian));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::recipe::{Corruption, Recipe};
+
+    #[test]
+    fn noise_of_version_1_is_gaussian_corruption() {
+        let read = |train: &str| serde_json::from_str::<Recipe>(&format!("{{\"train\": {train}}}"));
+        let noisy = read("{\"input_noise\": 0.25}").unwrap();
+        assert_eq!(noisy.train.corruption, Corruption::Gaussian { deviation: 0.25 });
+        assert_eq!(read("{\"input_noise\": 0.0}").unwrap().train.corruption, Corruption::None);
+        // A recipe that somebody writes is told what the setting is called now.
+        assert!(Recipe::parse("[train]\ninput_noise = 0.25", &[]).is_err());
+    }
+}

@@ -4,6 +4,7 @@ mod batches;
 mod checkpoint;
 pub mod event;
 pub mod optimiser;
+mod plans;
 mod programs;
 pub mod schedule;
 mod setup;
@@ -12,6 +13,7 @@ mod trainer;
 
 pub use checkpoint::checkpoint_path;
 pub use event::{EpochRecord, Event, Signal};
+pub use plans::Prediction;
 pub use setup::{Compute, Setup};
 pub use stage::Stage;
-pub use trainer::{Outcome, Prediction, Trainer};
+pub use trainer::{Outcome, Trainer};

@@ -1,6 +1,6 @@
 //! The learning rate over time.
 
-use crate::recipe::{Schedule, TrainRecipe};
+use crate::recipe::{Bottleneck, Schedule, TrainRecipe};
 
 /// The part of a schedule that depends on how training went: what a plateau has done to the rate.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -64,6 +64,14 @@ pub fn rate(recipe: &TrainRecipe, done: f64, plateau: &Plateau) -> f64 {
     recipe.learning_rate * factor
 }
 
+/// The share of a bottleneck's loss that counts so many epochs (parts included) after the start: β's rise.
+pub fn bottleneck_weight(bottleneck: Bottleneck, done: f64) -> f64 {
+    match bottleneck {
+        Bottleneck::Gaussian { warmup, .. } if warmup > 0.0 => (done / warmup).min(1.0),
+        _ => 1.0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +124,15 @@ mod tests {
             assert!((plateau.factor - factor).abs() < 1e-12, "after {loss}");
         }
         assert!((rate(&recipe(schedule, 0.0), 1.0, &plateau) - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_weight_of_a_divergence_rises_to_1_over_its_warm_up() {
+        let weights = |warmup| {
+            let bottleneck = Bottleneck::Gaussian { beta: 1.0, warmup, free_bits: 0.0 };
+            [0.5, 2.0, 4.0, 9.0].map(|done| bottleneck_weight(bottleneck, done))
+        };
+        assert_eq!(weights(4.0), [0.125, 0.5, 1.0, 1.0]);
+        assert_eq!(weights(0.0), [1.0; 4]);
     }
 }

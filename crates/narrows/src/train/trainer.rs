@@ -4,7 +4,8 @@ use super::batches::Batches;
 use super::checkpoint::{self, BEST, Progress};
 use super::event::{EpochRecord, Event, Signal};
 use super::optimiser::StepScalars;
-use super::programs::{Declared, scoring, training_step};
+use super::plans::{Prediction, SCORING_ROWS, StagePlans};
+use super::programs::Declared;
 use super::schedule;
 use super::setup::{Compute, Setup};
 use super::stage::Stage;
@@ -12,13 +13,10 @@ use crate::data::Values;
 use crate::error::Error;
 use crate::model_file::{Description, Model, NamedTensor, RowCounts};
 use crate::network::Layer;
-use crate::recipe::Bottleneck;
 use narrows_engine::cpu::{Executable, Feed, Run, States};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Rows scored at once on validation; rows are independent, so it decides nothing but speed.
-const SCORING_ROWS: usize = 256;
 /// The step whose random numbers scoring uses: one that training never comes to.
 const SCORING_STEP: u32 = u32::MAX;
 const AVERAGE: &str = "average/";
@@ -30,25 +28,6 @@ pub enum Outcome {
     Finished,
     /// It was told to stop; a checkpoint stands.
     Interrupted,
-}
-
-/// What a run will need, known before it starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prediction {
-    /// Bytes of rows, states, plans and checkpoints together.
-    pub peak_bytes: usize,
-    /// Floating-point operations of an epoch.
-    pub flops_an_epoch: u64,
-    /// Numbers that training changes.
-    pub parameters: usize,
-}
-
-/// The plans of a stage.
-struct StagePlans {
-    step: Executable,
-    /// The step for the short last batch, if there is one.
-    last_step: Option<Executable>,
-    scoring: Executable,
 }
 
 /// A run of training.
@@ -77,17 +56,11 @@ impl Trainer {
         let mut states = States::new(&[]);
         let mut model_states = Declared::new();
         for stage in &setup.stages {
-            let (step, declared) = training_step(&setup, stage, compute, stage.batch())?;
+            let (compiled, declared, scored) = StagePlans::new(&setup, stage, compute)?;
             states.declare(&declared);
-            let short = stage.rows.len() % stage.batch();
-            let last_step = match short {
-                0 => None,
-                rows => Some(training_step(&setup, stage, compute, rows)?.0),
-            };
             // The last stage trains the whole network.
-            let (scoring, scored) = scoring(&setup, stage, compute, SCORING_ROWS)?;
             model_states = scored;
-            plans.push(StagePlans { step, last_step, scoring });
+            plans.push(compiled);
         }
         setup.network.initialise(&setup.recipe.model, setup.recipe.train.seed, &mut states)?;
         let averaged = (setup.recipe.train.average > 0.0).then(|| States::new(&model_states));
@@ -119,11 +92,7 @@ impl Trainer {
 
     /// What the run will need.
     pub fn prediction(&self) -> Prediction {
-        let bytes = |plans: &StagePlans| {
-            let last = plans.last_step.as_ref().map_or(0, Executable::bytes);
-            plans.step.bytes() + last + plans.scoring.bytes()
-        };
-        let plans: usize = self.plans.iter().map(bytes).sum();
+        let plans: usize = self.plans.iter().map(StagePlans::bytes).sum();
         let rows = |dataset: &crate::data::Dataset| match &dataset.values {
             Values::U8(values) => values.len(),
             Values::F32(values) => values.len() * 4,
@@ -131,12 +100,10 @@ impl Trainer {
         let data = rows(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, rows);
         // A checkpoint is put together in memory before it is written, once as numbers and once as bytes, then as a file.
         let states = self.states.bytes();
-        let (stage, whole) = (&self.setup.stages[self.plans.len() - 1], &self.plans[self.plans.len() - 1]);
-        let full_steps = stage.rows.len() / stage.batch();
-        let last = whole.last_step.as_ref().map_or(0, |executable| executable.plan().flops());
+        let last = self.plans.len() - 1;
         Prediction {
             peak_bytes: plans + data + 4 * states,
-            flops_an_epoch: full_steps as u64 * whole.step.plan().flops() + last,
+            flops_an_epoch: self.plans[last].flops_an_epoch(&self.setup.stages[last]),
             parameters: self.setup.network.parameter_count(),
         }
     }
@@ -234,16 +201,18 @@ impl Trainer {
         let number = own + setup.stages[..at].iter().map(before).sum::<u64>();
         let done = epochs_done(stage, &self.progress);
         let rate = schedule::rate(&stage.train, done, &self.progress.plateau);
-        let scalars = StepScalars::new(&stage.train, rate, bottleneck_weight(setup, done), own).as_array();
+        let scalars = StepScalars::new(
+            &stage.train,
+            rate,
+            schedule::bottleneck_weight(setup.recipe.model.bottleneck, done),
+            own,
+        )
+        .as_array();
         let mut feeds: Vec<Feed<'_>> = Vec::with_capacity(3);
         self.batches.feeds(setup, stage, rows, &mut feeds);
         let run =
             Run { inputs: &feeds, scalars: &scalars, seed: setup.recipe.train.seed, step: number as u32 };
-        let plans = &mut self.plans[at];
-        let executable = match &mut plans.last_step {
-            Some(last) if rows < stage.batch() => last,
-            _ => &mut plans.step,
-        };
+        let executable = self.plans[at].step_of(rows, stage);
         executable.run(&mut self.states, &run)?;
         let loss = f64::from(executable.number(0));
         if !loss.is_finite() {
@@ -421,14 +390,6 @@ impl Trainer {
     }
 }
 
-/// The share of the bottleneck's loss that counts so many epochs after the start.
-fn bottleneck_weight(setup: &Setup, done: f64) -> f64 {
-    match setup.recipe.model.bottleneck {
-        Bottleneck::Gaussian { warmup, .. } if warmup > 0.0 => (done / warmup).min(1.0),
-        _ => 1.0,
-    }
-}
-
 /// Epochs of a stage up to the middle of the step that comes next.
 fn epochs_done(stage: &Stage, progress: &Progress) -> f64 {
     (progress.epoch - stage.first_epoch) as f64 + (progress.step as f64 + 0.5) / stage.steps() as f64
@@ -442,27 +403,4 @@ fn tensors(states: &States, names: &Declared) -> Vec<NamedTensor> {
         values: states.get(name).unwrap_or_default(),
     };
     names.iter().map(tensor).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::{Dataset, ItemShape, Source};
-    use crate::recipe::Recipe;
-
-    #[test]
-    fn the_weight_of_a_divergence_rises_to_1_over_its_warm_up() {
-        let weights = |bottleneck: &str| {
-            let recipe =
-                Recipe::parse(&format!("model = {{ code = 1, bottleneck = {bottleneck} }}"), &[]).unwrap();
-            let shape = ItemShape::Vector { columns: None, width: 3 };
-            let values = Values::F32((0..60u8).map(f32::from).collect());
-            let train = Dataset { shape, values, labels: None, names: None };
-            let source = Source { name: "npy".to_owned(), train, test: None, notes: Vec::new() };
-            let setup = Setup::new(&recipe, source).unwrap();
-            [0.5, 2.0, 4.0, 9.0].map(|done| bottleneck_weight(&setup, done))
-        };
-        assert_eq!(weights("{ kind = \"gaussian\", warmup = 4.0 }"), [0.125, 0.5, 1.0, 1.0]);
-        assert_eq!(weights("\"gaussian\""), [1.0; 4]);
-    }
 }

@@ -39,7 +39,7 @@ pub fn training<'g>(
     } else {
         values.largest(keep)
     };
-    let code = values * kept;
+    let code = kept.select(values, zero);
     if auxiliary == 0.0 {
         return Coded::plain(code);
     }
@@ -72,11 +72,13 @@ pub fn auxiliary<'g>(
 
 /// The code in use.
 pub fn in_use(values: Tensor<'_>, keep: usize, batch: bool) -> Tensor<'_> {
+    // Chosen rather than multiplied: no −0 stands in a code.
+    let zero = values.graph().constant(0.0);
     if batch {
         let threshold = values.graph().state(THRESHOLD, [1]);
-        return values * values.greater(threshold);
+        return values.greater(threshold).select(values, zero);
     }
-    values * values.largest(keep)
+    values.largest(keep).select(values, zero)
 }
 
 /// Moves the threshold towards the smallest value kept, to which the first batch sets it; a batch without one leaves it where it
