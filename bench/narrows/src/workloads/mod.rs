@@ -5,6 +5,7 @@
 
 mod dense_train;
 mod encode;
+mod family_train;
 
 use crate::Result;
 use std::path::Path;
@@ -49,5 +50,20 @@ pub const ALL: &[Workload] = &[
         name: "encode-1-simple",
         prepare: |threads| encode::prepare(&encode::SIMPLE, 1, threads),
         check: |folder, threads| encode::check(folder, &encode::SIMPLE, threads),
+    },
+    Workload {
+        name: "vae-train",
+        prepare: |threads| family_train::prepare(family_train::VAE, threads),
+        check: |folder, threads| family_train::check(folder, family_train::VAE, threads),
+    },
+    Workload {
+        name: "denoising-train",
+        prepare: |threads| family_train::prepare(family_train::DENOISING, threads),
+        check: |folder, threads| family_train::check(folder, family_train::DENOISING, threads),
+    },
+    Workload {
+        name: "contractive-train",
+        prepare: |threads| family_train::prepare(family_train::CONTRACTIVE, threads),
+        check: |folder, threads| family_train::check(folder, family_train::CONTRACTIVE, threads),
     },
 ];

@@ -23,4 +23,7 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     ("vae", include_str!("../../../../recipes/vae.toml")),
     ("vae-2d", include_str!("../../../../recipes/vae-2d.toml")),
     ("binary-codes", include_str!("../../../../recipes/binary-codes.toml")),
+    ("greedy", include_str!("../../../../recipes/greedy.toml")),
+    ("growing", include_str!("../../../../recipes/growing.toml")),
+    ("few-labels", include_str!("../../../../recipes/few-labels.toml")),
 ];

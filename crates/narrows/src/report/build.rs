@@ -5,6 +5,7 @@
 
 mod codes;
 mod facts;
+mod generated;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +15,11 @@ use super::html::whole;
 use super::{ClassFigures, Comparison, EpochPoint, Figure, Mistake, PictureShape, ReportInput, Verdict};
 use crate::Error;
 use crate::apply::evaluate::{fit_pca, largest, true_classes};
+use crate::apply::family::Denoiser;
 use crate::apply::{Codec, Evaluation, Figures};
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Values};
 use crate::model_file::Description;
+use crate::recipe::Corruption;
 use crate::train::Compute;
 
 /// Pictures, or rows of a table, that are shown beside their reconstructions; pictures fill whole bands.
@@ -72,6 +75,7 @@ pub fn of_model(
         filters: filters(codec, if shown.picture.is_some() { MOST_FILTERS } else { MOST_LINES }),
         filters_of: codec.network().layers[0].outputs,
         codes: codes::map(&shown, compute)?,
+        generated: generated::of(&shown, (&source.train, &split.train))?,
         classes: classes(&shown, evaluation)?,
         recipe: recipe.to_toml(),
     })
@@ -233,8 +237,10 @@ fn comparison(
     compute: &Compute,
 ) -> Result<Comparison, Error> {
     let most = if shown.picture.is_some() { MOST_PICTURES } else { MOST_CHARTS };
-    let stored = shown.stored(&shown.of_each_class(most));
-    let pca = fit_pca(shown.preparation(), training, shown.codec.code(), compute)?;
+    let rows = shown.of_each_class(most);
+    let stored = shown.stored(&rows);
+    let components = shown.codec.code().min(shown.codec.features());
+    let pca = fit_pca(shown.preparation(), training, components, compute)?;
     let mut prepared = stored.clone();
     shown.preparation().prepare(&mut prepared);
     let mut from_pca = vec![0.0; prepared.len()];
@@ -243,7 +249,16 @@ fn comparison(
         pca.reconstruct(row, out);
     }
     let rebuilt = shown.codec.reconstruct_prepared(&stored)?;
+    let train = &shown.codec.model().description.recipe.train;
+    let mut both = [Vec::new(), Vec::new()];
+    // Lines in a chart of five would be told apart by nobody.
+    if shown.picture.is_some() && train.corruption != Corruption::None {
+        both = Denoiser::new(shown.codec, train.corruption)?.run(&stored, &rows, train.seed)?;
+    }
+    let [corrupted, cleaned] = both.map(|rows| shown.draw_prepared(rows));
     Ok(Comparison {
+        corrupted,
+        cleaned,
         originals: shown.draw(stored),
         reconstructions: shown.draw_prepared(rebuilt),
         pca: shown.draw_prepared(from_pca),

@@ -3,7 +3,7 @@
 use super::page::Section;
 use super::sheet::{Ink, Sheet};
 use super::small_chart;
-use super::{PictureShape, ReportError, ReportInput};
+use super::{Comparison, PictureShape, ReportError, ReportInput};
 
 /// Rows side by side in one band: what fits on a phone.
 const BAND: usize = 6;
@@ -13,16 +13,19 @@ const MOST: usize = 24;
 const LONGEST: usize = 112;
 
 /// Sheet, label and style class of each version of a row.
-const VERSIONS: [(&str, &str, &str); 3] = [
+const VERSIONS: [(&str, &str, &str); 5] = [
     ("originals", "original", "original"),
     ("reconstructions", "this model", "model"),
     ("pca-reconstructions", "PCA", "pca"),
+    ("corrupted", "corrupted", "corrupted"),
+    ("cleaned", "cleaned", "cleaned"),
 ];
 
 /// The section with the rows, when there are any.
 pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Option<Section>, ReportError> {
     let comparison = &input.comparison;
-    let all = [&comparison.originals, &comparison.reconstructions, &comparison.pca];
+    let Comparison { originals, reconstructions, pca, corrupted, cleaned } = comparison;
+    let all = [originals, reconstructions, pca, corrupted, cleaned];
     let versions: Vec<(&Vec<Vec<f32>>, _)> =
         all.into_iter().zip(VERSIONS).filter(|(rows, _)| !rows.is_empty()).collect();
     let count = versions.iter().map(|(rows, _)| rows.len()).min().unwrap_or(0).min(MOST);

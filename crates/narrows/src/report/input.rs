@@ -27,6 +27,8 @@ pub struct ReportInput {
     pub filters_of: usize,
     /// The codes as points of a plane.
     pub codes: Option<CodeMap>,
+    /// What other codes decode to.
+    pub generated: Generated,
     /// For a classifier: what was taken for what.
     pub classes: Option<ClassFigures>,
     /// The resolved recipe as TOML.
@@ -93,6 +95,21 @@ pub struct Comparison {
     pub reconstructions: Vec<Vec<f32>>,
     /// PCA's with as many units; empty when there are none.
     pub pca: Vec<Vec<f32>>,
+    /// The rows as training corrupted such rows; empty when it did not.
+    pub corrupted: Vec<Vec<f32>>,
+    /// What the model makes of those.
+    pub cleaned: Vec<Vec<f32>>,
+}
+
+/// Rows decoded from codes that no row gave.
+#[derive(Debug, Clone, Default)]
+pub struct Generated {
+    /// For a code of two units, its codes on a square grid, decoded line by line from the top.
+    pub map: Vec<Vec<f32>>,
+    /// Codes drawn from a prior, decoded.
+    pub samples: Vec<Vec<f32>>,
+    /// The training row nearest to each of those.
+    pub nearest: Vec<Vec<f32>>,
 }
 
 /// The codes as points of a plane.

@@ -12,6 +12,7 @@ mod codes;
 mod comparison;
 mod curves;
 mod filters;
+mod generated;
 mod html;
 mod input;
 mod page;
@@ -29,7 +30,8 @@ use thiserror::Error;
 
 pub use build::of_model;
 pub use input::{
-    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Mistake, PictureShape, ReportInput, Verdict,
+    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Generated, Mistake, PictureShape, ReportInput,
+    Verdict,
 };
 pub use page::{ReportPage, render};
 

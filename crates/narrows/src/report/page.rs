@@ -2,7 +2,7 @@
 
 use super::html::escape;
 use super::sheet::Sheet;
-use super::{ReportError, ReportInput, classes, codes, comparison, curves, filters, summary};
+use super::{ReportError, ReportInput, classes, codes, comparison, curves, filters, generated, summary};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -27,6 +27,7 @@ const SECTIONS: &[fn(&ReportInput, &mut Vec<Sheet>) -> Made] = &[
     classes::section,
     |input, _| Ok(curves::section(input)),
     codes::section,
+    generated::section,
     filters::section,
     |input, _| Ok(summary::recipe(input)),
 ];

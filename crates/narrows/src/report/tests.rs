@@ -87,7 +87,9 @@ fn autoencoder() -> ReportInput {
         comparison: Comparison {
             originals: shown.clone().map(|(label, row)| picture(*label, *row, 0.0)).collect(),
             reconstructions: shown.clone().map(|(label, row)| picture(*label, *row, 0.4)).collect(),
-            pca: shown.map(|(label, row)| picture(*label, *row, 3.0)).collect(),
+            pca: shown.clone().map(|(label, row)| picture(*label, *row, 3.0)).collect(),
+            corrupted: shown.clone().map(|(label, row)| picture(*label, *row, 6.0)).collect(),
+            cleaned: shown.map(|(label, row)| picture(*label, *row, 1.0)).collect(),
         },
         filters: (0..64).map(filter).collect(),
         filters_of: 1000,
@@ -99,6 +101,11 @@ fn autoencoder() -> ReportInput {
             axes: ["first principal direction (21 %)".into(), "second principal direction (14 %)".into()],
             about: "Each point is a test row: the first two principal directions of its 30 numbers.".into(),
         }),
+        generated: Generated {
+            map: (0..25).map(|row| picture(row % 10, row, 1.0)).collect(),
+            samples: (0..8).map(|row| picture(row % 10, row, 2.0)).collect(),
+            nearest: (0..8).map(|row| picture(row % 10, row, 0.0)).collect(),
+        },
         classes: None,
         recipe: "name = \"mnist-deep\"\n\n[model]\nhidden = [1000, 500, 250]\ncode = 30\n".into(),
     }
@@ -127,6 +134,7 @@ fn classifier() -> ReportInput {
             mistakes: (0..14).map(mistake).collect(),
         }),
         comparison: Comparison::default(),
+        generated: Generated::default(),
         codes: None,
         verdict: Some(Verdict {
             text: "Useful: it names 98.4 % of the held-out digits; always naming the commonest would be right for 11.4 %.".into(),
@@ -148,6 +156,7 @@ fn table() -> ReportInput {
             originals: (0..12).map(|index| row(index, 1.0)).collect(),
             reconstructions: (0..12).map(|index| row(index, 0.95)).collect(),
             pca: (0..12).map(|index| row(index, 0.6)).collect(),
+            ..Comparison::default()
         },
         filters: (0..16)
             .map(|unit| (0..12).map(|column| ((unit + column * 3) as f32).sin()).collect())
@@ -186,7 +195,7 @@ fn assert_balanced(html: &str) {
 #[test]
 fn each_kind_of_model_has_its_sections() {
     let cases = [
-        (autoencoder(), vec!["verdict", "comparison", "curves", "codes", "filters", "recipe"]),
+        (autoencoder(), vec!["verdict", "comparison", "curves", "codes", "generated", "filters", "recipe"]),
         (classifier(), vec!["verdict", "classes", "curves", "filters", "recipe"]),
         (table(), vec!["verdict", "comparison", "curves", "codes", "filters", "recipe"]),
         (ReportInput::default(), vec![]),
@@ -228,7 +237,12 @@ fn noisy_colour_pictures_stay_under_the_limit_too() {
     };
     let input = ReportInput {
         picture: Some(shape),
-        comparison: Comparison { originals: rows(24), reconstructions: rows(24), pca: rows(24) },
+        comparison: Comparison {
+            originals: rows(24),
+            reconstructions: rows(24),
+            pca: rows(24),
+            ..Comparison::default()
+        },
         codes: Some(codes),
         ..ReportInput::default()
     };
@@ -337,7 +351,12 @@ fn the_files_are_the_page_and_its_pictures() {
             "report-pictures/originals.png",
             "report-pictures/reconstructions.png",
             "report-pictures/pca-reconstructions.png",
+            "report-pictures/corrupted.png",
+            "report-pictures/cleaned.png",
             "report-pictures/rows.png",
+            "report-pictures/map.png",
+            "report-pictures/samples.png",
+            "report-pictures/nearest.png",
             "report-pictures/filters.png",
         ]
     );

@@ -109,7 +109,7 @@ fn an_autoencoder_of_pictures_fills_the_page() {
     assert_eq!(names, ["this model", "PCA, 16 units", "the mean"]);
     assert!(verdict.figures_are.contains("60 test rows"), "{}", verdict.figures_are);
 
-    let Comparison { originals, reconstructions, pca } = &input.comparison;
+    let Comparison { originals, reconstructions, pca, .. } = &input.comparison;
     for rows in [originals, reconstructions, pca] {
         assert_levels(rows, 24);
     }
@@ -233,6 +233,27 @@ fn a_classifier_needs_labels_that_it_knows() {
     assert!(matches!(fails(&trained), Error::NoLabels { .. }));
     trained.setup.source = table(60);
     assert!(matches!(fails(&trained), Error::Data(_)));
+}
+
+#[test]
+fn what_was_corrupted_what_was_drawn_and_the_map_are_shown() {
+    let family = [("model.code", "2"), ("model.bottleneck", "gaussian"), ("train.corruption", "masking")];
+    let trained = glyphs("glyphs", &family);
+    let input = report(&trained);
+    assert_levels(&input.comparison.corrupted, input.comparison.originals.len());
+    assert_levels(&input.comparison.cleaned, input.comparison.originals.len());
+    assert_ne!(input.comparison.corrupted, input.comparison.originals);
+    assert_levels(&input.generated.map, 225);
+    assert_levels(&input.generated.samples, 18);
+    assert_levels(&input.generated.nearest, 18);
+    // A nearest row is a training row.
+    let first =
+        input.generated.nearest[0].iter().map(|level| (level * 255.0).round() as u8).collect::<Vec<u8>>();
+    let Values::U8(pixels) = &trained.setup.source.train.values else { panic!("bytes") };
+    assert!(pixels.chunks(784).any(|row| row == first));
+    let plain = report(&glyphs("glyphs", &[&SMALL[..], &[("model.code", "3")]].concat()));
+    assert!(plain.generated.map.is_empty() && plain.generated.samples.is_empty());
+    assert!(plain.comparison.corrupted.is_empty());
 }
 
 #[test]
