@@ -22,9 +22,10 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
     if !generated.map.is_empty() {
         let side = generated.map.len().isqrt();
         html.push_str(&format!(
-            "<p>The whole code as a map: the first unit grows to the right, the second upwards, {side} steps each.</p>\n<div class=\"map\" style=\"--columns:{side}\">\n"
+            "<p>The whole code as a map: the first unit grows to the right, the second upwards, {side} steps each.</p>\n<div class=\"codes-grid\" style=\"--columns:{side}\">\n"
         ));
-        let sheet = Sheet::draw("map", &generated.map, shape, Ink::Levels, side, LONGEST)?.shown_at(MAP_SIDE);
+        let sheet =
+            Sheet::draw("decoded", &generated.map, shape, Ink::Levels, side, LONGEST)?.shown_at(MAP_SIDE);
         for index in 0..generated.map.len() {
             html.push_str(&sheet.tile(index, &format!("decoded code {}", index + 1)));
         }

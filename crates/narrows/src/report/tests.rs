@@ -354,7 +354,7 @@ fn the_files_are_the_page_and_its_pictures() {
             "report-pictures/corrupted.png",
             "report-pictures/cleaned.png",
             "report-pictures/rows.png",
-            "report-pictures/map.png",
+            "report-pictures/decoded.png",
             "report-pictures/samples.png",
             "report-pictures/nearest.png",
             "report-pictures/filters.png",
@@ -374,4 +374,16 @@ fn a_report_that_cannot_be_written_says_so() {
     assert!(!error.hint().is_empty());
     let error = write_report(&ReportInput::default(), &file.join("report.html")).unwrap_err();
     assert!(matches!(error, ReportError::Write(_)));
+}
+
+/// A sheet's name is a class of the page: one that is something else's, too, would put its pictures there.
+#[test]
+fn sheets_have_classes_of_their_own() {
+    let page = render(&autoencoder()).unwrap();
+    let style = page.html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    for (name, _) in &page.pictures {
+        let class = format!(".{}{{", name.trim_end_matches(".png"));
+        let spaced = class.replace('{', " ");
+        assert_eq!(style.matches(&class).count() + style.matches(&spaced).count(), 1, "{class}");
+    }
 }
