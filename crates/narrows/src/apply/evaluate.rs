@@ -153,8 +153,13 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let squared_error = own / count;
     let family = family::figures(judged)?;
     let held_back = family != Family::default();
+    // As many as a row is told by, whether or not PCA has so many components.
+    let numbers = pca.components().max(match codec.network().bottleneck {
+        Bottleneck::TopK { keep, .. } => keep,
+        _ => codec.code(),
+    });
     let bits = matches!(codec.network().bottleneck, Bottleneck::Binary { .. });
-    let mut verdict = verdict(squared_error, &baselines, pca.components(), features, fitted, held_back, bits);
+    let mut verdict = verdict(squared_error, &baselines, numbers, features, fitted, held_back, bits);
     for sentence in family.sentences(codec.code()) {
         verdict.push_str("; ");
         verdict.push_str(&sentence);
