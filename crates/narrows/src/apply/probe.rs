@@ -66,8 +66,11 @@ pub fn probe(
     options: ProbeOptions,
     compute: &Compute,
 ) -> Result<Vec<Probed>, Error> {
-    let (names, truths, judged) = labels(training.0, judging.0)?;
-    let classes = names.len();
+    let Some(labels) = &training.0.labels else {
+        return Err(Error::NoLabels { name: "the data".to_owned() });
+    };
+    let (names, classes) = (&labels.names[..], labels.names.len());
+    let (truths, judged) = (true_classes_of(names, training.0)?, true_classes_of(names, judging.0)?);
     let chosen: Vec<Vec<u32>> = (0..options.draws)
         .map(|draw| labelled(&truths, training.1, names, options, draw as u32))
         .collect::<Result<_, Error>>()?;
@@ -116,16 +119,6 @@ pub fn probe(
         results.push(Probed { on, numbers, accuracy, deviation, accuracies });
     }
     Ok(results)
-}
-
-/// The names of the classes, and the class of every row of both.
-fn labels<'d>(
-    training: &'d Dataset,
-    judging: &Dataset,
-) -> Result<(&'d [String], Vec<usize>, Vec<usize>), Error> {
-    let Some(labels) = &training.labels else { return Err(Error::NoLabels { name: "the data".to_owned() }) };
-    let known = &labels.names;
-    Ok((known, true_classes_of(known, training)?, true_classes_of(known, judging)?))
 }
 
 /// So many rows of each class, drawn anew for each number.
