@@ -95,9 +95,10 @@ fn broken_model_files() {
     let last = altered.len() - 5;
     altered[last] ^= 1;
     room.write("altered.narrows", altered);
-    let (old, new) = (br#"{\"version\":1,"#, br#"{\"version\":9,"#);
-    let at = whole.windows(old.len()).position(|part| part == old).expect("a version in the header");
-    room.write("newer.narrows", [&whole[..at], new, &whole[at + old.len()..]].concat());
+    let before = br#"{\"version\":"#;
+    let at = whole.windows(before.len()).position(|part| part == before).expect("a version in the header");
+    let at = at + before.len();
+    room.write("newer.narrows", [&whole[..at], b"9", &whole[at + 1..]].concat());
     let header = br#"{"__metadata__":{"format":"pt"},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
     let foreign = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
     room.write("foreign.narrows", foreign);
