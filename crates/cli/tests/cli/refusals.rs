@@ -107,7 +107,7 @@ fn broken_model_files() {
         ("head", &["expected a Narrows model"]),
         ("none", &["an empty file"]),
         ("altered", &["has been altered"]),
-        ("newer", &["version 1 or older", "9"]),
+        ("newer", &[&format!("version {} or older", narrows::model_file::FORMAT_VERSION), "9"]),
         ("foreign", &["another program"]),
     ] {
         for command in ["evaluate", "inspect", "report"] {
