@@ -201,6 +201,9 @@ fn a_batch_shares_its_units_and_teaches_a_threshold() {
     assert!((0..ROWS).any(|row| kept(row) != 3), "rows keep different numbers");
     let expected = 0.99 * 0.5 + 0.01 * smallest;
     assert!((found.states["bottleneck.threshold"][0] - expected).abs() < 1e-6);
+    // The first batch sets it.
+    let first = evaluated(&settings, &feed.clone().state("bottleneck.threshold", [0.0]));
+    assert!((first.states["bottleneck.threshold"][0] - smallest).abs() < 1e-6);
     // Nothing positive: the threshold stays.
     let negative = feed.state("encoder.0.bias", [-100.0; 9]);
     assert_eq!(evaluated(&settings, &negative).states["bottleneck.threshold"][0], 0.5);
@@ -382,4 +385,33 @@ fn generated_codes_are_codes() {
         let ends = codec.encode(&values[..8]).unwrap();
         assert_eq!(between[..codec.code()], ends[..]);
     }
+}
+
+/// With fewer dead units than could take part only those do, and where none is dead there is nothing to add.
+#[test]
+fn living_units_take_no_part_in_the_dead_ones_loss() {
+    let settings = with(
+        &TOP_K,
+        &[
+            "model.bottleneck={ kind = 'top-k', keep = 2, dead_after = 10, auxiliary = 0.5, auxiliary_keep = 6 }",
+        ],
+    );
+    let bottleneck = recipe(&settings).model.bottleneck;
+    let found = |idle: [f64; 9]| {
+        let graph = Graph::new();
+        let (coded, _) = training(&graph, &settings);
+        let spare = coded.spare.unwrap();
+        graph.output("spare", spare);
+        let residual = graph.constant(1.0).stretch([ROWS, 2]);
+        let weight = graph.constant(0.5).stretch([9, 2]);
+        graph.output("loss", bottleneck::top_k::auxiliary(bottleneck, spare, residual, weight).unwrap());
+        evaluate(&graph, &feed(&settings).state("bottleneck.idle", idle)).unwrap().outputs
+    };
+    let some = found([0.0, 11.0, 3.0, 12.0, 0.0, 10.0, 0.0, 0.0, 7.0]);
+    for (at, spare) in some["spare"].iter().enumerate() {
+        assert_eq!(*spare != 0.0, [1, 3].contains(&(at % 9)), "unit {}", at % 9);
+    }
+    assert!(some["loss"][0] > 0.0);
+    let none = found([0.0; 9]);
+    assert_eq!((none["loss"][0], none["spare"].iter().all(|value| *value == 0.0)), (0.0, true));
 }

@@ -138,3 +138,48 @@ fn a_classifier_is_pretrained_without_labels() {
     let refused = Setup::new(&many, source(rows)).err().unwrap().to_string();
     assert!(refused.contains("400 rows of class"), "{refused}");
 }
+
+/// A stage begins with moments of its own: after its first step they hold that step's gradient alone.
+#[test]
+fn every_stage_begins_with_fresh_moments() {
+    let settings = with(&BASE, &["train.pretraining={ kind = 'greedy', epochs = 1 }"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.checkpoint");
+    let setup = Setup::new(&recipe(&settings), source(pictures(60, 1))).unwrap();
+    let mut trainer = Trainer::new(setup, &compute(1)).unwrap();
+    let mut observe = |event: &Event| match event {
+        Event::Step { epoch: 4, step: 1, .. } => Signal::Stop,
+        _ => Signal::Continue,
+    };
+    trainer.train(&path, &mut observe).unwrap();
+    let tensors = model_file::read(&path, "checkpoint").unwrap().tensors;
+    let of = |name: &str| &tensors.iter().find(|tensor| tensor.name == name).unwrap().values;
+    let (mean, square) = (of("mean/encoder.0.weight"), of("square/encoder.0.weight"));
+    for (mean, square) in mean.iter().zip(square) {
+        let gradient = f64::from(*mean) / 0.1;
+        assert!(
+            (f64::from(*square) - 0.001 * gradient * gradient).abs() <= 1e-4 * f64::from(*square) + 1e-12
+        );
+    }
+    assert!(mean.iter().any(|value| *value != 0.0));
+}
+
+/// What a layer of sigmoid units says is rebuilt by cross-entropy: with weights of 0 it says ½ everywhere, and ln 2 a unit is left.
+#[test]
+fn sigmoid_layers_are_rebuilt_by_cross_entropy() {
+    let settings = with(
+        &BASE,
+        &[
+            "model.activation=sigmoid",
+            "model.initial={ kind = 'constant', value = 0.0 }",
+            "train.optimiser=sgd",
+            "train.learning_rate=1e-30",
+            "train.pretraining={ kind = 'greedy', epochs = 1 }",
+        ],
+    );
+    let history = train(&settings, pictures(60, 1), &compute(1)).1;
+    for (stage, units) in [(2, 7.0), (3, 6.0)] {
+        let loss = history.iter().find(|record| record.stage == stage).unwrap().train_loss;
+        assert!((loss - units * 2f64.ln()).abs() < 1e-4, "stage {stage}: {loss}");
+    }
+}

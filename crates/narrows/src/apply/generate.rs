@@ -142,7 +142,17 @@ fn quantile(share: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::quantile;
+    use super::{MOST_ROWS, quantile, spread};
+
+    #[test]
+    fn few_of_many_rows_are_spread_over_all() {
+        let all: Vec<u32> = (0..20_001).collect();
+        let some = spread(&all);
+        assert!(some.len() <= MOST_ROWS && some.len() > MOST_ROWS / 2);
+        assert!(some[0] < 10 && some[some.len() - 1] > 19_990);
+        assert_eq!(spread(&all[..7]), all[..7]);
+        assert!(spread(&[]).is_empty());
+    }
 
     #[test]
     fn quantiles_of_the_normal_distribution() {
