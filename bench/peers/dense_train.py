@@ -20,9 +20,9 @@ LINEAR = (3, 7)  # layers without ReLU: the code and the output
 # ------------------------------------------------------------------------------------------- the reference, in f64
 
 
-def loss_and_gradients(layers, rows):
-    """Written out by hand, so that it shares nothing with any side."""
-    values = [rows]
+def loss_and_gradients(layers, rows, seen=None):
+    """Written out by hand, so that it shares nothing with any side. `seen` is what the network sees instead of the rows."""
+    values = [rows if seen is None else seen]
     for index, (weight, bias) in enumerate(layers):
         value = values[-1] @ weight + bias
         values.append(value if index in LINEAR else np.maximum(value, 0))

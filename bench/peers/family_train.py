@@ -11,12 +11,10 @@ import contextlib
 import numpy as np
 
 import common
-from common import Workload
+from common import AUTOENCODER, Workload
+from dense_train import BETA1, BETA2, EPSILON, LINEAR, RATE, loss_and_gradients
 
 BATCH, TABLE_ROWS = 128, 4096
-RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
-DEEP = (784, 1000, 500, 250, 30, 250, 500, 1000, 784)
-LINEAR = (3, 7)
 KEPT, CONTRACTION = 0.75, 0.1
 
 
@@ -67,7 +65,7 @@ class Vae:
 
 
 class Denoising:
-    shapes = list(zip(DEEP, DEEP[1:]))
+    shapes = list(zip(AUTOENCODER, AUTOENCODER[1:]))
     noise = (BATCH, 784)
 
     @staticmethod
@@ -84,18 +82,7 @@ class Denoising:
 
     @staticmethod
     def reference(layers, x, noise):
-        values = [x * noise]
-        for index, (weight, bias) in enumerate(layers):
-            value = values[-1] @ weight + bias
-            values.append(value if index in LINEAR else np.maximum(value, 0))
-        error = values[-1] - x
-        gradients, delta = [], 2 * error / len(x)
-        for index in reversed(range(len(layers))):
-            if index not in LINEAR:
-                delta = delta * (values[index + 1] > 0)
-            gradients.insert(0, (values[index].T @ delta, delta.sum(0)))
-            delta = delta @ layers[index][0].T
-        return np.sum(error**2) / len(x), gradients
+        return loss_and_gradients(layers, x, x * noise)
 
 
 class Contractive:

@@ -174,7 +174,7 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     Ok(Evaluation { rows: rows.len(), figures, verdict })
 }
 
-fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
 }
 

@@ -14,7 +14,6 @@ use crate::train::optimiser::{StepScalars, add_updates, declare_scalars};
 use crate::train::schedule::{Plateau, rate};
 use narrows_engine::Graph;
 use narrows_engine::cpu::{Executable, Feed, Run, States};
-use narrows_engine::random::shuffle;
 use serde::Serialize;
 
 /// Weights of the penalty λ‖W‖² that are tried; a fifth of the labelled rows chooses.
@@ -72,7 +71,16 @@ pub fn probe(
     let (names, classes) = (&labels.names[..], labels.names.len());
     let (truths, judged) = (true_classes_of(names, training.0)?, true_classes_of(names, judging.0)?);
     let chosen: Vec<Vec<u32>> = (0..options.draws)
-        .map(|draw| labelled(&truths, training.1, names, options, draw as u32))
+        .map(|draw| {
+            let key = (options.seed, streams::PROBE, draw as u32);
+            let each = options.labels_per_class;
+            labels.some_of_each(training.1, each, key).map_err(|(class, found)| Error::Mismatch {
+                what: format!("class `{}` of the training rows", names[class]),
+                expected: format!("{each} rows"),
+                found: found.to_string(),
+                hint: "ask for fewer labels per class".to_owned(),
+            })
+        })
         .collect::<Result<_, Error>>()?;
     let preparation = &codec.model().description.preparation;
     let components = codec.code().min(codec.features());
@@ -119,34 +127,6 @@ pub fn probe(
         results.push(Probed { on, numbers, accuracy, deviation, accuracies });
     }
     Ok(results)
-}
-
-/// So many rows of each class, drawn anew for each number.
-fn labelled(
-    truths: &[usize],
-    rows: &[u32],
-    names: &[String],
-    options: ProbeOptions,
-    draw: u32,
-) -> Result<Vec<u32>, Error> {
-    let mut order = rows.to_vec();
-    shuffle(options.seed, streams::PROBE, draw, &mut order);
-    let mut left = vec![options.labels_per_class; names.len()];
-    order.retain(|row| {
-        let left = &mut left[truths[*row as usize]];
-        let taken = *left > 0;
-        *left -= usize::from(taken);
-        taken
-    });
-    match left.iter().position(|left| *left > 0) {
-        None => Ok(order),
-        Some(class) => Err(Error::Mismatch {
-            what: format!("class `{}` of the training rows", names[class]),
-            expected: format!("{} rows", options.labels_per_class),
-            found: format!("{}", options.labels_per_class - left[class]),
-            hint: "ask for fewer labels per class".to_owned(),
-        }),
-    }
 }
 
 /// Labelled rows to learn from, N×numbers.

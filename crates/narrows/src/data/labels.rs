@@ -1,5 +1,6 @@
 //! What rows are called: for colouring plots and for classifiers, never an input of an autoencoder.
 
+use narrows_engine::random::shuffle;
 use std::collections::HashMap;
 
 /// A name for every row, from a short list of names.
@@ -12,6 +13,28 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// So many of `rows` from each class, drawn at random and in a random order; the stream and step key the draw.
+    ///
+    /// # Errors
+    /// The first class of which there are not as many, and how many there are.
+    pub(crate) fn some_of_each(
+        &self,
+        rows: &[u32],
+        each: usize,
+        (seed, stream, step): (u64, u32, u32),
+    ) -> Result<Vec<u32>, (usize, usize)> {
+        let mut order = rows.to_vec();
+        shuffle(seed, stream, step, &mut order);
+        let mut left = vec![each; self.names.len()];
+        order.retain(|row| {
+            let left = &mut left[self.of_row[*row as usize] as usize];
+            let taken = *left > 0;
+            *left -= usize::from(taken);
+            taken
+        });
+        left.iter().position(|left| *left > 0).map_or(Ok(order), |class| Err((class, each - left[class])))
+    }
+
     /// Labels from one text a row.
     pub fn from_texts<T: AsRef<str>>(texts: &[T]) -> Labels {
         let mut names: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();

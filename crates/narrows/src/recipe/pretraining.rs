@@ -8,7 +8,8 @@ part! {
     pub enum Pretraining: "none" {
         /// Nothing.
         None = "none",
-        /// One layer at a time, each learning to rebuild what the one below it says, with the corruption and penalties of the whole
+        /// One layer at a time, each learning to rebuild what the one below it says, with the penalties of the whole and its
+        /// corruption (blocks of pictures apart, which only the first layer sees)
         /// (Bengio et al. 2007; Vincent et al. 2010).
         Greedy = "greedy" {
             /// Epochs of each layer.

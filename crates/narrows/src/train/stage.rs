@@ -1,11 +1,10 @@
 //! Stages of training: what is trained, for how long, on which rows. A run without pre-training has one.
 
-use crate::data::{Dataset, Labels};
+use crate::data::Dataset;
 use crate::error::Error;
 use crate::network::Network;
 use crate::recipe::{ModelKind, Pretraining, Recipe, TrainRecipe};
 use crate::streams;
-use narrows_engine::random::shuffle;
 use std::ops::Range;
 
 /// A stage.
@@ -86,37 +85,21 @@ pub fn stages(
     }
     let rows = match (recipe.data.labels_per_class, &dataset.labels) {
         (Some(each), Some(labels)) if recipe.model.kind == ModelKind::Classifier => {
-            labelled(labels, training, each, recipe.train.seed)?
+            let drawn = labels.some_of_each(training, each, (recipe.train.seed, streams::LABELLED, 0));
+            let mut rows = drawn.map_err(|(class, found)| Error::Setting {
+                setting: "data.labels_per_class",
+                problem: format!(
+                    "{each} rows of class `{}` are asked for, and {found} are among the training rows",
+                    labels.names[class]
+                ),
+                hint: "ask for fewer".to_owned(),
+            })?;
+            rows.sort_unstable();
+            rows
         }
         _ => training.to_vec(),
     };
     let first_epoch = stages.last().map_or(0, Stage::end);
     stages.push(Stage { first_epoch, ..Stage::whole(&recipe.train, &rows) });
     Ok(stages)
-}
-
-/// So many rows of each class, drawn by seed; their order is that of the rows.
-fn labelled(labels: &Labels, training: &[u32], each: usize, seed: u64) -> Result<Vec<u32>, Error> {
-    let mut order = training.to_vec();
-    shuffle(seed, streams::LABELLED, 0, &mut order);
-    let mut left = vec![each; labels.names.len()];
-    order.retain(|row| {
-        let left = &mut left[labels.of_row[*row as usize] as usize];
-        let taken = *left > 0;
-        *left -= usize::from(taken);
-        taken
-    });
-    if let Some(class) = left.iter().position(|left| *left > 0) {
-        return Err(Error::Setting {
-            setting: "data.labels_per_class",
-            problem: format!(
-                "{each} rows of class `{}` are asked for, and {} are among the training rows",
-                labels.names[class],
-                each - left[class]
-            ),
-            hint: "ask for fewer".to_owned(),
-        });
-    }
-    order.sort_unstable();
-    Ok(order)
 }

@@ -2,6 +2,7 @@
 
 use super::{Judged, STEP};
 use crate::apply::codec::Codec;
+use crate::apply::evaluate::squared_distance;
 use crate::apply::row_program::{ROWS, RowProgram};
 use crate::autoencoder::bottleneck::in_use;
 use crate::autoencoder::corruption::corrupt;
@@ -76,15 +77,15 @@ pub fn denoising(judged: &Judged<'_>) -> Result<Option<Denoised>, Error> {
     for (ids, mut rows) in judged.chunks() {
         let [corrupted, cleaned] = denoiser.run(&rows, ids, judged.seed())?;
         description.preparation.prepare(&mut rows);
-        as_it_is += distance(&rows, &corrupted);
-        squared_error += distance(&rows, &cleaned);
+        as_it_is += squared_distance(&rows, &corrupted);
+        squared_error += squared_distance(&rows, &cleaned);
         let features = judged.codec.features();
         for (clean, corrupted) in rows.chunks_exact(features).zip(corrupted.chunks_exact(features)) {
             let [own, noisy] = &mut codes;
             pca.encode(clean, own);
             pca.encode(corrupted, noisy);
             // With orthonormal directions, a component c beside the clean row's e changes the error by c² − 2 c e.
-            let mut error = distance(clean, pca.mean());
+            let mut error = squared_distance(clean, pca.mean());
             by_components[0] += error;
             for (sum, (own, noisy)) in by_components[1..].iter_mut().zip(own.iter().zip(noisy)) {
                 error += f64::from(*noisy) * (f64::from(*noisy) - 2.0 * f64::from(*own));
@@ -101,8 +102,4 @@ pub fn denoising(judged: &Judged<'_>) -> Result<Option<Denoised>, Error> {
         pca: by_components[pca_components] / count,
         pca_components,
     }))
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
 }
