@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod autoencoder;
+pub mod boltzmann;
 pub mod data;
 mod error;
 pub mod model_file;

@@ -53,6 +53,16 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.pretraining", &["model.hidden=[6, 5]"], "growing"),
     ("train.pretraining.epochs", &["train.pretraining=greedy"], "2"),
     ("train.pretraining.epochs", &["train.pretraining=growing"], "2"),
+    ("train.pretraining", &[SIGMOIDS], "rbm"),
+    ("train.pretraining.epochs", RBM, "2"),
+    ("train.pretraining.learning_rate", &[SIGMOIDS, "train.pretraining=rbm", BERNOULLI], "0.01"),
+    ("train.pretraining.real_learning_rate", RBM, "0.01"),
+    ("train.pretraining.momentum", RBM, "0.5"),
+    ("train.pretraining.weight_decay", RBM, "0.01"),
+    ("train.chain", &["model.kind=boltzmann"], "persistent"),
+    ("train.chain.steps", &["model.kind=boltzmann", "train.chain=contrastive"], "2"),
+    ("train.chain.means", &["model.kind=boltzmann", "train.chain=contrastive"], "true"),
+    ("train.chain.steps", &["model.kind=boltzmann", "train.chain=persistent"], "2"),
     ("train.batch", &[], "5"),
     ("train.optimiser", &[], "rmsprop"),
     ("train.optimiser.momentum", &["train.optimiser=momentum"], "0.5"),
@@ -108,6 +118,9 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.seed", &[], "2"),
 ];
 const BLOCK: &str = "train.corruption={ kind = 'block', height = 2, width = 2 }";
+const SIGMOIDS: &str = "model.activation=sigmoid";
+const BERNOULLI: &str = "model.code_activation=sigmoid";
+const RBM: &[&str] = &[SIGMOIDS, "train.pretraining=rbm"];
 const SIGMOID: &str = "model.code_activation=sigmoid";
 /// Units that fall silent quickly, so that the loss of the dead ones plays a part.
 const TOP_K: &[&str] =

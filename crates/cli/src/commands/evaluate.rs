@@ -24,15 +24,19 @@ pub struct Options {
     /// The rows to judge by
     #[arg(long, value_enum, default_value_t = Which::Test)]
     split: Which,
-    /// Estimate the log-likelihood of a variational autoencoder by so many samples a row
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    samples: usize,
+    /// Estimate the log-likelihood: of a variational autoencoder by so many samples a row (left out, not at all), of Boltzmann machines too
+    /// large for the sum over all states by so many annealed chains (left out, 100)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    samples: Option<u32>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     compute: ComputeOptions,
 }
+
+/// Chains by which Boltzmann machines are judged where no other number is asked for.
+const CHAINS: u32 = 100;
 
 /// Judges a model and prints its figures.
 ///
@@ -42,14 +46,16 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     let description = &codec.model().description;
-    if options.samples > 0 && !generate::has_prior(&codec) {
+    let machines = codec.model().is_boltzmann();
+    if options.samples.is_some() && !machines && !generate::has_prior(&codec) {
         return Err(Failure::new(
-            format!("--samples: {} is no variational autoencoder", options.model.display()),
-            "leave --samples out",
+            format!("--samples: {} has no likelihood to estimate", options.model.display()),
+            "leave --samples out; variational autoencoders and Boltzmann machines have one",
         ));
     }
+    let samples = options.samples.unwrap_or(if machines { CHAINS } else { 0 }) as usize;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, options.split)?;
-    let evaluation = rows.evaluate(&codec, options.samples, &compute)?;
+    let evaluation = rows.evaluate(&codec, samples, &compute)?;
     if options.json {
         let mut object = as_json(&evaluation)?;
         object["model"] = json!(options.model.to_string_lossy());

@@ -35,6 +35,9 @@ pub struct Options {
     /// Components of the mixture; asks for one even where there is a prior
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     components: Option<u16>,
+    /// Gibbs steps of a Boltzmann machine before a row is taken; 1000 if left out
+    #[arg(long, value_name = "N", conflicts_with_all = ["components", "grid"], value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    steps: Option<u32>,
     /// Instead of draws, the codes of a square grid of so many lines: the map of a code of 2 units
     #[arg(long, value_name = "LINES", conflicts_with_all = ["count", "components", "seed"], value_parser = clap::value_parser!(u16).range(2..=200))]
     grid: Option<u16>,
@@ -55,42 +58,55 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     // A classifier is refused before anything is read.
     codec.decode(&[])?;
     let description = &codec.model().description;
-    let by_prior = generate::has_prior(&codec) && options.components.is_none();
-    if by_prior && options.data.is_some() {
+    let machines = codec.model().is_boltzmann();
+    if options.steps.is_some() && !machines {
         return Err(Failure::new(
-            format!("--data: {} draws codes from its prior", options.model.display()),
+            format!("--steps: {} holds no Boltzmann machine", options.model.display()),
+            "leave --steps out",
+        ));
+    }
+    let alone =
+        options.components.is_none() && (machines && options.grid.is_none() || generate::has_prior(&codec));
+    if alone && options.data.is_some() {
+        return Err(Failure::new(
+            format!("--data: {} makes rows on its own", options.model.display()),
             "leave --data out, or ask for a mixture fitted to codes of these rows with --components 20",
         ));
     }
     let drawn_again = description.recipe.data.source == SourceKind::Glyphs;
-    if !by_prior && options.data.is_none() && !drawn_again {
+    if !alone && options.data.is_none() && !drawn_again {
         return Err(Failure::new(
             format!("{}: this model has no prior to draw codes from", options.model.display()),
             "say where its training data are with --data PATH: a mixture is fitted to their codes",
         ));
     }
-    let rows = match by_prior {
+    let rows = match alone {
         true => None,
         false => Some(JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?),
     };
     let training = rows.as_ref().map(|rows| (&rows.source.train, &rows.split.train[..]));
     let count = options.count as usize;
-    let (codes, whence) = match (options.grid, training) {
-        (Some(lines), training) => (
-            generate::grid(&codec, training, usize::from(lines))?,
-            format!("a grid of {lines}x{lines} codes"),
-        ),
+    let (decoded, whence) = match (options.grid, training) {
+        (Some(lines), training) => {
+            let codes = generate::grid(&codec, training, usize::from(lines))?;
+            (codec.decode(&codes)?, format!("a grid of {lines}x{lines} codes"))
+        }
         (None, Some(training)) => {
             let components = options.components.unwrap_or(COMPONENTS);
             let codes =
                 generate::from_mixture(&codec, training, usize::from(components), count, options.seed)?;
-            (codes, format!("codes of a mixture of {components} normal distributions"))
+            (codec.decode(&codes)?, format!("codes of a mixture of {components} normal distributions"))
+        }
+        (None, None) if machines => {
+            let steps = options.steps.map_or(generate::GIBBS_STEPS, |steps| steps as usize);
+            let rows = generate::from_machines(&codec, count, steps, options.seed)?;
+            (rows, format!("Gibbs chains of {steps} steps"))
         }
         (None, None) => {
-            (generate::from_prior(&codec, count, options.seed), "codes from the prior".to_owned())
+            let codes = generate::from_prior(&codec, count, options.seed);
+            (codec.decode(&codes)?, "codes from the prior".to_owned())
         }
     };
-    let decoded = codec.decode(&codes)?;
     write_rows(&options.out, &description.shape, &decoded, picture_range(&description.preparation))?;
     for note in rows.iter().flat_map(|rows| &rows.notes) {
         output::note(&format!("note: {note}"));

@@ -97,6 +97,36 @@ fn codes_are_probed_beside_rows_and_pca() {
 }
 
 #[test]
+fn boltzmann_machines_make_rows_and_tell_how_probable_rows_are() {
+    let machine = "--set model.kind=boltzmann --set data.binarise=true --set train.learning_rate=0.02";
+    let room = digits(&format!("{machine} --set model.code=7"));
+    let ran = room.done("generate m.narrows --count 10 --steps 20 --out a.npy");
+    assert!(ran.stderr.contains("a.npy: 10 rows from Gibbs chains of 20 steps"), "{}", ran.stderr);
+    room.done("generate m.narrows --count 4 --steps 20 --out b.npy");
+    assert_eq!(numbers(&room, "a.npy")[..4 * 36], numbers(&room, "b.npy")[..]);
+    room.done("generate m.narrows --count 4 --steps 30 --out c.npy");
+    assert_ne!(numbers(&room, "b.npy"), numbers(&room, "c.npy"));
+    room.done("generate m.narrows --components 2 --data digits --count 5 --out d.npy");
+    // The machine on top is small: its states are gone through, and the same numbers come out again.
+    let judged = room.json("evaluate m.narrows --data digits --json");
+    let likelihood = &judged["likelihood"];
+    assert_eq!((&likelihood["is_bound"], &likelihood["log_partition_error"]), (&true.into(), &0.0.into()));
+    assert!(likelihood["log_likelihood"].as_f64().unwrap() < 0.0, "{judged}");
+    assert_eq!(room.json("evaluate m.narrows --data digits --json"), judged);
+    // A larger one is judged by chains, unless none are wanted.
+    room.done(&format!(
+        "train digits {SMALL} {machine} --set model.hidden=[] --set model.code=40 --out w.narrows"
+    ));
+    let annealed = room.json("evaluate w.narrows --data digits --samples 5 --json");
+    assert!(annealed["likelihood"]["log_partition_error"].as_f64().unwrap() > 0.0, "{annealed}");
+    let without = room.json("evaluate w.narrows --data digits --samples 0 --json");
+    assert!(without["likelihood"]["log_likelihood"].is_null(), "{without}");
+    for key in ["free_energy", "pseudo_log_likelihood"] {
+        assert_eq!(without["likelihood"][key], annealed["likelihood"][key]);
+    }
+}
+
+#[test]
 fn what_a_model_cannot_do_is_refused() {
     let room = digits("--set model.code=3");
     let says = |line: &str, words: &str| assert!(line.contains(words), "{line}");
@@ -105,11 +135,30 @@ fn what_a_model_cannot_do_is_refused() {
     says(&room.refused("interpolate m.narrows --data digits --from 0 --to 2 --out i.png"), "rows 1 to 80");
     says(&room.refused("denoise m.narrows --data digits --corrupt c.npy --out d.npy"), "clean rows");
     says(&room.refused("probe m.narrows --data digits --labels-per-class 500"), "500 rows");
-    says(&room.refused("evaluate m.narrows --data digits --samples 5"), "no variational autoencoder");
+    says(&room.refused("evaluate m.narrows --data digits --samples 5"), "no likelihood to estimate");
     room.done(&format!(
         "train digits {SMALL} --set model.code=2 --set model.bottleneck=gaussian --out v.narrows"
     ));
-    says(&room.refused("generate v.narrows --data digits --out g.npy"), "from its prior");
+    says(&room.refused("generate v.narrows --data digits --out g.npy"), "makes rows on its own");
+    says(&room.refused("generate v.narrows --steps 5 --out g.npy"), "no Boltzmann machine");
+    room.table("t.csv", 60, 5);
+    let machine = "train t.csv --set model.kind=boltzmann";
+    says(
+        &room.refused(&format!("{machine} --set model.output=bernoulli --set data.prepare=standardise")),
+        "0 to 1",
+    );
+    says(
+        &room.refused(&format!("{machine} --set model.activation=tanh")),
+        "units that Boltzmann machines have",
+    );
+    says(&room.refused(&format!("{machine} --set model.bottleneck=gaussian")), "hidden units are the code");
+    says(&room.refused(&format!("{machine} --set train.pretraining=greedy")), "all there is to train");
+    says(&room.refused("train t.csv --set train.chain=persistent"), "without Boltzmann machines");
+    says(&room.refused("train t.csv --set train.pretraining=rbm"), "units that Boltzmann machines have");
+    says(
+        &room.refused("train t.csv --set data.binarise=true --set data.prepare=standardise"),
+        "probabilities",
+    );
     for ignored in [
         "generate v.narrows --kind idx --out g.npy",
         "generate v.narrows --grid 3 --seed 2 --out g.npy",
@@ -118,7 +167,6 @@ fn what_a_model_cannot_do_is_refused() {
     ] {
         assert_eq!(room.run(ignored).code, 1, "{ignored}");
     }
-    room.table("t.csv", 60, 5);
     says(&room.refused("train t.csv --set train.corruption=block"), "cannot be cut out");
     says(&room.refused("train t.csv --set train.corruption.share=1"), "another kind");
     says(&room.refused("train t.csv --set train.corruption={kind='masking',share=1.0}"), "less than 1");

@@ -152,7 +152,7 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     };
     let squared_error = own / count;
     let family = family::figures(judged)?;
-    let held_back = family != Family::default();
+    let held_back = family != Family::default() || codec.model().is_boltzmann();
     // As many as a row is told by, whether or not PCA has so many components.
     let numbers = pca.components().max(match codec.network().bottleneck {
         Bottleneck::TopK { keep, .. } => keep,

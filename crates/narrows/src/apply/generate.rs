@@ -1,15 +1,24 @@
-//! New codes: from the prior, from a mixture fitted to codes of training rows, on a grid, or between two rows.
+//! New rows, by way of new codes: from the prior, from a mixture fitted to codes of training rows, on a grid, or between two rows.
 
 use super::codec::Codec;
+use super::family::machines;
 use super::mixture::Mixture;
+use crate::boltzmann::{Annealing, Machine};
 use crate::data::Dataset;
 use crate::error::Error;
+use crate::network::Parameters;
 use crate::recipe::Bottleneck;
 use crate::streams;
+use narrows_engine::Graph;
+use narrows_engine::cpu::{Executable, Feed, Run};
 use narrows_engine::random::Stream;
 
 /// Widest code that a mixture is fitted to: its covariances have the square of that many numbers.
 const WIDEST: usize = 128;
+/// Gibbs steps of a Boltzmann machine's chains where no other number is asked for.
+pub const GIBBS_STEPS: usize = 1000;
+/// Chains of a Boltzmann machine that are led along together.
+const CHAINS: usize = 256;
 /// Rows whose codes are looked at, at most.
 const MOST_ROWS: usize = 5_000;
 
@@ -25,6 +34,59 @@ pub fn from_prior(codec: &Codec, count: usize, seed: u64) -> Vec<f32> {
         (0..codec.code()).map(|_| stream.normal()).collect::<Vec<f32>>()
     };
     (0..count).flat_map(draw).collect()
+}
+
+/// Rows, N×D in their stored scale, that a stack of Boltzmann machines makes up: chains of the machine on top after so many Gibbs steps,
+/// drawn down machine by machine; the lowest gives means. Row i is the same however many are asked for.
+///
+/// # Errors
+/// A model of another kind.
+pub fn from_machines(codec: &Codec, count: usize, steps: usize, seed: u64) -> Result<Vec<f32>, Error> {
+    let machines =
+        machines(codec).filter(|machines| !machines.is_empty()).ok_or_else(|| Error::Mismatch {
+            what: "generate".to_owned(),
+            expected: "Boltzmann machines".to_owned(),
+            found: "a model of another kind".to_owned(),
+            hint: "draw codes from its prior or from a mixture".to_owned(),
+        })?;
+    let top = &machines[machines.len() - 1];
+    let base = codec.states().get(&top.visible_bias).unwrap_or_default();
+    let mut rows = Vec::with_capacity(count * codec.features());
+    let ids: Vec<u32> = (0..count as u32).collect();
+    for ids in ids.chunks(CHAINS) {
+        let mut chains =
+            Annealing::new(top, codec.states(), base.clone(), ids.to_vec(), seed, codec.compute())?;
+        chains.settle(steps)?;
+        rows.extend(drawn_down(codec, &machines, &chains.hidden(), ids, seed)?);
+    }
+    codec.model().description.preparation.restore(&mut rows);
+    Ok(rows)
+}
+
+/// Means of the rows, N×D, under a stack whose topmost hidden units have these values, N×K; every layer between is drawn.
+fn drawn_down(
+    codec: &Codec,
+    machines: &[Machine],
+    codes: &[f32],
+    ids: &[u32],
+    seed: u64,
+) -> Result<Vec<f32>, Error> {
+    let graph = Graph::new();
+    let mut hidden = graph.input("codes", [ids.len(), codec.code()]);
+    let row_ids = graph.indices("row ids", [ids.len()]);
+    let mut parameters = Parameters::default();
+    for (above, machine) in machines.iter().enumerate().rev() {
+        let sums = machine.weights(&graph, &mut parameters).down(hidden);
+        hidden =
+            if above == 0 { machine.visible.mean(sums) } else { machine.visible.draw(&graph, sums, row_ids) };
+    }
+    graph.output("rows", hidden);
+    let mut executable = Executable::new(&graph, &codec.compute().pool, codec.compute().level)?;
+    let feeds = [Feed::F32(codes), Feed::U32(ids)];
+    executable.infer(codec.states(), &Run { inputs: &feeds, seed, step: u32::MAX, ..Run::default() })?;
+    let mut rows = vec![0.0; ids.len() * codec.features()];
+    executable.output(0, &mut rows);
+    Ok(rows)
 }
 
 /// Codes from a mixture of so many normal distributions, fitted to the codes of `rows` of `dataset`; N×K.

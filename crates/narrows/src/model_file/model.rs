@@ -130,6 +130,11 @@ impl Model {
         Network::new(&self.description.recipe.model, features, self.description.classes.len())
     }
 
+    /// Whether it is a stack of Boltzmann machines.
+    pub fn is_boltzmann(&self) -> bool {
+        self.description.recipe.model.kind == ModelKind::Boltzmann
+    }
+
     /// Whether it tells classes.
     pub fn is_classifier(&self) -> bool {
         self.description.recipe.model.kind == ModelKind::Classifier

@@ -8,5 +8,5 @@ pub mod initial;
 pub mod prepare;
 pub mod shape;
 
-pub use dense::Role;
+pub use dense::{Parameters, Role};
 pub use shape::{Layer, Mode, Network, Pass, Step};

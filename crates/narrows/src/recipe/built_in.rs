@@ -25,5 +25,8 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     ("binary-codes", include_str!("../../../../recipes/binary-codes.toml")),
     ("greedy", include_str!("../../../../recipes/greedy.toml")),
     ("growing", include_str!("../../../../recipes/growing.toml")),
+    ("rbm", include_str!("../../../../recipes/rbm.toml")),
+    ("dbn", include_str!("../../../../recipes/dbn.toml")),
+    ("hinton-2006", include_str!("../../../../recipes/hinton-2006.toml")),
     ("few-labels", include_str!("../../../../recipes/few-labels.toml")),
 ];

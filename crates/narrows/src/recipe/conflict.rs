@@ -1,8 +1,8 @@
 //! Settings that are right by themselves and do not go together.
 
 use super::{
-    Activation, Bottleneck, Contraction, Corruption, Decoder, ModelKind, OutputChoice, Pretraining, Recipe,
-    RecipeProblem, Schedule, SourceKind, Sparsity,
+    Activation, Bottleneck, Chain, Contraction, Corruption, Decoder, ModelKind, OutputChoice, Pretraining,
+    Recipe, RecipeProblem, Schedule, SourceKind, Sparsity,
 };
 use crate::data::Part;
 
@@ -15,6 +15,7 @@ pub(super) fn find(recipe: &Recipe, problems: &mut Vec<RecipeProblem>) {
     model(recipe, &mut conflicts);
     bottleneck(recipe, &mut conflicts);
     pretraining(recipe, &mut conflicts);
+    boltzmann(recipe, &mut conflicts);
     penalties(recipe, &mut conflicts);
     train(recipe, &mut conflicts);
     data(recipe, &mut conflicts);
@@ -173,6 +174,81 @@ fn pretraining(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         recipe.data.labels_per_class.unwrap_or(0).to_string(),
         "leave it out, or set model.kind to \"classifier\"",
     );
+}
+
+/// What Boltzmann machines, alone or in pre-training, do not go with.
+fn boltzmann(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
+    let (model, train) = (&recipe.model, &recipe.train);
+    let alone = model.kind == ModelKind::Boltzmann;
+    let first = matches!(train.pretraining, Pretraining::Rbm { .. });
+    let cause = if alone { "model.kind" } else { "train.pretraining" };
+    conflicts.add(
+        train.chain != Chain::default() && !alone && !first,
+        &["train.chain", "model.kind", "train.pretraining"],
+        "none without Boltzmann machines",
+        format!("\"{}\"", train.chain),
+        "leave train.chain out, or set model.kind to \"boltzmann\" or train.pretraining to \"rbm\"",
+    );
+    if !alone && !first {
+        return;
+    }
+    let units =
+        |activation| matches!(activation, Activation::Sigmoid | Activation::Identity | Activation::Relu);
+    for (path, activation, there) in [
+        ("model.activation", model.activation, !model.hidden.is_empty()),
+        ("model.code_activation", model.code_activation, true),
+    ] {
+        conflicts.add(
+            there && !units(activation),
+            &[path, cause],
+            "\"sigmoid\", \"identity\" or \"relu\", the units that Boltzmann machines have",
+            format!("\"{activation}\""),
+            "choose \"sigmoid\" for Bernoulli units, \"identity\" for gaussian or \"relu\" for rectified ones",
+        );
+    }
+    conflicts.add(
+        model.batch_normalisation,
+        &["model.batch_normalisation", cause],
+        "false in Boltzmann machines, whose units depend on one row alone",
+        "true".to_string(),
+        "leave it out",
+    );
+    if !alone {
+        return;
+    }
+    let penalty = &train.penalty;
+    let refused = [
+        ("model.tied", !model.tied, "true: a machine has one weight for both ways"),
+        ("model.bottleneck", model.bottleneck != Bottleneck::Plain, "\"plain\": hidden units are the code"),
+        (
+            "model.output",
+            model.output == OutputChoice::Categorical,
+            "\"bernoulli\" or \"gaussian\" visible units",
+        ),
+        ("model.dropout", model.dropout != 0.0, "0: hidden units are drawn already"),
+        ("model.input_dropout", model.input_dropout != 0.0, "0: a machine learns how probable its rows are"),
+        (
+            "train.pretraining",
+            train.pretraining != Pretraining::None,
+            "\"none\": machines are all there is to train",
+        ),
+        (
+            "train.corruption",
+            train.corruption != Corruption::None,
+            "\"none\": a machine learns how probable its rows are",
+        ),
+        (
+            "train.penalty.unit_atoms",
+            penalty.unit_atoms,
+            "false: the lengths of weights say how sure a unit is",
+        ),
+        ("train.average", train.average != 0.0, "0: machines are trained one after another"),
+        ("train.patience", train.patience != 0, "0: what a machine is trained by has no held-out figure"),
+    ];
+    for (path, wrong, expected) in refused {
+        let found = "something else beside model.kind = \"boltzmann\"".to_string();
+        conflicts.add(wrong, &[path, "model.kind"], expected, found, &format!("leave {path} out"));
+    }
 }
 
 fn penalties(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {

@@ -31,6 +31,9 @@ section! {
         array: Option<String> = None, Limits::ANY;
         /// How values are scaled, fitted on training rows only; "auto" chooses from the data.
         prepare: PrepareChoice = PrepareChoice::Auto, Limits::ANY;
+        /// Whether values from 0 to 1 are taken as probabilities, and rows as draws of zeros and ones: new ones in each step of training,
+        /// the same ones for each row wherever losses, bounds and likelihoods are told.
+        binarise: bool = false, Limits::ANY;
         /// Labelled rows of each class that a classifier learns from; the others serve pre-training alone. Left out, all.
         labels_per_class: Option<usize> = None, Limits::between(1.0, 1e9);
         /// Training rows set aside for choices such as early stopping: a share (0.1) or a number of rows (5000).

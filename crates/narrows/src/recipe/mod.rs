@@ -6,6 +6,7 @@
 
 mod bottleneck;
 mod built_in;
+mod chain;
 mod conflict;
 mod corruption;
 mod data;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use toml::{Table, Value};
 
 pub use bottleneck::Bottleneck;
+pub use chain::Chain;
 pub use corruption::Corruption;
 pub use data::{DataRecipe, PrepareChoice, SourceKind};
 pub use model::{Activation, Decoder, Initial, ModelKind, ModelRecipe, OutputChoice};

@@ -10,7 +10,7 @@ use super::{Limits, RecipeProblem, Setting};
 section! {
     /// The network: its layers, units and starting weights.
     pub struct ModelRecipe {
-        /// What is learned: to rebuild each row from a short code, or to tell its class.
+        /// What is learned: to rebuild each row from a short code, to tell its class, or how probable rows are.
         kind: ModelKind = ModelKind::Autoencoder, Limits::ANY;
         /// Widths of the encoder's layers before the code, from the input on; may be empty.
         hidden: Vec<usize> = vec![128], Limits::WIDTH;
@@ -19,14 +19,15 @@ section! {
         /// The decoder's widths between code and output, or "mirror" for the encoder's in reverse.
         decoder: Decoder = Decoder::Mirror, Limits::WIDTH;
         /// What each hidden unit does with its sum.
-        activation: Activation = Activation::Silu, Limits::ANY;
-        /// The same for the code; left out, "identity", and in a classifier that of the hidden layers.
+        activation: Activation =
+            if kind == ModelKind::Boltzmann { Activation::Sigmoid } else { Activation::Silu }, Limits::ANY;
+        /// The same for the code; left out, "identity", and in a classifier and in Boltzmann machines that of the hidden layers.
         code_activation: Activation =
-            if kind == ModelKind::Classifier { activation } else { Activation::Identity }, Limits::ANY;
+            if kind == ModelKind::Autoencoder { Activation::Identity } else { activation }, Limits::ANY;
         /// What stands between encoder and decoder, and so what a code is.
         bottleneck: Bottleneck = Bottleneck::Plain, Limits::ANY;
         /// Whether each decoder layer's weight is that of its encoder layer, transposed: one parameter for both.
-        tied: bool = false, Limits::ANY;
+        tied: bool = kind == ModelKind::Boltzmann, Limits::ANY;
         /// What the outputs are, and with it the loss; "auto" chooses from the data.
         output: OutputChoice =
             if kind == ModelKind::Classifier { OutputChoice::Categorical } else { OutputChoice::Auto }, Limits::ANY;
@@ -48,6 +49,9 @@ part! {
         Autoencoder = "autoencoder",
         /// Gives a confidence for each class.
         Classifier = "classifier",
+        /// Restricted Boltzmann machines, each trained on what the one below says: one machine where model.hidden is empty, else a
+        /// deep belief network.
+        Boltzmann = "boltzmann",
     }
 }
 

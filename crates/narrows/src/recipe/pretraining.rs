@@ -15,6 +15,21 @@ part! {
             /// Epochs of each layer.
             epochs: usize = 10, Limits::between(1.0, 1e6);
         },
+        /// One layer at a time, each as a restricted Boltzmann machine on what the one below says (Hinton and Salakhutdinov 2006), with the
+        /// penalties of the whole. Its units follow model.activation: "sigmoid" for Bernoulli units, "identity" for gaussian, "relu" for
+        /// rectified ones.
+        Rbm = "rbm" {
+            /// Epochs of each machine.
+            epochs: usize = 10, Limits::between(1.0, 1e6);
+            /// Length of a change.
+            learning_rate: f64 = 0.05, Limits::POSITIVE;
+            /// The same for machines with units of another kind than Bernoulli, which need shorter ones.
+            real_learning_rate: f64 = 0.001, Limits::POSITIVE;
+            /// Share of a change that goes on in the next.
+            momentum: f64 = 0.9, Limits::RATE;
+            /// λ: takes λ‖W‖² from what is maximised.
+            weight_decay: f64 = 0.0001, Limits::NOT_NEGATIVE;
+        },
         /// A shallow autoencoder first, into whose middle one layer after another is put, all layers so far being trained
         /// together between.
         Growing = "growing" {

@@ -19,6 +19,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.header", "true"),
     ("data.array", "x_train"),
     ("data.prepare", "standardise"),
+    ("data.binarise", "true"),
     ("data.labels_per_class", "5"),
     ("data.validation", "0.2"),
     ("data.test", "50"),
@@ -48,8 +49,6 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("model.input_dropout", "0.125"),
     ("model.batch_normalisation", "true"),
     ("train.epochs", "7"),
-    ("train.pretraining", "greedy"),
-    ("train.pretraining.epochs", "3"),
     ("train.batch", "33"),
     ("train.optimiser", "sgd"),
     ("train.optimiser.momentum", "0.8"),
@@ -89,6 +88,15 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("train.penalty.contraction.weight", "2"),
     ("train.penalty.contraction.draws", "2"),
     ("train.penalty.unit_atoms", "true"),
+    ("train.pretraining", "greedy"),
+    ("train.pretraining.epochs", "3"),
+    ("train.pretraining.learning_rate", "0.1"),
+    ("train.pretraining.real_learning_rate", "0.002"),
+    ("train.pretraining.momentum", "0.5"),
+    ("train.pretraining.weight_decay", "0.001"),
+    ("train.chain", "persistent"),
+    ("train.chain.steps", "7"),
+    ("train.chain.means", "true"),
     ("train.checkpoint_seconds", "5"),
     ("train.seed", "42"),
 ];
@@ -98,6 +106,10 @@ fn companions(path: &str, kind: Option<&str>) -> Vec<(String, String)> {
     pairs(match (path, kind) {
         ("data.labels_per_class", _) => &[("model.kind", "classifier")],
         ("train.emphasis", _) => &[("train.corruption", "masking")],
+        (path, Some("rbm")) if path.starts_with("train.pretraining") => {
+            &[("model.activation", "relu"), ("model.code_activation", "relu")]
+        }
+        (path, _) if path.starts_with("train.chain") => &[("model.kind", "boltzmann")],
         (_, Some("kl")) | ("train.penalty.sparsity", _) => &[("model.code_activation", "sigmoid")],
         (_, Some("top-k")) => &[("model.code", "64"), ("model.hidden", "[]")],
         _ => &[],

@@ -1,6 +1,7 @@
 //! The `[train]` section: how the weights are found.
 
 use super::Limits;
+use super::chain::Chain;
 use super::corruption::Corruption;
 use super::optimiser::Optimiser;
 use super::part::section;
@@ -13,8 +14,6 @@ section! {
     pub struct TrainRecipe {
         /// Passes over the training rows.
         epochs: usize = 20, Limits::between(1.0, 1e6);
-        /// What comes before the network is trained as a whole.
-        pretraining: Pretraining = Pretraining::None, Limits::ANY;
         /// Rows in a step, B.
         batch: usize = 128, Limits::between(1.0, 1e6);
         /// How a gradient becomes a change of the weights.
@@ -43,6 +42,10 @@ section! {
         emphasis: f64 = 1.0, Limits::NOT_NEGATIVE;
         /// What keeps the network from copying.
         penalty: PenaltyRecipe = PenaltyRecipe::default(), Limits::ANY;
+        /// What comes before the network is trained as a whole.
+        pretraining: Pretraining = Pretraining::None, Limits::ANY;
+        /// How Boltzmann machines draw the rows that they unlearn.
+        chain: Chain = Chain::default(), Limits::ANY;
         /// Seconds between two checkpoints; 0 for one at each epoch's end only.
         checkpoint_seconds: f64 = 30.0, Limits::NOT_NEGATIVE;
         /// What every random choice follows from.

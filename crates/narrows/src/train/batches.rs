@@ -1,9 +1,9 @@
 //! Batches: which rows make up a step, and their stored values one after another.
 
 use super::setup::Setup;
-use super::stage::Stage;
+use super::stage::{Part, Stage};
 use crate::data::{Dataset, ItemShape, Values};
-use crate::recipe::Recipe;
+use crate::recipe::{Chain, Recipe};
 use crate::streams;
 use narrows_engine::cpu::Feed;
 use narrows_engine::random::{Stream, shuffle};
@@ -14,6 +14,8 @@ pub struct Batches {
     values: Values,
     targets: Vec<f32>,
     row_ids: Vec<u32>,
+    /// Ids of persistent chains: no row's.
+    chain_ids: Vec<u32>,
 }
 
 impl Batches {
@@ -30,6 +32,7 @@ impl Batches {
             values,
             targets: vec![0.0; batch * setup.classes.len()],
             row_ids: vec![0; batch],
+            chain_ids: (0..batch as u32).map(|chain| u32::MAX - chain).collect(),
         }
     }
 
@@ -70,8 +73,11 @@ impl Batches {
             Values::F32(values) => Feed::F32(&values[..count]),
         });
         feeds.push(Feed::U32(&self.row_ids[..rows]));
-        if !setup.classes.is_empty() && stage.layers.is_none() {
+        if !setup.classes.is_empty() && stage.is_whole() {
             feeds.push(Feed::F32(&self.targets[..rows * setup.classes.len()]));
+        }
+        if matches!((&stage.part, stage.train.chain), (Part::Machine(_), Chain::Persistent { .. })) {
+            feeds.push(Feed::U32(&self.chain_ids[..stage.batch()]));
         }
     }
 }

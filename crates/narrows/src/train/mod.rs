@@ -3,6 +3,7 @@
 mod batches;
 mod checkpoint;
 pub mod event;
+mod machines;
 pub mod optimiser;
 mod plans;
 mod programs;

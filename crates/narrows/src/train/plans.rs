@@ -1,8 +1,9 @@
 //! The compiled plans of a run, and what they will need.
 
-use super::programs::{Declared, scoring, training_step};
+use super::machines;
+use super::programs::{self, Declared};
 use super::setup::{Compute, Setup};
-use super::stage::Stage;
+use super::stage::{Part, Stage};
 use crate::error::Error;
 use narrows_engine::cpu::Executable;
 
@@ -31,22 +32,25 @@ pub struct StagePlans {
 }
 
 impl StagePlans {
-    /// Compiles them; also gives the states that training declares and those that scoring reads.
+    /// Compiles them; also gives the states that training declares.
     ///
     /// # Errors
     /// A graph or plan that cannot be built.
-    pub fn new(
-        setup: &Setup,
-        stage: &Stage,
-        compute: &Compute,
-    ) -> Result<(StagePlans, Declared, Declared), Error> {
-        let (step, declared) = training_step(setup, stage, compute, stage.batch())?;
+    pub fn new(setup: &Setup, stage: &Stage, compute: &Compute) -> Result<(StagePlans, Declared), Error> {
+        let training_step = |rows: usize| match stage.part {
+            Part::Machine(layer) => machines::training_step(setup, stage, layer, compute, rows),
+            _ => programs::training_step(setup, stage, compute, rows),
+        };
+        let (step, declared) = training_step(stage.batch())?;
         let last_step = match stage.rows.len() % stage.batch() {
             0 => None,
-            rows => Some(training_step(setup, stage, compute, rows)?.0),
+            rows => Some(training_step(rows)?.0),
         };
-        let (scoring, scored) = scoring(setup, stage, compute, SCORING_ROWS)?;
-        Ok((StagePlans { step, last_step, scoring }, declared, scored))
+        let scoring = match stage.part {
+            Part::Machine(layer) => machines::scoring(setup, layer, compute, SCORING_ROWS)?,
+            _ => programs::scoring(setup, stage, compute, SCORING_ROWS)?,
+        };
+        Ok((StagePlans { step, last_step, scoring }, declared))
     }
 
     /// The plan for a batch of so many rows.

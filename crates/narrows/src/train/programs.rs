@@ -2,11 +2,12 @@
 
 use super::optimiser;
 use super::setup::{Compute, Setup};
-use super::stage::Stage;
+use super::stage::{Part, Stage};
 use crate::autoencoder::Output;
 use crate::autoencoder::bottleneck::{self, Coded};
 use crate::autoencoder::corruption::corrupt;
 use crate::autoencoder::penalty::{self, Penalised, unit_atoms};
+use crate::boltzmann::units::binarised;
 use crate::data::{ItemShape, Values};
 use crate::error::Error;
 use crate::network::dropout::dropout;
@@ -31,77 +32,98 @@ pub fn training_step(
     rows: usize,
 ) -> Result<(Executable, Declared), Error> {
     let graph = Graph::new();
-    let stored = stored_rows(&graph, setup, rows);
-    let row_ids = graph.indices("row ids", [rows]);
-    let clean = prepare(&graph, &setup.preparation, stored);
+    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
     let scalars = optimiser::declare_scalars(&graph);
-    let (train, network) = (&stage.train, &setup.network);
+    let train = &stage.train;
     let mut pass = Pass::new(Mode::Training(row_ids));
-
-    let (input, target) = match &stage.layers {
+    let layers = match &stage.part {
+        Part::Layers(layers) => Some(layers),
+        _ => None,
+    };
+    let (input, target) = match layers {
         None => (clean, targets(&graph, setup, clean)),
         Some(layers) => {
             let heard = below(&graph, setup, layers.start, clean);
             (heard, heard)
         }
     };
-    let at_rows = stage.layers.as_ref().is_none_or(|layers| layers.start == 0);
+    let at_rows = layers.is_none_or(|layers| layers.start == 0);
     let shape = if at_rows { setup.source.train.shape.clone() } else { numbers(input) };
     let corrupted = corrupt(&graph, train.corruption, &shape, input, row_ids);
     let silenced = if at_rows { setup.recipe.model.input_dropout as f32 } else { 0.0 };
     let input = dropout(&graph, corrupted.rows, row_ids, silenced);
-
-    let (mut terms, code, encoder, mut extra) = match &stage.layers {
-        None => {
-            let values = network.encode(&graph, &mut pass, input);
-            let Coded { code, cost, spare } =
-                bottleneck::training(&graph, network, &mut pass, values, row_ids, scalars.bottleneck_weight);
-            let sums = network.decode(&graph, &mut pass, code);
-            let revival = spare.and_then(|spare| {
-                let residual = target - setup.output.mean(sums);
-                let weight = network.layers[network.encoder].weight(&graph, &mut pass.parameters);
-                bottleneck::top_k::auxiliary(network.bottleneck, spare, residual, weight)
-            });
-            let extra: Vec<Tensor<'_>> = cost.into_iter().chain(revival).collect();
-            (setup.output.terms(sums, target), code, network.encoder, extra)
-        }
+    let learned = match layers {
+        None => whole(&graph, setup, &mut pass, (input, target, row_ids), scalars.bottleneck_weight),
         Some(layers) => {
-            let code = network.apply(&graph, &mut pass, layers.clone(), input);
+            let code = setup.network.apply(&graph, &mut pass, layers.clone(), input);
             let terms = rebuilt(&graph, setup, &mut pass, layers, code, target);
-            (terms, code, layers.len(), Vec::new())
+            Learned { terms, code, encoder: layers.len(), costs: Vec::new() }
         }
     };
+    let Learned { mut terms, code, encoder, mut costs } = learned;
     if let (Some(changed), true) = (corrupted.changed, train.emphasis != 1.0) {
         terms = terms * (changed * (train.emphasis as f32 - 1.0) + 1.0);
     }
     let of = Penalised { graph: &graph, pass: &pass, encoder, code, row_ids };
-    extra.extend(penalty::all(&train.penalty, &of)?);
-    let loss = extra.into_iter().fold(terms.sum_all() * (1.0 / rows as f32), |loss, term| loss + term);
+    costs.extend(penalty::all(&train.penalty, &of)?);
+    let loss = costs.into_iter().fold(terms.sum_all() * (1.0 / rows as f32), |loss, cost| loss + cost);
     graph.output("loss", loss);
-    let atoms = (train.penalty.unit_atoms && stage.layers.is_none()).then(|| unit_atoms::atoms(network));
+    let atoms = (train.penalty.unit_atoms && layers.is_none()).then(|| unit_atoms::atoms(&setup.network));
     optimiser::add_updates(&graph, loss, &pass.parameters, train, &scalars, atoms.as_ref())?;
     let executable = Executable::new(&graph, &compute.pool, compute.level)?;
     Ok((executable, graph.states()))
 }
 
-/// The loss of each of `rows` rows in a stage: rows independent, nothing random but a draw from a distribution over codes, keyed by
-/// row.
+/// What a part of the network makes of a batch in training.
+struct Learned<'g> {
+    /// The loss of each number that is rebuilt.
+    terms: Tensor<'g>,
+    /// The code as what follows gets it.
+    code: Tensor<'g>,
+    /// Layers up to the code.
+    encoder: usize,
+    /// What the code costs beside.
+    costs: Vec<Tensor<'g>>,
+}
+
+/// The network as a whole.
+fn whole<'g>(
+    graph: &'g Graph,
+    setup: &Setup,
+    pass: &mut Pass<'g>,
+    (input, target, row_ids): (Tensor<'g>, Tensor<'g>, Tensor<'g>),
+    bottleneck_weight: Tensor<'g>,
+) -> Learned<'g> {
+    let network = &setup.network;
+    let values = network.encode(graph, pass, input);
+    let Coded { code, cost, spare } =
+        bottleneck::training(graph, network, pass, values, row_ids, bottleneck_weight);
+    let sums = network.decode(graph, pass, code);
+    let revival = spare.and_then(|spare| {
+        let residual = target - setup.output.mean(sums);
+        let weight = network.layers[network.encoder].weight(graph, &mut pass.parameters);
+        bottleneck::top_k::auxiliary(network.bottleneck, spare, residual, weight)
+    });
+    let costs = cost.into_iter().chain(revival).collect();
+    Learned { terms: setup.output.terms(sums, target), code, encoder: network.encoder, costs }
+}
+
+/// The loss of each of `rows` rows in a stage: rows independent, nothing random but draws from a distribution over codes or rows, keyed
+/// by row.
 ///
 /// # Errors
 /// A graph or plan that cannot be built.
-pub fn scoring(
-    setup: &Setup,
-    stage: &Stage,
-    compute: &Compute,
-    rows: usize,
-) -> Result<(Executable, Declared), Error> {
+pub fn scoring(setup: &Setup, stage: &Stage, compute: &Compute, rows: usize) -> Result<Executable, Error> {
     let graph = Graph::new();
-    let stored = stored_rows(&graph, setup, rows);
-    let row_ids = graph.indices("row ids", [rows]);
-    let clean = prepare(&graph, &setup.preparation, stored);
+    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
     let mut pass = Pass::new(Mode::Use);
-    let loss = match &stage.layers {
-        None => {
+    let loss = match &stage.part {
+        Part::Layers(layers) => {
+            let heard = below(&graph, setup, layers.start, clean);
+            let code = setup.network.apply(&graph, &mut pass, layers.clone(), heard);
+            rebuilt(&graph, setup, &mut pass, layers, code, heard).sum(&[1])
+        }
+        _ => {
             let target = targets(&graph, setup, clean);
             let values = setup.network.encode(&graph, &mut pass, clean);
             let Coded { code, cost, .. } =
@@ -109,19 +131,13 @@ pub fn scoring(
             let loss = setup.output.loss(setup.network.decode(&graph, &mut pass, code), target);
             cost.map_or(loss, |cost| loss + cost)
         }
-        Some(layers) => {
-            let heard = below(&graph, setup, layers.start, clean);
-            let code = setup.network.apply(&graph, &mut pass, layers.clone(), heard);
-            rebuilt(&graph, setup, &mut pass, layers, code, heard).sum(&[1])
-        }
     };
     graph.output("loss", loss);
-    let executable = Executable::new(&graph, &compute.pool, compute.level)?;
-    Ok((executable, graph.states()))
+    Ok(Executable::new(&graph, &compute.pool, compute.level)?)
 }
 
 /// What the encoder layer `layer` hears in use, as a constant.
-fn below<'g>(graph: &'g Graph, setup: &Setup, layer: usize, clean: Tensor<'g>) -> Tensor<'g> {
+pub fn below<'g>(graph: &'g Graph, setup: &Setup, layer: usize, clean: Tensor<'g>) -> Tensor<'g> {
     let mut pass = Pass::new(Mode::Use);
     setup.network.apply(graph, &mut pass, 0..layer, clean).stop_gradient()
 }
@@ -160,10 +176,23 @@ fn targets<'g>(graph: &'g Graph, setup: &Setup, clean: Tensor<'g>) -> Tensor<'g>
     graph.input("targets", [clean.shape().rows(), setup.classes.len()])
 }
 
-fn stored_rows<'g>(graph: &'g Graph, setup: &Setup, rows: usize) -> Tensor<'g> {
+/// Rows as the first layer and the loss know them.
+pub struct Heard<'g> {
+    /// Prepared and, if asked for, drawn, B×D.
+    pub rows: Tensor<'g>,
+    /// Their ids, B.
+    pub row_ids: Tensor<'g>,
+}
+
+/// The rows that a run is fed.
+pub fn stored_rows<'g>(graph: &'g Graph, setup: &Setup, rows: usize) -> Heard<'g> {
     let shape = [rows, setup.source.train.features()];
-    match setup.source.train.values {
+    let stored = match setup.source.train.values {
         Values::U8(_) => graph.pixels("rows", shape),
         Values::F32(_) => graph.input("rows", shape),
-    }
+    };
+    let row_ids = graph.indices("row ids", [rows]);
+    let prepared = prepare(graph, &setup.preparation, stored);
+    let rows = if setup.recipe.data.binarise { binarised(graph, prepared, row_ids) } else { prepared };
+    Heard { rows, row_ids }
 }

@@ -72,7 +72,8 @@ impl Setup {
         let chosen = Output::from_choice(recipe.model.output);
         let output = if classifier { Output::Categorical } else { chosen.unwrap_or_else(suiting) };
         let rebuilt = match recipe.train.pretraining {
-            Pretraining::Greedy { .. } | Pretraining::Growing { .. } if classifier => suiting(),
+            Pretraining::None => output,
+            _ if classifier => suiting(),
             _ => output,
         };
         refuse(&recipe, &source.train, &split.train, &preparation, output)?;
@@ -92,7 +93,7 @@ impl Setup {
         if recipe.train.pretraining != Pretraining::None {
             network = network.with_partners(&recipe.model);
         }
-        let stages = stages(&recipe, &network, &source.train, &split.train)?;
+        let stages = stages(&recipe, &network, &source.train, &split.train, rebuilt)?;
         Ok(Setup { recipe, source, split, preparation, output, network, classes, stages, rebuilt })
     }
 
@@ -193,6 +194,13 @@ fn refuse(
             fits(&row)
         })
     };
+    if recipe.data.binarise && !every(&unit) {
+        return Err(Error::Setting {
+            setting: "data.binarise",
+            problem: "prepared values are taken as probabilities, and some lie outside 0 to 1".to_owned(),
+            hint: "use --set data.prepare=unit, or leave data.binarise out".to_owned(),
+        });
+    }
     if matches!(recipe.train.corruption, Corruption::SaltAndPepper { .. }) && !every(&unit) {
         return Err(Error::Setting {
             setting: "train.corruption",

@@ -1,20 +1,32 @@
 //! Stages of training: what is trained, for how long, on which rows. A run without pre-training has one.
 
+use crate::autoencoder::Output;
+use crate::boltzmann::{Machine, Units};
 use crate::data::Dataset;
 use crate::error::Error;
 use crate::network::Network;
-use crate::recipe::{ModelKind, Pretraining, Recipe, TrainRecipe};
+use crate::recipe::{ModelKind, Optimiser, Pretraining, Recipe, Schedule, TrainRecipe};
 use crate::streams;
 use std::ops::Range;
+
+/// What learns in a stage. Layers before it give its input and stay as they are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// The network as a whole.
+    Whole,
+    /// Encoder layers, as an autoencoder of their own with their mirror images.
+    Layers(Range<usize>),
+    /// An encoder layer, as a Boltzmann machine with the biases of its mirror image.
+    Machine(usize),
+}
 
 /// A stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
     /// Stage of pre-training, from 1; 0 for training itself.
     pub number: usize,
-    /// Encoder layers that learn, as an autoencoder of their own with their mirror images; none for the network as a whole. Layers
-    /// before them give their input and stay as they are.
-    pub layers: Option<Range<usize>>,
+    /// What learns.
+    pub part: Part,
     /// How it is trained: the recipe's, with the stage's own epochs.
     pub train: TrainRecipe,
     /// Rows that it learns from.
@@ -26,7 +38,12 @@ pub struct Stage {
 impl Stage {
     /// Training of the whole network on these rows, with nothing before.
     pub fn whole(train: &TrainRecipe, rows: &[u32]) -> Stage {
-        Stage { number: 0, layers: None, train: train.clone(), rows: rows.to_vec(), first_epoch: 0 }
+        Stage { number: 0, part: Part::Whole, train: train.clone(), rows: rows.to_vec(), first_epoch: 0 }
+    }
+
+    /// Whether the network as a whole learns.
+    pub fn is_whole(&self) -> bool {
+        self.part == Part::Whole
     }
 
     /// Rows in a step: the batch, or all rows if they are fewer.
@@ -44,17 +61,18 @@ impl Stage {
         self.first_epoch + self.train.epochs
     }
 
-    /// In words: "layer 2", "3 layers", "the whole network".
+    /// In words: "layer 2", "3 layers", "machine 1", "the whole network".
     pub fn name(&self) -> String {
-        match &self.layers {
-            None => "the whole network".to_owned(),
-            Some(layers) if layers.len() == 1 => format!("layer {}", layers.end),
-            Some(layers) => format!("{} layers", layers.end),
+        match &self.part {
+            Part::Whole => "the whole network".to_owned(),
+            Part::Layers(layers) if layers.len() == 1 => format!("layer {}", layers.end),
+            Part::Layers(layers) => format!("{} layers", layers.end),
+            Part::Machine(layer) => format!("machine {}", layer + 1),
         }
     }
 }
 
-/// The stages of a recipe on training rows.
+/// The stages of a recipe on training rows; `rebuilt` is what the rows are where they are rebuilt.
 ///
 /// # Errors
 /// Labelled rows asked for that are not there.
@@ -63,25 +81,33 @@ pub fn stages(
     network: &Network,
     dataset: &Dataset,
     training: &[u32],
+    rebuilt: Output,
 ) -> Result<Vec<Stage>, Error> {
     let depth = network.encoder;
     // An autoencoder of all its layers is the whole network already.
     let grown = if recipe.model.kind == ModelKind::Classifier { depth } else { depth - 1 };
-    let (parts, epochs): (Vec<Range<usize>>, usize) = match recipe.train.pretraining {
-        Pretraining::None => (Vec::new(), 0),
-        Pretraining::Greedy { epochs } => ((0..depth).map(|layer| layer..layer + 1).collect(), epochs),
-        Pretraining::Growing { epochs } => ((1..=grown).map(|layers| 0..layers).collect(), epochs),
+    let machines = recipe.model.kind == ModelKind::Boltzmann;
+    let parts: Vec<Part> = match recipe.train.pretraining {
+        Pretraining::None if machines => (0..depth).map(Part::Machine).collect(),
+        Pretraining::None => Vec::new(),
+        Pretraining::Rbm { .. } => (0..depth).map(Part::Machine).collect(),
+        Pretraining::Greedy { .. } => (0..depth).map(|layer| Part::Layers(layer..layer + 1)).collect(),
+        Pretraining::Growing { .. } => (1..=grown).map(|layers| Part::Layers(0..layers)).collect(),
     };
     let mut stages: Vec<Stage> = Vec::new();
-    for (before, layers) in parts.into_iter().enumerate() {
+    for (before, part) in parts.into_iter().enumerate() {
         stages.push(Stage {
             number: before + 1,
-            layers: Some(layers),
-            // Only the network as a whole is stopped early or averaged: what comes before is no model.
-            train: TrainRecipe { epochs, patience: 0, average: 0.0, ..recipe.train.clone() },
+            train: training_of(recipe, network, &part, rebuilt),
+            part,
             rows: training.to_vec(),
-            first_epoch: before * epochs,
+            first_epoch: stages.last().map_or(0, Stage::end),
         });
+    }
+    if machines {
+        // The machine on top is the last to be trained; nothing comes after it.
+        stages.iter_mut().last().into_iter().for_each(|top| top.number = 0);
+        return Ok(stages);
     }
     let rows = match (recipe.data.labels_per_class, &dataset.labels) {
         (Some(each), Some(labels)) if recipe.model.kind == ModelKind::Classifier => {
@@ -102,4 +128,35 @@ pub fn stages(
     let first_epoch = stages.last().map_or(0, Stage::end);
     stages.push(Stage { first_epoch, ..Stage::whole(&recipe.train, &rows) });
     Ok(stages)
+}
+
+/// How a part is trained before the whole, or instead of it.
+fn training_of(recipe: &Recipe, network: &Network, part: &Part, rebuilt: Output) -> TrainRecipe {
+    // Only the network as a whole is stopped early or averaged: what comes before is no model.
+    let own = TrainRecipe { patience: 0, average: 0.0, ..recipe.train.clone() };
+    match (recipe.train.pretraining, part) {
+        (Pretraining::Greedy { epochs } | Pretraining::Growing { epochs }, _) => {
+            TrainRecipe { epochs, ..own }
+        }
+        (
+            Pretraining::Rbm { epochs, learning_rate, real_learning_rate, momentum, weight_decay },
+            Part::Machine(layer),
+        ) => {
+            let machine = Machine::of_layer(network, *layer, rebuilt);
+            let binary = |machine: &Machine| [machine.hidden, machine.visible] == [Units::Bernoulli; 2];
+            let rate = if machine.as_ref().is_some_and(binary) { learning_rate } else { real_learning_rate };
+            TrainRecipe {
+                epochs,
+                learning_rate: rate,
+                optimiser: Optimiser::Momentum { momentum },
+                weight_decay,
+                schedule: Schedule::Constant,
+                warmup: 0.0,
+                clip_norm: 0.0,
+                clip_value: 0.0,
+                ..own
+            }
+        }
+        _ => own,
+    }
 }

@@ -3,16 +3,19 @@
 use super::batches::Batches;
 use super::checkpoint::{self, BEST, Progress};
 use super::event::{EpochRecord, Event, Signal};
+use super::machines;
 use super::optimiser::StepScalars;
 use super::plans::{Prediction, SCORING_ROWS, StagePlans};
 use super::programs::Declared;
 use super::schedule;
 use super::setup::{Compute, Setup};
 use super::stage::Stage;
+use crate::autoencoder::bottleneck;
 use crate::data::Values;
 use crate::error::Error;
 use crate::model_file::{Description, Model, NamedTensor, RowCounts};
 use crate::network::Layer;
+use narrows_engine::Shape;
 use narrows_engine::cpu::{Executable, Feed, Run, States};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -54,14 +57,18 @@ impl Trainer {
     pub fn new(setup: Setup, compute: &Compute) -> Result<Trainer, Error> {
         let mut plans = Vec::new();
         let mut states = States::new(&[]);
-        let mut model_states = Declared::new();
         for stage in &setup.stages {
-            let (compiled, declared, scored) = StagePlans::new(&setup, stage, compute)?;
+            let (compiled, declared) = StagePlans::new(&setup, stage, compute)?;
             states.declare(&declared);
-            // The last stage trains the whole network.
-            model_states = scored;
             plans.push(compiled);
         }
+        let model_states: Declared = setup
+            .network
+            .all_layers()
+            .flat_map(Layer::tensors)
+            .chain(bottleneck::tensors(setup.network.bottleneck))
+            .map(|(name, shape)| (name, Shape::from(shape.as_slice())))
+            .collect();
         setup.network.initialise(&setup.recipe.model, setup.recipe.train.seed, &mut states)?;
         let averaged = (setup.recipe.train.average > 0.0).then(|| States::new(&model_states));
         let fingerprint = setup.source.fingerprint();
@@ -139,7 +146,7 @@ impl Trainer {
             let epoch = self.progress.epoch;
             let stage = self.setup.stage_of(epoch);
             if self.progress.step == 0 && epoch == self.setup.stages[stage].first_epoch {
-                self.begin_stage()?;
+                self.begin_stage(stage)?;
             }
             self.batches.begin_epoch(&self.setup, &self.setup.stages[stage], epoch);
             while self.progress.step < self.setup.stages[stage].steps() {
@@ -167,7 +174,7 @@ impl Trainer {
     }
 
     /// What a stage begins with: the layers as they are, everything else (moments, counters, a plateau's rate) from the start.
-    fn begin_stage(&mut self) -> Result<(), Error> {
+    fn begin_stage(&mut self, stage: usize) -> Result<(), Error> {
         let setup = &self.setup;
         let layers: Vec<String> = setup
             .network
@@ -185,6 +192,7 @@ impl Trainer {
         for (name, elements) in others {
             self.states.set(&name, &vec![0.0; elements])?;
         }
+        machines::begin(&self.setup, stage, &mut self.states)?;
         self.progress.plateau = schedule::Plateau::default();
         Ok(())
     }
@@ -254,7 +262,7 @@ impl Trainer {
         if let Some(loss) = held_out_loss {
             progress.plateau.observe(&stage.train.schedule, loss);
         }
-        if let (Some(loss), None) = (held_out_loss, &stage.layers) {
+        if let (Some(loss), true) = (held_out_loss, stage.is_whole()) {
             best = progress.best.is_none_or(|(_, lowest)| loss < lowest);
             if best {
                 progress.best = Some((epoch, loss));
@@ -275,7 +283,7 @@ impl Trainer {
     /// Brings the running means of the weights, freed of their start at 0, to where they are scored.
     fn average(&mut self) -> Result<(), Error> {
         let stage = &self.setup.stages[self.setup.stage_of(self.progress.epoch)];
-        let Some(averaged) = self.averaged.as_mut().filter(|_| stage.layers.is_none()) else { return Ok(()) };
+        let Some(averaged) = self.averaged.as_mut().filter(|_| stage.is_whole()) else { return Ok(()) };
         let steps = (self.progress.epoch + 1 - stage.first_epoch) * stage.steps();
         let weight = 1.0 - self.setup.recipe.train.average.powf(steps as f64);
         for (name, _) in &self.model_states {
@@ -297,7 +305,7 @@ impl Trainer {
             return Ok(None);
         }
         let train = &self.setup.source.train;
-        let whole = self.setup.stages[stage].layers.is_none();
+        let whole = self.setup.stages[stage].is_whole();
         let classes = if whole { self.setup.classes.len() } else { 0 };
         let mut losses = vec![0.0; SCORING_ROWS];
         let mut targets = vec![0.0; SCORING_ROWS * classes];
@@ -397,7 +405,7 @@ fn epochs_done(stage: &Stage, progress: &Progress) -> f64 {
 
 /// Values of states by their names and shapes.
 fn tensors(states: &States, names: &Declared) -> Vec<NamedTensor> {
-    let tensor = |(name, shape): &(String, narrows_engine::Shape)| NamedTensor {
+    let tensor = |(name, shape): &(String, Shape)| NamedTensor {
         name: name.clone(),
         shape: shape.sizes().to_vec(),
         values: states.get(name).unwrap_or_default(),

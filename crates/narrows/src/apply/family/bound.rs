@@ -5,6 +5,7 @@ use super::{Judged, STEP};
 use crate::apply::row_program::{ROWS, RowProgram};
 use crate::autoencoder::Output;
 use crate::autoencoder::bottleneck::gaussian;
+use crate::boltzmann::partition::LogSum;
 use crate::error::Error;
 use crate::network::{Mode, Pass};
 use crate::recipe::Bottleneck;
@@ -78,7 +79,10 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
                 weight.add(f64::from(drawn[2][row]) - f64::from(drawn[0][row]) - constant);
             }
         }
-        log_likelihood += weights.iter().map(|weight| weight.mean(judged.samples)).sum::<f64>();
+        if judged.samples > 0 {
+            let mean = |weight: &LogSum| weight.value() - (judged.samples as f64).ln();
+            log_likelihood += weights.iter().map(mean).sum::<f64>();
+        }
     }
     let count = judged.count();
     let active = |(sum, squares): &&(f64, f64)| squares / count - (sum / count).powi(2) > ACTIVE_VARIANCE;
@@ -90,33 +94,4 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
         log_likelihood: (judged.samples > 0).then_some(log_likelihood / count),
         samples: judged.samples,
     }))
-}
-
-/// ln Σ eˣ, term by term.
-#[derive(Clone, Copy)]
-struct LogSum {
-    largest: f64,
-    sum: f64,
-}
-
-impl Default for LogSum {
-    fn default() -> LogSum {
-        LogSum { largest: f64::NEG_INFINITY, sum: 0.0 }
-    }
-}
-
-impl LogSum {
-    fn add(&mut self, term: f64) {
-        if term > self.largest {
-            self.sum = self.sum * (self.largest - term).exp() + 1.0;
-            self.largest = term;
-        } else {
-            self.sum += (term - self.largest).exp();
-        }
-    }
-
-    /// ln of the mean of so many terms.
-    fn mean(&self, terms: usize) -> f64 {
-        if terms == 0 { 0.0 } else { self.largest + (self.sum / terms as f64).ln() }
-    }
 }

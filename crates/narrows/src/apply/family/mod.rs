@@ -4,11 +4,13 @@ mod activity;
 mod bound;
 mod contraction;
 mod denoising;
+mod likelihood;
 
 pub use activity::Activity;
 pub use bound::Bound;
 pub use contraction::JacobianNorm;
 pub use denoising::{Denoised, Denoiser};
+pub use likelihood::{Likelihood, machines};
 
 use super::codec::Codec;
 use super::pca::Pca;
@@ -36,6 +38,9 @@ pub struct Family {
     /// Of a model trained on corrupted rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denoising: Option<Denoised>,
+    /// Of Boltzmann machines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<Box<Likelihood>>,
 }
 
 impl Family {
@@ -67,6 +72,9 @@ impl Family {
                 "of corrupted rows it leaves an error of {squared_error:.2}, PCA at best {pca:.2} (with {pca_components}), doing nothing {as_it_is:.2}"
             ));
         }
+        if let Some(likelihood) = &self.likelihood {
+            sentences.extend(likelihood.sentences());
+        }
         sentences
     }
 }
@@ -81,7 +89,7 @@ pub struct Judged<'j> {
     pub rows: &'j [u32],
     /// PCA with as many components as the code has units, or keeps.
     pub pca: &'j Pca,
-    /// Samples for the importance-weighted log-likelihood; 0 for none.
+    /// Samples for the importance-weighted log-likelihood, or chains for that of Boltzmann machines; 0 for none.
     pub samples: usize,
 }
 
@@ -110,5 +118,6 @@ pub fn figures(judged: &Judged<'_>) -> Result<Family, Error> {
         activity: activity::activity(judged)?,
         contraction: contraction::contraction(judged)?,
         denoising: denoising::denoising(judged)?,
+        likelihood: likelihood::likelihood(judged)?.map(Box::new),
     })
 }

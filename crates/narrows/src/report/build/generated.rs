@@ -8,7 +8,7 @@ use crate::report::Generated;
 
 /// Steps of the map along each unit.
 const SIDE: usize = 15;
-/// Rows drawn from the prior.
+/// Rows drawn from the prior, or from a Boltzmann machine.
 const SAMPLES: usize = 18;
 /// Training rows that are looked at for the nearest.
 const MOST_ROWS: usize = 10_000;
@@ -26,8 +26,14 @@ pub(super) fn of(shown: &Shown<'_>, training: (&Dataset, &[u32])) -> Result<Gene
         let codes = generate::grid(codec, Some(training), SIDE)?;
         generated.map = shown.draw(codec.decode(&codes)?);
     }
-    if generate::has_prior(codec) {
-        let samples = codec.decode(&generate::from_prior(codec, SAMPLES, SEED))?;
+    let samples = if codec.model().is_boltzmann() {
+        Some(generate::from_machines(codec, SAMPLES, generate::GIBBS_STEPS, SEED)?)
+    } else if generate::has_prior(codec) {
+        Some(codec.decode(&generate::from_prior(codec, SAMPLES, SEED))?)
+    } else {
+        None
+    };
+    if let Some(samples) = samples {
         generated.nearest = shown.draw(nearest(&samples, codec.features(), training));
         generated.samples = shown.draw(samples);
     }

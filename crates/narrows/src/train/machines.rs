@@ -1,0 +1,145 @@
+//! Training Boltzmann machines: their steps, what they start from, and what becomes of them in the network.
+
+use super::optimiser;
+use super::programs::{Declared, Heard, below, stored_rows};
+use super::setup::{Compute, Setup};
+use super::stage::{Part, Stage};
+use crate::autoencoder::Output;
+use crate::autoencoder::penalty::{self, Penalised};
+use crate::boltzmann::contrastive::{Contrast, contrast};
+use crate::boltzmann::{Machine, Units};
+use crate::error::Error;
+use crate::network::{Mode, Network, Pass};
+use crate::recipe::{Chain, Initial};
+use crate::streams;
+use narrows_engine::cpu::{Executable, States};
+use narrows_engine::random::Stream;
+use narrows_engine::{Graph, Tensor};
+
+/// Deviation of a machine's starting weights (Hinton 2012, section 8).
+const START: f64 = 0.01;
+
+/// The machine of an encoder layer; its units have been checked with the recipe.
+fn machine(setup: &Setup, layer: usize) -> Result<Machine, Error> {
+    Machine::of_layer(&setup.network, layer, setup.rebuilt).ok_or_else(|| Error::Setting {
+        setting: "model.activation",
+        problem: "a Boltzmann machine has no such units".to_owned(),
+        hint: "choose \"sigmoid\"".to_owned(),
+    })
+}
+
+/// The loss of each number of visible rows, B×D, whose sums are these.
+fn terms<'g>(machine: &Machine, sums: Tensor<'g>, rows: Tensor<'g>) -> Tensor<'g> {
+    match machine.visible {
+        Units::Bernoulli => Output::Bernoulli.terms(sums, rows),
+        Units::Gaussian | Units::Rectified => Output::Gaussian.terms(sums, rows),
+    }
+}
+
+/// A step of a machine on `rows` rows. The loss that is told is what one draw of the hidden units leaves of the rows.
+///
+/// # Errors
+/// A graph or plan that cannot be built.
+pub fn training_step(
+    setup: &Setup,
+    stage: &Stage,
+    layer: usize,
+    compute: &Compute,
+    rows: usize,
+) -> Result<(Executable, Declared), Error> {
+    let graph = Graph::new();
+    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
+    let scalars = optimiser::declare_scalars(&graph);
+    let machine = machine(setup, layer)?;
+    let heard = below(&graph, setup, layer, clean);
+    let mut pass = Pass::new(Mode::Use);
+    // The layer's own pass is what penalties look at.
+    let code = setup.network.apply(&graph, &mut pass, layer..layer + 1, heard);
+    let sums = pass.trace[0].sums;
+    let weights = machine.weights(&graph, &mut pass.parameters);
+    let chains = matches!(stage.train.chain, Chain::Persistent { .. }).then(|| {
+        let shape = [stage.batch(), machine.sizes[0]];
+        let state = graph.state(&format!("chains/{}", machine.weight), shape);
+        (state, graph.indices("chain ids", [stage.batch()]))
+    });
+    let Contrast { mut loss, rebuilt, chains: moved } =
+        contrast(&graph, &machine, weights, (heard, sums), row_ids, stage.train.chain, chains);
+    if let (Some((state, _)), Some(moved)) = (chains, moved) {
+        graph.update(state, moved);
+    }
+    let of = Penalised { graph: &graph, pass: &pass, encoder: 1, code, row_ids };
+    for term in penalty::all(&stage.train.penalty, &of)? {
+        loss = loss + term;
+    }
+    graph.output("loss", terms(&machine, rebuilt, heard).sum_all() * (1.0 / rows as f32));
+    optimiser::add_updates(&graph, loss, &pass.parameters, &stage.train, &scalars, None)?;
+    let executable = Executable::new(&graph, &compute.pool, compute.level)?;
+    Ok((executable, graph.states()))
+}
+
+/// What one draw of the hidden units leaves of each of `rows` rows.
+///
+/// # Errors
+/// A graph or plan that cannot be built.
+pub fn scoring(setup: &Setup, layer: usize, compute: &Compute, rows: usize) -> Result<Executable, Error> {
+    let graph = Graph::new();
+    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
+    let machine = machine(setup, layer)?;
+    let heard = below(&graph, setup, layer, clean);
+    let weights = machine.weights(&graph, &mut Pass::new(Mode::Use).parameters);
+    let drawn = machine.hidden.draw(&graph, weights.up(heard), row_ids);
+    graph.output("loss", terms(&machine, weights.down(drawn), heard).sum(&[1]));
+    Ok(Executable::new(&graph, &compute.pool, compute.level)?)
+}
+
+/// What a stage begins with: the machine before it unrolled, its own small weights and, where it sees the rows themselves, visible biases
+/// by which units on their own would be as often on as in the data.
+///
+/// # Errors
+/// None in practice: states that the network itself declared.
+pub fn begin(setup: &Setup, at: usize, states: &mut States) -> Result<(), Error> {
+    if let Some(Stage { part: Part::Machine(layer), .. }) =
+        at.checked_sub(1).map(|before| &setup.stages[before])
+    {
+        unroll(&setup.network, *layer, states)?;
+    }
+    let Part::Machine(layer) = setup.stages[at].part else { return Ok(()) };
+    let machine = machine(setup, layer)?;
+    if setup.recipe.model.initial == Initial::Auto {
+        let mut stream = Stream::new(setup.recipe.train.seed, streams::MACHINES, layer as u32);
+        let count = machine.sizes[0] * machine.sizes[1];
+        let weight: Vec<f32> = (0..count).map(|_| (f64::from(stream.normal()) * START) as f32).collect();
+        states.set(&machine.weight, &weight)?;
+    }
+    if layer == 0 {
+        let bias_of = |mean: f64| machine.visible.bias_of(mean) as f32;
+        let bias: Vec<f32> = means(setup).into_iter().map(bias_of).collect();
+        states.set(&machine.visible_bias, &bias)?;
+    }
+    Ok(())
+}
+
+/// The mirror image of a trained machine's layer gets its weight, turned, unless it is the same one anyway.
+fn unroll(network: &Network, layer: usize, states: &mut States) -> Result<(), Error> {
+    let (own, mirror) = (&network.layers[layer], network.mirror(layer));
+    if mirror.tied.is_some() {
+        return Ok(());
+    }
+    let weight = states.get(&format!("{}.weight", own.name)).unwrap_or_default();
+    let turned = |at: usize| weight[at % own.inputs * own.outputs + at / own.inputs];
+    let turned: Vec<f32> = (0..weight.len()).map(turned).collect();
+    Ok(states.set(&format!("{}.weight", mirror.name), &turned)?)
+}
+
+/// Means of the prepared training rows.
+fn means(setup: &Setup) -> Vec<f64> {
+    let train = &setup.source.train;
+    let mut sums = vec![0.0; train.features()];
+    let mut row = vec![0.0; train.features()];
+    for number in &setup.split.train {
+        train.row_f32(*number as usize, &mut row);
+        setup.preparation.prepare(&mut row);
+        sums.iter_mut().zip(&row).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    sums.iter().map(|sum| sum / setup.split.train.len().max(1) as f64).collect()
+}
