@@ -3,7 +3,7 @@
 use crate::output;
 use crate::wording::{count, duration, figure};
 use indicatif::{ProgressBar, ProgressStyle};
-use narrows::train::EpochRecord;
+use narrows::train::{EpochRecord, LayerHealth};
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,8 @@ pub struct Progress {
     last_shown: Option<Instant>,
     predicted: bool,
     held_out: Option<f64>,
+    /// Units of no use, in words.
+    health: String,
 }
 
 impl Progress {
@@ -74,6 +76,7 @@ impl Progress {
             last_shown: None,
             predicted: false,
             held_out: None,
+            health: String::new(),
         }
     }
 
@@ -103,6 +106,7 @@ impl Progress {
         let seconds = (now - self.epoch_started).as_secs_f64();
         let pace = Pace { seconds, rows_per_second: self.rows_of_epoch as f64 / seconds.max(1e-9) };
         (self.epoch_started, self.rows_of_epoch, self.held_out) = (now, 0, record.held_out_loss);
+        self.health = health(record);
         let due = self.last_shown.is_none_or(|last| now - last >= BETWEEN_LINES);
         if matches!(self.display, Display::Lines) && (due || record.epoch == self.epochs) {
             let stage = if record.stage > 0 {
@@ -159,15 +163,27 @@ impl Progress {
         let held_out = held_out.map_or(String::new(), |loss| format!("  held-out {}", figure(loss)));
         let Pace { seconds, rows_per_second } = self.took();
         let left = seconds / self.seen.max(1) as f64 * (self.steps - self.done) as f64;
+        let health = &self.health;
         let left = if left > 0.0 { format!("  {} left", duration(left)) } else { String::new() };
         // What a narrow terminal may cut off stands last.
         format!(
-            "epoch {epoch}/{}  loss {}{held_out}{left}  {} rows/s",
+            "epoch {epoch}/{}  loss {}{held_out}{health}{left}  {} rows/s",
             self.epochs,
             figure(loss),
             count(rows_per_second as u64)
         )
     }
+}
+
+/// Units of no use, of all layers: "  12 dead  3 saturated".
+fn health(record: &EpochRecord) -> String {
+    let all = |count: fn(&LayerHealth) -> usize| record.layers.iter().map(count).sum::<usize>();
+    let counts = [
+        (all(|layer| layer.dead), "dead"),
+        (all(|layer| layer.saturated), "saturated"),
+        (all(|layer| layer.collapsed), "collapsed"),
+    ];
+    counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("  {count} {what}")).collect()
 }
 
 fn bar(steps: usize) -> ProgressBar {
@@ -192,8 +208,14 @@ mod tests {
         let line = progress.line(1, 5.0, Some(6.5));
         assert!(line.starts_with("epoch 1/4  loss 5.000  held-out 6.500  "), "{line}");
         assert!(line.contains(" left  ") && line.ends_with(" rows/s"), "{line}");
-        let record =
-            EpochRecord { epoch: 1, stage: 0, train_loss: 5.0, held_out_loss: None, learning_rate: 0.1 };
+        let record = EpochRecord {
+            epoch: 1,
+            stage: 0,
+            train_loss: 5.0,
+            held_out_loss: None,
+            learning_rate: 0.1,
+            layers: Vec::new(),
+        };
         let pace = progress.epoch(&record);
         assert!((pace.rows_per_second * pace.seconds - 320.0).abs() < 1.0, "{pace:?}");
         assert_eq!(progress.rows_of_epoch, 0);

@@ -69,6 +69,9 @@ fn described(record: &EpochRecord) -> Value {
         "held_out_loss": record.held_out_loss,
         "learning_rate": record.learning_rate,
     });
+    if !record.layers.is_empty() {
+        line["layers"] = json!(record.layers);
+    }
     if record.stage > 0 {
         line["stage"] = json!(record.stage);
     }
@@ -88,6 +91,7 @@ mod tests {
             train_loss: 1.5 / epoch as f64,
             held_out_loss: None,
             learning_rate: 0.1,
+            layers: Vec::new(),
         }
     }
 

@@ -172,7 +172,7 @@ fn early_stopping_keeps_the_best_weights() {
         let (model, setup) = run.finish().unwrap();
         let best =
             history.iter().min_by(|a, b| a.held_out_loss.partial_cmp(&b.held_out_loss).unwrap()).unwrap();
-        let last = history[history.len() - 1];
+        let last = &history[history.len() - 1];
         assert_eq!((stopped, history.len()), (1, best.epoch + 6), "{average}: {history:?}");
         assert!(last.held_out_loss > best.held_out_loss.map(|loss| loss * 1.001));
         assert_eq!(model.description.best_epoch, Some(best.epoch));

@@ -1,5 +1,6 @@
 //! `narrows inspect`: the layers of a model or a recipe, and what a training step is compiled to.
 
+mod gradients;
 mod stand_in;
 
 use crate::arguments::{ComputeOptions, Settings};
@@ -29,6 +30,9 @@ pub struct Options {
     /// List the steps of the compiled training step: what each does, its operations, its bytes
     #[arg(long)]
     plan: bool,
+    /// Show how much of the gradient reached each layer over the epochs of a trained model
+    #[arg(long)]
+    gradients: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -43,10 +47,17 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let subject = Subject::new(options)?;
+    if options.gradients && subject.trained().is_none() {
+        return Err(Failure::new(
+            format!("--gradients: {} is a recipe, and gradients are kept by training", options.what),
+            "train it, and inspect the model's file",
+        ));
+    }
     let mut shown = Shown {
         network: subject.network(),
         trained: subject.trained().cloned(),
         notes: Vec::new(),
+        gradients: options.gradients,
         plan: None,
     };
     let recipe = match &subject {
@@ -121,6 +132,7 @@ struct Shown {
     network: Network,
     trained: Option<Description>,
     notes: Vec<String>,
+    gradients: bool,
     plan: Option<Trainer>,
 }
 
@@ -129,6 +141,9 @@ impl Shown {
         let mut parts = vec![head(recipe)];
         parts.extend(self.trained.as_ref().map(history));
         parts.push(layers(&self.network));
+        if let (Some(trained), true) = (&self.trained, self.gradients) {
+            parts.push(gradients::as_text(&trained.history));
+        }
         parts.extend(self.notes.iter().map(|note| format!("note: {note}")));
         if let Some(trainer) = &self.plan {
             let prediction = trainer.prediction();
@@ -169,6 +184,9 @@ impl Shown {
             object["epochs"] = json!(trained.history.len());
             object["best_epoch"] = json!(trained.best_epoch);
             object["fingerprint"] = json!(trained.fingerprint);
+            if self.gradients {
+                object["gradients"] = gradients::as_json(&trained.history);
+            }
         }
         if let Some(trainer) = &self.plan {
             object["plan"] = plan(trainer);

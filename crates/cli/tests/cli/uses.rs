@@ -148,10 +148,10 @@ fn what_a_model_cannot_do_is_refused() {
         "0 to 1",
     );
     says(
-        &room.refused(&format!("{machine} --set model.activation=tanh")),
+        &room.refused(&format!("{machine} --set model.code_activation=tanh")),
         "units that Boltzmann machines have",
     );
-    says(&room.refused(&format!("{machine} --set model.bottleneck=gaussian")), "hidden units are the code");
+    says(&room.refused(&format!("{machine} --set model.dropout=0.1")), "drawn already");
     says(&room.refused(&format!("{machine} --set train.pretraining=greedy")), "all there is to train");
     says(&room.refused("train t.csv --set train.chain=persistent"), "without Boltzmann machines");
     says(&room.refused("train t.csv --set train.pretraining=rbm"), "units that Boltzmann machines have");

@@ -33,6 +33,11 @@ impl Graph {
         }
     }
 
+    /// Takes all updates back: what is left only looks at the states.
+    pub fn keep_states(&self) {
+        self.inner.borrow_mut().updates.fill(None);
+    }
+
     /// Names and shapes of the states, in order of declaration.
     pub fn states(&self) -> Vec<(String, Shape)> {
         let inner = self.inner.borrow();

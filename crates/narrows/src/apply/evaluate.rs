@@ -2,6 +2,7 @@
 
 use super::codec::Codec;
 use super::family::{self, Family, Judged};
+use super::health;
 use super::pca::Pca;
 use crate::data::{Dataset, Preparation};
 use crate::error::Error;
@@ -160,10 +161,8 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     });
     let bits = matches!(codec.network().bottleneck, Bottleneck::Binary { .. });
     let mut verdict = verdict(squared_error, &baselines, numbers, features, fitted, held_back, bits);
-    for sentence in family.sentences(codec.code()) {
-        verdict.push_str("; ");
-        verdict.push_str(&sentence);
-    }
+    add_sentences(&mut verdict, family.sentences(codec.code()));
+    add_sentences(&mut verdict, health::sentences(&codec.model().description));
     let squared_error_per_feature = squared_error / features as f64;
     let figures = Figures::Reconstruction(Reconstruction {
         squared_error,
@@ -172,6 +171,13 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
         family,
     });
     Ok(Evaluation { rows: rows.len(), figures, verdict })
+}
+
+fn add_sentences(verdict: &mut String, sentences: Vec<String>) {
+    for sentence in sentences {
+        verdict.push_str("; ");
+        verdict.push_str(&sentence);
+    }
 }
 
 pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
@@ -261,7 +267,7 @@ fn classification(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Eval
     let right: u64 = (0..classes.len()).map(|class| confusion[class][class]).sum();
     let frequent = confusion.iter().map(|row| row.iter().sum::<u64>()).max().unwrap_or(0);
     let (accuracy, most_frequent) = (right as f64 / count, frequent as f64 / count);
-    let verdict = if accuracy > most_frequent {
+    let mut verdict = if accuracy > most_frequent {
         format!(
             "{:.2} % of {} rows get their own class; naming the most frequent class every time gets {:.2} %",
             100.0 * accuracy,
@@ -274,6 +280,7 @@ fn classification(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Eval
             100.0 * accuracy
         )
     };
+    add_sentences(&mut verdict, health::sentences(&codec.model().description));
     let cross_entropy = cross_entropy / count;
     let figures = Figures::Classification(Classification {
         accuracy,

@@ -4,6 +4,7 @@ pub mod codec;
 pub mod evaluate;
 pub mod family;
 pub mod generate;
+mod health;
 pub mod mixture;
 pub mod pca;
 pub mod probe;

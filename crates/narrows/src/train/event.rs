@@ -1,9 +1,10 @@
 //! What training tells while it runs, and what it can be told.
 
+use super::watch::LayerHealth;
 use serde::{Deserialize, Serialize};
 
 /// One epoch, as it stays in the model file's history and in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,
@@ -16,6 +17,9 @@ pub struct EpochRecord {
     pub held_out_loss: Option<f64>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
+    /// How the layers that learn are doing, input side first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerHealth>,
 }
 
 fn is_zero(stage: &usize) -> bool {

@@ -1,8 +1,8 @@
 //! Training Boltzmann machines: their steps, what they start from, and what becomes of them in the network.
 
 use super::optimiser;
-use super::programs::{Declared, Heard, below, stored_rows};
-use super::setup::{Compute, Setup};
+use super::programs::{Built, Heard, below, stored_rows};
+use super::setup::Setup;
 use super::stage::{Part, Stage};
 use crate::autoencoder::Output;
 use crate::autoencoder::penalty::{self, Penalised};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::network::{Mode, Network, Pass};
 use crate::recipe::{Chain, Initial};
 use crate::streams;
-use narrows_engine::cpu::{Executable, States};
+use narrows_engine::cpu::States;
 use narrows_engine::random::Stream;
 use narrows_engine::{Graph, Tensor};
 
@@ -36,60 +36,59 @@ fn terms<'g>(machine: &Machine, sums: Tensor<'g>, rows: Tensor<'g>) -> Tensor<'g
     }
 }
 
-/// A step of a machine on `rows` rows. The loss that is told is what one draw of the hidden units leaves of the rows.
+/// A machine's part in training on `rows` rows. What is told is what one draw of the hidden units leaves of the rows.
 ///
 /// # Errors
-/// A graph or plan that cannot be built.
-pub fn training_step(
+/// A graph that cannot be built.
+pub fn build<'g>(
+    graph: &'g Graph,
     setup: &Setup,
     stage: &Stage,
     layer: usize,
-    compute: &Compute,
     rows: usize,
-) -> Result<(Executable, Declared), Error> {
-    let graph = Graph::new();
-    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
-    let scalars = optimiser::declare_scalars(&graph);
+) -> Result<Built<'g>, Error> {
+    let Heard { rows: clean, row_ids } = stored_rows(graph, setup, rows);
+    let scalars = optimiser::declare_scalars(graph);
     let machine = machine(setup, layer)?;
-    let heard = below(&graph, setup, layer, clean);
+    let heard = below(graph, setup, layer, clean);
     let mut pass = Pass::new(Mode::Use);
     // The layer's own pass is what penalties look at.
-    let code = setup.network.apply(&graph, &mut pass, layer..layer + 1, heard);
+    let code = setup.network.apply(graph, &mut pass, layer..layer + 1, heard);
     let sums = pass.trace[0].sums;
-    let weights = machine.weights(&graph, &mut pass.parameters);
+    let weights = machine.weights(graph, &mut pass.parameters);
     let chains = matches!(stage.train.chain, Chain::Persistent { .. }).then(|| {
         let shape = [stage.batch(), machine.sizes[0]];
         let state = graph.state(&format!("chains/{}", machine.weight), shape);
         (state, graph.indices("chain ids", [stage.batch()]))
     });
     let Contrast { mut loss, rebuilt, chains: moved } =
-        contrast(&graph, &machine, weights, (heard, sums), row_ids, stage.train.chain, chains);
+        contrast(graph, &machine, weights, (heard, sums), row_ids, stage.train.chain, chains);
     if let (Some((state, _)), Some(moved)) = (chains, moved) {
         graph.update(state, moved);
     }
-    let of = Penalised { graph: &graph, pass: &pass, encoder: 1, code, row_ids };
+    let of = Penalised { graph, pass: &pass, encoder: 1, code, row_ids };
     for term in penalty::all(&stage.train.penalty, &of)? {
         loss = loss + term;
     }
-    graph.output("loss", terms(&machine, rebuilt, heard).sum_all() * (1.0 / rows as f32));
-    optimiser::add_updates(&graph, loss, &pass.parameters, &stage.train, &scalars, None)?;
-    let executable = Executable::new(&graph, &compute.pool, compute.level)?;
-    Ok((executable, graph.states()))
+    let told = terms(&machine, rebuilt, heard).sum_all() * (1.0 / rows as f32);
+    Ok(Built { loss, told, pass, scalars, divergence: None })
 }
 
-/// What one draw of the hidden units leaves of each of `rows` rows.
+/// What one draw of the hidden units leaves of each row, B×1.
 ///
 /// # Errors
-/// A graph or plan that cannot be built.
-pub fn scoring(setup: &Setup, layer: usize, compute: &Compute, rows: usize) -> Result<Executable, Error> {
-    let graph = Graph::new();
-    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
+/// Units that no machine has.
+pub fn loss<'g>(
+    graph: &'g Graph,
+    setup: &Setup,
+    layer: usize,
+    Heard { rows, row_ids }: Heard<'g>,
+) -> Result<Tensor<'g>, Error> {
     let machine = machine(setup, layer)?;
-    let heard = below(&graph, setup, layer, clean);
-    let weights = machine.weights(&graph, &mut Pass::new(Mode::Use).parameters);
-    let drawn = machine.hidden.draw(&graph, weights.up(heard), row_ids);
-    graph.output("loss", terms(&machine, weights.down(drawn), heard).sum(&[1]));
-    Ok(Executable::new(&graph, &compute.pool, compute.level)?)
+    let heard = below(graph, setup, layer, rows);
+    let weights = machine.weights(graph, &mut Pass::new(Mode::Use).parameters);
+    let drawn = machine.hidden.draw(graph, weights.up(heard), row_ids);
+    Ok(terms(&machine, weights.down(drawn), heard).sum(&[1]))
 }
 
 /// What a stage begins with: the machine before it unrolled, its own small weights and, where it sees the rows themselves, visible biases

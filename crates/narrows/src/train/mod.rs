@@ -11,6 +11,7 @@ pub mod schedule;
 mod setup;
 pub mod stage;
 mod trainer;
+mod watch;
 
 pub use checkpoint::checkpoint_path;
 pub use event::{EpochRecord, Event, Signal};
@@ -18,3 +19,4 @@ pub use plans::Prediction;
 pub use setup::{Compute, Setup};
 pub use stage::Stage;
 pub use trainer::{Outcome, Trainer};
+pub use watch::LayerHealth;

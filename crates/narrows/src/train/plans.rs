@@ -1,9 +1,9 @@
 //! The compiled plans of a run, and what they will need.
 
-use super::machines;
-use super::programs::{self, Declared};
+use super::programs::{Declared, scoring, training_step};
 use super::setup::{Compute, Setup};
-use super::stage::{Part, Stage};
+use super::stage::Stage;
+use super::watch::Watch;
 use crate::error::Error;
 use narrows_engine::cpu::Executable;
 
@@ -29,6 +29,8 @@ pub struct StagePlans {
     last_step: Option<Executable>,
     /// The loss of [`SCORING_ROWS`] rows in use.
     pub scoring: Executable,
+    /// The health of layers.
+    pub watch: Watch,
 }
 
 impl StagePlans {
@@ -37,20 +39,14 @@ impl StagePlans {
     /// # Errors
     /// A graph or plan that cannot be built.
     pub fn new(setup: &Setup, stage: &Stage, compute: &Compute) -> Result<(StagePlans, Declared), Error> {
-        let training_step = |rows: usize| match stage.part {
-            Part::Machine(layer) => machines::training_step(setup, stage, layer, compute, rows),
-            _ => programs::training_step(setup, stage, compute, rows),
-        };
-        let (step, declared) = training_step(stage.batch())?;
+        let (step, declared) = training_step(setup, stage, compute, stage.batch())?;
         let last_step = match stage.rows.len() % stage.batch() {
             0 => None,
-            rows => Some(training_step(rows)?.0),
+            rows => Some(training_step(setup, stage, compute, rows)?.0),
         };
-        let scoring = match stage.part {
-            Part::Machine(layer) => machines::scoring(setup, layer, compute, SCORING_ROWS)?,
-            _ => programs::scoring(setup, stage, compute, SCORING_ROWS)?,
-        };
-        Ok((StagePlans { step, last_step, scoring }, declared))
+        let scoring = scoring(setup, stage, compute, SCORING_ROWS)?;
+        let watch = Watch::new(setup, stage, compute)?;
+        Ok((StagePlans { step, last_step, scoring, watch }, declared))
     }
 
     /// The plan for a batch of so many rows.
@@ -63,7 +59,10 @@ impl StagePlans {
 
     /// Bytes of all of them.
     pub fn bytes(&self) -> usize {
-        self.step.bytes() + self.last_step.as_ref().map_or(0, Executable::bytes) + self.scoring.bytes()
+        self.step.bytes()
+            + self.last_step.as_ref().map_or(0, Executable::bytes)
+            + self.scoring.bytes()
+            + self.watch.bytes()
     }
 
     /// Floating-point operations of an epoch.

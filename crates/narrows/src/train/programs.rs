@@ -1,6 +1,7 @@
 //! The graphs of a run, compiled: a step of training, and scoring without training.
 
-use super::optimiser;
+use super::machines;
+use super::optimiser::{self, Scalars};
 use super::setup::{Compute, Setup};
 use super::stage::{Part, Stage};
 use crate::autoencoder::Output;
@@ -21,6 +22,32 @@ use std::ops::Range;
 /// States of a training graph, with their shapes.
 pub type Declared = Vec<(String, Shape)>;
 
+/// A stage's part in training, in a graph.
+pub struct Built<'g> {
+    /// What is differentiated, a number.
+    pub loss: Tensor<'g>,
+    /// What is told of the batch, a number: the loss itself, or for Boltzmann machines what they leave of the rows.
+    pub told: Tensor<'g>,
+    /// The layers' values and parameters.
+    pub pass: Pass<'g>,
+    /// What changes from step to step.
+    pub scalars: Scalars<'g>,
+    /// The divergence of each code unit's distribution from the prior, averaged over rows, 1×K, where there is one.
+    pub divergence: Option<Tensor<'g>>,
+}
+
+/// What a stage does with `rows` rows.
+///
+/// # Errors
+/// A graph that cannot be built.
+pub fn build<'g>(graph: &'g Graph, setup: &Setup, stage: &Stage, rows: usize) -> Result<Built<'g>, Error> {
+    match &stage.part {
+        Part::Whole => network(graph, setup, stage, None, rows),
+        Part::Layers(layers) => network(graph, setup, stage, Some(layers), rows),
+        Part::Machine(layer) => machines::build(graph, setup, stage, *layer, rows),
+    }
+}
+
 /// A training step of a stage for batches of `rows`.
 ///
 /// # Errors
@@ -32,46 +59,55 @@ pub fn training_step(
     rows: usize,
 ) -> Result<(Executable, Declared), Error> {
     let graph = Graph::new();
-    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
-    let scalars = optimiser::declare_scalars(&graph);
+    let Built { loss, told, pass, scalars, .. } = build(&graph, setup, stage, rows)?;
+    graph.output("loss", told);
+    let train = &stage.train;
+    let atoms = (train.penalty.unit_atoms && stage.is_whole()).then(|| unit_atoms::atoms(&setup.network));
+    optimiser::add_updates(&graph, loss, &pass.parameters, train, &scalars, atoms.as_ref())?;
+    let executable = Executable::new(&graph, &compute.pool, compute.level)?;
+    Ok((executable, graph.states()))
+}
+
+/// The network as a whole, or some of its layers as an autoencoder of their own.
+fn network<'g>(
+    graph: &'g Graph,
+    setup: &Setup,
+    stage: &Stage,
+    layers: Option<&Range<usize>>,
+    rows: usize,
+) -> Result<Built<'g>, Error> {
+    let Heard { rows: clean, row_ids } = stored_rows(graph, setup, rows);
+    let scalars = optimiser::declare_scalars(graph);
     let train = &stage.train;
     let mut pass = Pass::new(Mode::Training(row_ids));
-    let layers = match &stage.part {
-        Part::Layers(layers) => Some(layers),
-        _ => None,
-    };
     let (input, target) = match layers {
-        None => (clean, targets(&graph, setup, clean)),
+        None => (clean, targets(graph, setup, clean)),
         Some(layers) => {
-            let heard = below(&graph, setup, layers.start, clean);
+            let heard = below(graph, setup, layers.start, clean);
             (heard, heard)
         }
     };
     let at_rows = layers.is_none_or(|layers| layers.start == 0);
     let shape = if at_rows { setup.source.train.shape.clone() } else { numbers(input) };
-    let corrupted = corrupt(&graph, train.corruption, &shape, input, row_ids);
+    let corrupted = corrupt(graph, train.corruption, &shape, input, row_ids);
     let silenced = if at_rows { setup.recipe.model.input_dropout as f32 } else { 0.0 };
-    let input = dropout(&graph, corrupted.rows, row_ids, silenced);
+    let input = dropout(graph, corrupted.rows, row_ids, silenced);
     let learned = match layers {
-        None => whole(&graph, setup, &mut pass, (input, target, row_ids), scalars.bottleneck_weight),
+        None => whole(graph, setup, &mut pass, (input, target, row_ids), scalars.bottleneck_weight),
         Some(layers) => {
-            let code = setup.network.apply(&graph, &mut pass, layers.clone(), input);
-            let terms = rebuilt(&graph, setup, &mut pass, layers, code, target);
-            Learned { terms, code, encoder: layers.len(), costs: Vec::new() }
+            let code = setup.network.apply(graph, &mut pass, layers.clone(), input);
+            let terms = rebuilt(graph, setup, &mut pass, layers, code, target);
+            Learned { terms, code, encoder: layers.len(), costs: Vec::new(), divergence: None }
         }
     };
-    let Learned { mut terms, code, encoder, mut costs } = learned;
+    let Learned { mut terms, code, encoder, mut costs, divergence } = learned;
     if let (Some(changed), true) = (corrupted.changed, train.emphasis != 1.0) {
         terms = terms * (changed * (train.emphasis as f32 - 1.0) + 1.0);
     }
-    let of = Penalised { graph: &graph, pass: &pass, encoder, code, row_ids };
+    let of = Penalised { graph, pass: &pass, encoder, code, row_ids };
     costs.extend(penalty::all(&train.penalty, &of)?);
     let loss = costs.into_iter().fold(terms.sum_all() * (1.0 / rows as f32), |loss, cost| loss + cost);
-    graph.output("loss", loss);
-    let atoms = (train.penalty.unit_atoms && layers.is_none()).then(|| unit_atoms::atoms(&setup.network));
-    optimiser::add_updates(&graph, loss, &pass.parameters, train, &scalars, atoms.as_ref())?;
-    let executable = Executable::new(&graph, &compute.pool, compute.level)?;
-    Ok((executable, graph.states()))
+    Ok(Built { loss, told: loss, pass, scalars, divergence })
 }
 
 /// What a part of the network makes of a batch in training.
@@ -84,6 +120,8 @@ struct Learned<'g> {
     encoder: usize,
     /// What the code costs beside.
     costs: Vec<Tensor<'g>>,
+    /// See [`Built`].
+    divergence: Option<Tensor<'g>>,
 }
 
 /// The network as a whole.
@@ -96,7 +134,7 @@ fn whole<'g>(
 ) -> Learned<'g> {
     let network = &setup.network;
     let values = network.encode(graph, pass, input);
-    let Coded { code, cost, spare } =
+    let Coded { code, cost, spare, divergence } =
         bottleneck::training(graph, network, pass, values, row_ids, bottleneck_weight);
     let sums = network.decode(graph, pass, code);
     let revival = spare.and_then(|spare| {
@@ -105,7 +143,7 @@ fn whole<'g>(
         bottleneck::top_k::auxiliary(network.bottleneck, spare, residual, weight)
     });
     let costs = cost.into_iter().chain(revival).collect();
-    Learned { terms: setup.output.terms(sums, target), code, encoder: network.encoder, costs }
+    Learned { terms: setup.output.terms(sums, target), code, encoder: network.encoder, costs, divergence }
 }
 
 /// The loss of each of `rows` rows in a stage: rows independent, nothing random but draws from a distribution over codes or rows, keyed
@@ -115,22 +153,24 @@ fn whole<'g>(
 /// A graph or plan that cannot be built.
 pub fn scoring(setup: &Setup, stage: &Stage, compute: &Compute, rows: usize) -> Result<Executable, Error> {
     let graph = Graph::new();
-    let Heard { rows: clean, row_ids } = stored_rows(&graph, setup, rows);
+    let heard = stored_rows(&graph, setup, rows);
+    let clean = heard.rows;
     let mut pass = Pass::new(Mode::Use);
     let loss = match &stage.part {
+        Part::Whole => {
+            let target = targets(&graph, setup, clean);
+            let values = setup.network.encode(&graph, &mut pass, clean);
+            let Coded { code, cost, .. } =
+                bottleneck::scoring(&graph, &setup.network, &mut pass, values, heard.row_ids);
+            let loss = setup.output.loss(setup.network.decode(&graph, &mut pass, code), target);
+            cost.map_or(loss, |cost| loss + cost)
+        }
         Part::Layers(layers) => {
             let heard = below(&graph, setup, layers.start, clean);
             let code = setup.network.apply(&graph, &mut pass, layers.clone(), heard);
             rebuilt(&graph, setup, &mut pass, layers, code, heard).sum(&[1])
         }
-        _ => {
-            let target = targets(&graph, setup, clean);
-            let values = setup.network.encode(&graph, &mut pass, clean);
-            let Coded { code, cost, .. } =
-                bottleneck::scoring(&graph, &setup.network, &mut pass, values, row_ids);
-            let loss = setup.output.loss(setup.network.decode(&graph, &mut pass, code), target);
-            cost.map_or(loss, |cost| loss + cost)
-        }
+        Part::Machine(layer) => machines::loss(&graph, setup, *layer, heard)?,
     };
     graph.output("loss", loss);
     Ok(Executable::new(&graph, &compute.pool, compute.level)?)

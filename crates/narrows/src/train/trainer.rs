@@ -204,19 +204,10 @@ impl Trainer {
         let stage = &setup.stages[at];
         let steps = stage.steps();
         let rows = self.batches.fill(setup, stage, epoch, step);
-        let own = ((epoch - stage.first_epoch) * steps + step) as u64;
         let before = |stage: &Stage| (stage.train.epochs * stage.steps()) as u64;
-        let number = own + setup.stages[..at].iter().map(before).sum::<u64>();
-        let done = epochs_done(stage, &self.progress);
-        let rate = schedule::rate(&stage.train, done, &self.progress.plateau);
-        let scalars = StepScalars::new(
-            &stage.train,
-            rate,
-            schedule::bottleneck_weight(setup.recipe.model.bottleneck, done),
-            own,
-        )
-        .as_array();
-        let mut feeds: Vec<Feed<'_>> = Vec::with_capacity(3);
+        let number = own_steps(stage, &self.progress) + setup.stages[..at].iter().map(before).sum::<u64>();
+        let scalars = self.scalars(stage).as_array();
+        let mut feeds: Vec<Feed<'_>> = Vec::with_capacity(4);
         self.batches.feeds(setup, stage, rows, &mut feeds);
         let run =
             Run { inputs: &feeds, scalars: &scalars, seed: setup.recipe.train.seed, step: number as u32 };
@@ -235,6 +226,14 @@ impl Trainer {
         Ok(Event::Step { epoch: epoch + 1, step: progress.step, steps, done, rows, loss })
     }
 
+    /// What changes from step to step, in the step that comes next.
+    fn scalars(&self, stage: &Stage) -> StepScalars {
+        let done = epochs_done(stage, &self.progress);
+        let rate = schedule::rate(&stage.train, done, &self.progress.plateau);
+        let weight = schedule::bottleneck_weight(self.setup.recipe.model.bottleneck, done);
+        StepScalars::new(&stage.train, rate, weight, own_steps(stage, &self.progress))
+    }
+
     /// Scores the validation rows and takes stock; tells whether to stop.
     fn end_epoch(&mut self, observe: &mut dyn FnMut(&Event) -> Signal) -> Result<bool, Error> {
         // The rate of the epoch's last step.
@@ -243,6 +242,7 @@ impl Trainer {
         let stage = self.setup.stages[at].clone();
         let done = epochs_done(&stage, &self.progress);
         let learning_rate = schedule::rate(&stage.train, done, &self.progress.plateau);
+        let scalars = self.scalars(&stage).as_array();
         let epoch = self.progress.epoch + 1;
         self.average()?;
         let held_out_loss = self.validation_loss(at)?;
@@ -253,9 +253,17 @@ impl Trainer {
             return Err(Error::Diverged { epoch, step: stage.steps(), loss });
         }
         let train_loss = self.progress.loss_sum / self.progress.rows.max(1) as f64;
-        let record = EpochRecord { epoch, stage: stage.number, train_loss, held_out_loss, learning_rate };
+        let layers = self.plans[at].watch.look(
+            &self.setup,
+            &stage,
+            &self.states,
+            &mut self.batches,
+            (epoch - 1, SCORING_STEP, &scalars),
+        )?;
+        let record =
+            EpochRecord { epoch, stage: stage.number, train_loss, held_out_loss, learning_rate, layers };
         let progress = &mut self.progress;
-        progress.history.push(record);
+        progress.history.push(record.clone());
         (progress.epoch, progress.step, progress.loss_sum, progress.rows) = (epoch, 0, 0.0, 0);
         let mut best = false;
         let patience = stage.train.patience;
@@ -401,6 +409,11 @@ impl Trainer {
 /// Epochs of a stage up to the middle of the step that comes next.
 fn epochs_done(stage: &Stage, progress: &Progress) -> f64 {
     (progress.epoch - stage.first_epoch) as f64 + (progress.step as f64 + 0.5) / stage.steps() as f64
+}
+
+/// Steps of a stage before the one that comes next.
+fn own_steps(stage: &Stage, progress: &Progress) -> u64 {
+    ((progress.epoch - stage.first_epoch) * stage.steps() + progress.step) as u64
 }
 
 /// Values of states by their names and shapes.

@@ -18,12 +18,14 @@ pub struct Coded<'g> {
     pub cost: Option<Tensor<'g>>,
     /// What dead units would say, B×K, where there is a loss for them.
     pub spare: Option<Tensor<'g>>,
+    /// The divergence of each unit's distribution from the prior, averaged over rows, 1×K, in training.
+    pub divergence: Option<Tensor<'g>>,
 }
 
 impl<'g> Coded<'g> {
     /// A code that costs nothing.
     fn plain(code: Tensor<'g>) -> Coded<'g> {
-        Coded { code, cost: None, spare: None }
+        Coded { code, cost: None, spare: None, divergence: None }
     }
 }
 
@@ -47,7 +49,8 @@ pub fn training<'g>(
                 divergence
             };
             let cost = charged.sum_all() * (weight * beta as f32);
-            Coded { cost: Some(cost), ..Coded::plain(posterior.draw(graph, row_ids)) }
+            let code = posterior.draw(graph, row_ids);
+            Coded { cost: Some(cost), divergence: Some(divergence), ..Coded::plain(code) }
         }
         Bottleneck::Binary { noise, straight_through } => {
             Coded::plain(binary::training(graph, values, row_ids, noise as f32, straight_through))

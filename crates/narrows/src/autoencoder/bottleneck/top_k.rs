@@ -12,7 +12,7 @@ use narrows_engine::{Graph, Tensor};
 /// The state that holds the threshold.
 pub const THRESHOLD: &str = "bottleneck.threshold";
 /// The state that counts, for each unit, the rows since its last value.
-const IDLE: &str = "bottleneck.idle";
+pub const IDLE: &str = "bottleneck.idle";
 /// Share of the running threshold that a step keeps.
 const KEPT: f32 = 0.99;
 /// Above any value; finite, so that no difference of two is undefined.
@@ -40,12 +40,12 @@ pub fn training<'g>(
         values.largest(keep)
     };
     let code = kept.select(values, zero);
-    if auxiliary == 0.0 {
-        return Coded::plain(code);
-    }
     let used = code.abs().reduce(Reduction::Maximum, &[0]).greater(zero).reshape([units]);
     let idle = graph.state(IDLE, [units]);
     graph.update(idle, used.select(zero, idle + rows as f32));
+    if auxiliary == 0.0 {
+        return Coded::plain(code);
+    }
     let dead = idle.greater(graph.constant(dead_after as f32));
     let most = if auxiliary_keep == 0 { (features / 2).clamp(1, units) } else { auxiliary_keep };
     let spare = dead.select(values, graph.constant(-HUGE)).largest(most) * dead * values;
