@@ -9,6 +9,7 @@ use narrows::engine::check::check_gradient;
 use narrows::engine::reference::{Evaluation, Feed, evaluate};
 use narrows::engine::{Graph, Tensor};
 use narrows::network::{Mode, Network, Pass};
+use narrows::recipe::Bottleneck;
 
 const ROWS: usize = 6;
 const FEATURES: usize = 5;
@@ -42,6 +43,9 @@ fn feed(settings: &[&str]) -> Feed {
         feed = feed
             .state(&format!("{}.weight", layer.name), numbers(layer.inputs * layer.outputs, -1.0, 1.0, salt))
             .state(&format!("{}.bias", layer.name), numbers(layer.outputs, -0.5, 0.5, salt));
+    }
+    if let Bottleneck::TopK { .. } = network.bottleneck {
+        feed = feed.state("bottleneck.idle", vec![0.0; network.code()]);
     }
     feed
 }
