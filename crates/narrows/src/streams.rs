@@ -2,8 +2,6 @@
 
 /// Starting weights; the step is the layer's number.
 pub const WEIGHTS: u32 = 0x4000_0010;
-/// Starting weights of Boltzmann machines; the step is the layer's number.
-pub const MACHINES: u32 = 0x4000_0017;
 /// The order of rows; the step is the epoch.
 pub const ORDER: u32 = 0x4000_0011;
 /// Shifts of pictures; the step is the epoch.

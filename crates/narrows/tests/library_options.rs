@@ -44,6 +44,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("model.output", &[], "gaussian"),
     ("model.initial", &[], "he-uniform"),
     ("model.initial.connections", &["model.initial=sparse"], "2"),
+    ("model.initial.deviation", &["model.initial=normal"], "0.1"),
     ("model.initial.value", &["model.initial=constant"], "0.1"),
     ("model.dropout", &[], "0.3"),
     ("model.input_dropout", &[], "0.3"),

@@ -8,7 +8,7 @@ mod health;
 pub mod mixture;
 pub mod pca;
 pub mod probe;
-mod row_program;
+pub(crate) mod row_program;
 
 pub use codec::Codec;
 pub use evaluate::{Evaluation, Figures, evaluate};

@@ -20,6 +20,7 @@ pub fn weights(
     match resolved(initial, activation) {
         Initial::GlorotNormal => normal((2.0 / both).sqrt()),
         Initial::HeNormal => normal((2.0 / fan_in).sqrt()),
+        Initial::Normal { deviation } => normal(deviation),
         Initial::Lecun => normal((1.0 / fan_in).sqrt()),
         Initial::GlorotUniform | Initial::Auto => uniform(&mut stream, count, (6.0 / both).sqrt()),
         Initial::HeUniform => uniform(&mut stream, count, (6.0 / fan_in).sqrt()),

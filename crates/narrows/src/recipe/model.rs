@@ -98,7 +98,7 @@ part! {
 part! {
     /// Starting weights of a layer.
     pub enum Initial: "auto" {
-        /// He for rectified units, LeCun for linear ones, Glorot for the others.
+        /// He for rectified units, LeCun for linear ones, Glorot for the others; for Boltzmann machines normal, 0.01.
         Auto = "auto",
         /// Uniform, variance 2 / (inputs + outputs) (Glorot and Bengio 2010).
         GlorotUniform = "glorot-uniform",
@@ -110,6 +110,11 @@ part! {
         HeNormal = "he-normal",
         /// Normal, variance 1 / inputs (LeCun et al. 1998).
         Lecun = "lecun",
+        /// Normal, with a deviation of its own; small for Boltzmann machines (Hinton 2012).
+        Normal = "normal" {
+            /// That deviation.
+            deviation: f64 = 0.01, Limits::POSITIVE;
+        },
         /// Orthogonal rows or columns (Saxe et al. 2014).
         Orthogonal = "orthogonal",
         /// A few normal weights a unit, the others 0 (Martens 2010).

@@ -45,6 +45,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("model.initial", "orthogonal"),
     ("model.initial.connections", "7"),
     ("model.initial.value", "0.5"),
+    ("model.initial.deviation", "0.1"),
     ("model.dropout", "0.25"),
     ("model.input_dropout", "0.125"),
     ("model.batch_normalisation", "true"),

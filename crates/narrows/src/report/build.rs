@@ -8,6 +8,7 @@ mod facts;
 mod generated;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::cmp::Reverse;
 
@@ -72,7 +73,9 @@ pub fn of_model(
         best_epoch: description.best_epoch,
         picture: shown.picture,
         comparison,
-        filters: filters(codec, if shown.picture.is_some() { MOST_FILTERS } else { MOST_LINES }),
+        gradients: units::gradients(description),
+        activations: units::activations(&shown)?,
+        filters: units::filters(&shown, if shown.picture.is_some() { MOST_FILTERS } else { MOST_LINES })?,
         filters_of: codec.network().layers[0].outputs,
         codes: codes::map(&shown, compute)?,
         generated: generated::of(&shown, (&source.train, &split.train))?,
@@ -263,23 +266,6 @@ fn comparison(
         reconstructions: shown.draw_prepared(rebuilt),
         pca: shown.draw_prepared(from_pca),
     })
-}
-
-/// The incoming weights of the first layer's units, those with the longest first.
-fn filters(codec: &Codec, most: usize) -> Vec<Vec<f32>> {
-    let layer = &codec.network().layers[0];
-    let name = format!("{}.weight", layer.name);
-    let Some(weight) = codec.model().tensors.iter().find(|tensor| tensor.name == name) else { return vec![] };
-    let column = |unit: usize| -> Vec<f32> {
-        weight.values.iter().skip(unit).step_by(layer.outputs).copied().collect()
-    };
-    let mut lengths: Vec<f64> = vec![0.0; layer.outputs];
-    for row in weight.values.chunks_exact(layer.outputs) {
-        lengths.iter_mut().zip(row).for_each(|(length, value)| *length += f64::from(*value).powi(2));
-    }
-    let mut units: Vec<usize> = (0..layer.outputs).collect();
-    units.sort_by(|a, b| lengths[*b].total_cmp(&lengths[*a]));
-    units.into_iter().take(most).map(column).collect()
 }
 
 /// For a classifier: what was taken for what, and the mistakes of which it was surest.

@@ -4,12 +4,12 @@ use super::axis::Axis;
 use super::html::{coordinate, escape, number};
 use super::{ReportInput, page::Section};
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 328.0;
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 626.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 272.0;
+pub(super) const WIDTH: f64 = 640.0;
+pub(super) const HEIGHT: f64 = 328.0;
+pub(super) const LEFT: f64 = 70.0;
+pub(super) const RIGHT: f64 = 626.0;
+pub(super) const TOP: f64 = 14.0;
+pub(super) const BOTTOM: f64 = 272.0;
 
 /// The section with the curves, when there is a history.
 pub(super) fn section(input: &ReportInput) -> Option<Section> {
@@ -42,15 +42,18 @@ pub(super) fn section(input: &ReportInput) -> Option<Section> {
         escape(&input.loss_name),
         escape(&words),
         escape(&words),
-        grid(&x, &y),
-        line(&train, "train", &x, &y),
-        line(&held_out, "held-out", &x, &y),
+        grid(&x, &y, EPOCH),
+        line(&train, "class=\"curve train\"", &x, &y),
+        line(&held_out, "class=\"curve held-out\"", &x, &y),
     );
     Some(Section { id: "curves", title: "How it learned", html })
 }
 
+/// The name of an axis of epochs, which are whole numbers.
+pub(super) const EPOCH: &str = "epoch";
+
 /// Grid lines, tick labels and the name of the lower axis.
-fn grid(x: &Axis, y: &Axis) -> String {
+pub(super) fn grid(x: &Axis, y: &Axis, across: &str) -> String {
     let mut svg = String::new();
     for (place, label) in y.ticks() {
         let place = coordinate(place);
@@ -60,7 +63,8 @@ fn grid(x: &Axis, y: &Axis) -> String {
             LEFT - 10.0
         ));
     }
-    for (place, label) in x.whole_ticks() {
+    let ticks = if across == EPOCH { x.whole_ticks() } else { x.ticks() };
+    for (place, label) in ticks {
         let place = coordinate(place);
         svg.push_str(&format!(
             "<text class=\"middle\" x=\"{place}\" y=\"{}\">{label}</text>\n",
@@ -68,11 +72,11 @@ fn grid(x: &Axis, y: &Axis) -> String {
         ));
     }
     let middle = (LEFT + RIGHT) / 2.0;
-    svg + &format!("<text class=\"middle quiet\" x=\"{middle}\" y=\"{}\">epoch</text>\n", HEIGHT - 6.0)
+    svg + &format!("<text class=\"middle quiet\" x=\"{middle}\" y=\"{}\">{across}</text>\n", HEIGHT - 6.0)
 }
 
 /// One curve, broken where a value is not a number; a single point is drawn as a dot.
-fn line(points: &[(usize, f64)], class: &str, x: &Axis, y: &Axis) -> String {
+pub(super) fn line(points: &[(usize, f64)], attributes: &str, x: &Axis, y: &Axis) -> String {
     let mut path = String::new();
     for stretch in points.split(|(_, loss)| !loss.is_finite()) {
         for (index, (epoch, loss)) in stretch.iter().enumerate() {
@@ -84,7 +88,7 @@ fn line(points: &[(usize, f64)], class: &str, x: &Axis, y: &Axis) -> String {
             path.push_str("h0");
         }
     }
-    if path.is_empty() { path } else { format!("<path class=\"curve {class}\" d=\"{path}\"/>\n") }
+    if path.is_empty() { path } else { format!("<path {attributes} d=\"{path}\"/>\n") }
 }
 
 /// A dot at the epoch whose weights were kept.

@@ -25,7 +25,7 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
     let all = input.filters.len().max(input.filters_of);
     if shown.len() < all {
         let (count, all) = (shown.len(), whole(all as f64));
-        about.push_str(&format!(" These are the {count} of {all} units with the largest weights."));
+        about.push_str(&format!(" These are the {count} of {all} units whose values differ most from row to row, the most used first."));
     }
     let (sheet, class) = match input.picture {
         Some(shape) => (Sheet::draw("filters", shown, shape, Ink::Signed, 12, LONGEST)?, "tiles"),

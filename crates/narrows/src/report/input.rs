@@ -21,9 +21,13 @@ pub struct ReportInput {
     pub picture: Option<PictureShape>,
     /// Rows beside what came back of them.
     pub comparison: Comparison,
+    /// For each layer its name and the norm of the gradient by its weight after each epoch.
+    pub gradients: Vec<(String, Vec<(usize, f64)>)>,
+    /// Which values code units take.
+    pub activations: Option<Histogram>,
     /// Incoming weights of first-layer units, one list a unit, as long as a row.
     pub filters: Vec<Vec<f32>>,
-    /// Units of the first layer, of which `filters` may hold only those with the largest weights; 0 when it holds all.
+    /// Units of the first layer, of which `filters` may hold only those that are used most; 0 when it holds all.
     pub filters_of: usize,
     /// The codes as points of a plane.
     pub codes: Option<CodeMap>,
@@ -84,6 +88,19 @@ pub struct EpochPoint {
     pub train_loss: f64,
     /// Loss on the held-out rows after the epoch.
     pub held_out_loss: Option<f64>,
+}
+
+/// How often values lie in each of equal stretches.
+#[derive(Debug, Clone, Default)]
+pub struct Histogram {
+    /// Where the first stretch begins.
+    pub from: f32,
+    /// Where the last one ends.
+    pub to: f32,
+    /// Values in each stretch.
+    pub counts: Vec<u64>,
+    /// A sentence on what they are.
+    pub about: String,
 }
 
 /// Rows, and what the model and PCA made of them, in the same order. Pictures have values from 0 to 1.

@@ -15,6 +15,7 @@ mod filters;
 mod generated;
 mod html;
 mod input;
+mod layers;
 mod page;
 mod palette;
 mod sheet;
@@ -30,8 +31,8 @@ use thiserror::Error;
 
 pub use build::of_model;
 pub use input::{
-    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Generated, Mistake, PictureShape, ReportInput,
-    Verdict,
+    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Generated, Histogram, Mistake, PictureShape,
+    ReportInput, Verdict,
 };
 pub use page::{ReportPage, render};
 

@@ -2,7 +2,9 @@
 
 use super::html::escape;
 use super::sheet::Sheet;
-use super::{ReportError, ReportInput, classes, codes, comparison, curves, filters, generated, summary};
+use super::{
+    ReportError, ReportInput, classes, codes, comparison, curves, filters, generated, layers, summary,
+};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -29,6 +31,7 @@ const SECTIONS: &[fn(&ReportInput, &mut Vec<Sheet>) -> Made] = &[
     codes::section,
     generated::section,
     filters::section,
+    |input, _| Ok(layers::section(input)),
     |input, _| Ok(summary::recipe(input)),
 ];
 

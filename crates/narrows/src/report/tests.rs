@@ -91,6 +91,18 @@ fn autoencoder() -> ReportInput {
             corrupted: shown.clone().map(|(label, row)| picture(*label, *row, 6.0)).collect(),
             cleaned: shown.map(|(label, row)| picture(*label, *row, 1.0)).collect(),
         },
+        gradients: (0..4)
+            .map(|layer| {
+                let norm = |epoch: usize| 0.1f64.powi(4 - layer) / epoch as f64;
+                (format!("encoder.{layer}"), (1..=40).map(|epoch| (epoch, norm(epoch))).collect())
+            })
+            .collect(),
+        activations: Some(Histogram {
+            from: -4.0,
+            to: 4.0,
+            counts: (0..48u64).map(|bin| 4000 / (1 + bin.abs_diff(24).pow(2))).collect(),
+            about: "The values that code units take, on 1 500 test rows.".into(),
+        }),
         filters: (0..64).map(filter).collect(),
         filters_of: 1000,
         codes: Some(CodeMap {
@@ -195,9 +207,12 @@ fn assert_balanced(html: &str) {
 #[test]
 fn each_kind_of_model_has_its_sections() {
     let cases = [
-        (autoencoder(), vec!["verdict", "comparison", "curves", "codes", "generated", "filters", "recipe"]),
-        (classifier(), vec!["verdict", "classes", "curves", "filters", "recipe"]),
-        (table(), vec!["verdict", "comparison", "curves", "codes", "filters", "recipe"]),
+        (
+            autoencoder(),
+            vec!["verdict", "comparison", "curves", "codes", "generated", "filters", "layers", "recipe"],
+        ),
+        (classifier(), vec!["verdict", "classes", "curves", "filters", "layers", "recipe"]),
+        (table(), vec!["verdict", "comparison", "curves", "codes", "filters", "layers", "recipe"]),
         (ReportInput::default(), vec![]),
     ];
     for (input, expected) in cases {

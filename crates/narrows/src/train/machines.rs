@@ -9,15 +9,14 @@ use crate::autoencoder::penalty::{self, Penalised};
 use crate::boltzmann::contrastive::{Contrast, contrast};
 use crate::boltzmann::{Machine, Units};
 use crate::error::Error;
+use crate::network::initial::weights;
 use crate::network::{Mode, Network, Pass};
 use crate::recipe::{Chain, Initial};
-use crate::streams;
 use narrows_engine::cpu::States;
-use narrows_engine::random::Stream;
 use narrows_engine::{Graph, Tensor};
 
-/// Deviation of a machine's starting weights (Hinton 2012, section 8).
-const START: f64 = 0.01;
+/// A machine's starting weights where the recipe leaves them to us (Hinton 2012, section 8).
+const START: Initial = Initial::Normal { deviation: 0.01 };
 
 /// The machine of an encoder layer; its units have been checked with the recipe.
 fn machine(setup: &Setup, layer: usize) -> Result<Machine, Error> {
@@ -105,9 +104,8 @@ pub fn begin(setup: &Setup, at: usize, states: &mut States) -> Result<(), Error>
     let Part::Machine(layer) = setup.stages[at].part else { return Ok(()) };
     let machine = machine(setup, layer)?;
     if setup.recipe.model.initial == Initial::Auto {
-        let mut stream = Stream::new(setup.recipe.train.seed, streams::MACHINES, layer as u32);
-        let count = machine.sizes[0] * machine.sizes[1];
-        let weight: Vec<f32> = (0..count).map(|_| (f64::from(stream.normal()) * START) as f32).collect();
+        let (own, seed) = (&setup.network.layers[layer], setup.recipe.train.seed);
+        let weight = weights(START, own.activation, own.inputs, own.outputs, seed, layer as u32);
         states.set(&machine.weight, &weight)?;
     }
     if layer == 0 {

@@ -90,7 +90,10 @@ fn an_autoencoder_of_pictures_fills_the_page() {
     let trained = glyphs("glyphs", &[]);
     let input = report(&trained);
     let page = render(&input).unwrap();
-    assert_eq!(sections(&page.html), ["verdict", "comparison", "curves", "codes", "filters", "recipe"]);
+    assert_eq!(
+        sections(&page.html),
+        ["verdict", "comparison", "curves", "codes", "filters", "layers", "recipe"]
+    );
     assert!(!page.html.contains("NaN") && !page.html.contains("inf\""));
 
     assert_eq!((input.title.as_str(), input.history.len(), input.best_epoch), ("glyphs", 2, None));
@@ -123,9 +126,24 @@ fn an_autoencoder_of_pictures_fills_the_page() {
     assert!(error > 0.0 && f64::from(error / 24.0) < 1.5 * figures[1], "{error} {figures:?}");
 
     assert_eq!((input.filters.len(), input.filters_of), (64, 256));
-    let lengths: Vec<f32> =
-        input.filters.iter().map(|filter| filter.iter().map(|value| value * value).sum()).collect();
-    assert!(lengths.is_sorted_by(|a, b| *a >= *b * 0.999), "{lengths:?}");
+    // The most used first: by the variance of silu(x W + b) over the test rows.
+    let tensor = |name: &str| {
+        let all = &trained.codec.model().tensors;
+        all.iter().find(|tensor| tensor.name == name).unwrap().values.clone()
+    };
+    let (weight, bias) = (tensor("encoder.0.weight"), tensor("encoder.0.bias"));
+    let use_of = |filter: &Vec<f32>| {
+        let unit = (0..256).find(|unit| weight.iter().skip(*unit).step_by(256).eq(filter.iter())).unwrap();
+        let value = |row: &[f32]| {
+            let sum: f32 = row.iter().zip(filter).map(|(x, w)| x / 255.0 * w).sum::<f32>() + bias[unit];
+            f64::from(sum / (1.0 + (-sum).exp()))
+        };
+        let values: Vec<f64> = first.values.to_f32().chunks(filter.len()).map(value).collect();
+        let mean = values.iter().sum::<f64>() / 60.0;
+        values.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
+    };
+    let used: Vec<f64> = input.filters.iter().map(use_of).collect();
+    assert!(used.is_sorted_by(|a, b| *a >= *b * 0.999) && used[0] > 1.5 * used[63], "{used:?}");
     let codes = input.codes.as_ref().unwrap();
     assert_eq!((codes.points.len(), codes.label_names.len()), (60, 10));
     assert_eq!(codes.labels.as_ref().unwrap().len(), 60);
@@ -192,7 +210,10 @@ fn a_table_is_drawn_in_the_prepared_scale() {
     let codes = input.codes.as_ref().unwrap();
     assert_eq!((codes.points.len(), codes.thumbnails.len(), codes.labels.is_none()), (40, 0, true));
     let page = render(&input).unwrap();
-    assert_eq!(sections(&page.html), ["verdict", "comparison", "curves", "codes", "filters", "recipe"]);
+    assert_eq!(
+        sections(&page.html),
+        ["verdict", "comparison", "curves", "codes", "filters", "layers", "recipe"]
+    );
     assert!(!page.html.contains("NaN"));
 }
 
@@ -201,7 +222,10 @@ fn a_classifier_shows_its_mistakes_surest_first() {
     let trained = glyphs("digits-16x16", &[]);
     let input = report(&trained);
     let page = render(&input).unwrap();
-    assert_eq!(sections(&page.html), ["verdict", "classes", "curves", "codes", "filters", "recipe"]);
+    assert_eq!(
+        sections(&page.html),
+        ["verdict", "classes", "curves", "codes", "filters", "layers", "recipe"]
+    );
     let classes = input.classes.as_ref().unwrap();
     let counted: u64 = classes.confusion.iter().flatten().sum();
     let right: u64 = (0..10).map(|class| classes.confusion[class][class]).sum();
