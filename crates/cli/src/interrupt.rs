@@ -5,14 +5,18 @@ use crate::output;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static TRAINING: AtomicBool = AtomicBool::new(false);
+static LISTENING: AtomicBool = AtomicBool::new(false);
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Listens from now on (to SIGTERM and SIGHUP as well); training has begun.
+/// Listens from now on (to SIGTERM and SIGHUP as well); training has begun, perhaps of one model after another.
 ///
 /// # Errors
 /// A system that does not let us.
 pub fn listen() -> Result<(), Failure> {
     TRAINING.store(true, Ordering::SeqCst);
+    if LISTENING.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
     ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::SeqCst) || !TRAINING.load(Ordering::SeqCst) {
             output::note("stopped");

@@ -96,7 +96,8 @@ pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) 
     let mut options = recipe.data.options(recipe.train.seed);
     options.kind = kind.or_else(|| data::detect(path).ok()).or(options.kind);
     if limit == Limit::None {
-        (options.rows, options.test_rows) = (None, None);
+        // Rows that are to be used are all of them, and none that chance cuts out of them.
+        (options.rows, options.test_rows, options.patch) = (None, None, None);
     }
     let unlabelled = Options { label_column: None, label_array: None, ..options.clone() };
     match data::load(Some(path), &options) {

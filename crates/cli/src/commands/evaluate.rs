@@ -86,29 +86,23 @@ pub fn figures(evaluation: &Evaluation) -> String {
             let largest = own.squared_error.max(own.baselines.mean.squared_error);
             let digits = if largest >= 1.0 { 3 } else { 5 };
             let line = |name: String, error: f64| vec![name, format!("{error:.digits$}")];
-            let table = wording::table(
-                &[
-                    line("this model".to_owned(), own.squared_error),
-                    line(
-                        format!("PCA, {}", wording::of(own.baselines.pca_components, "unit", "units")),
-                        own.baselines.pca.squared_error,
-                    ),
-                    line("the mean".to_owned(), own.baselines.mean.squared_error),
-                ],
-                |column| column == 1,
-            );
+            let components = wording::of(own.baselines.pca_components, "unit", "units");
+            let mut lines = vec![line("this model".to_owned(), own.squared_error)];
+            lines.extend(evaluation.rivals.iter().map(|rival| line(rival.name.clone(), rival.figure)));
+            lines.push(line(format!("PCA, {components}"), own.baselines.pca.squared_error));
+            lines.push(line("the mean".to_owned(), own.baselines.mean.squared_error));
+            let table = wording::table(&lines, |column| column == 1);
             (format!("squared error a row, on {rows}; lower is better:"), table)
         }
         Figures::Classification(own) => {
             let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-            let table = wording::table(
-                &[
-                    vec!["accuracy".to_owned(), percent(own.accuracy)],
-                    vec!["the most frequent class".to_owned(), percent(own.most_frequent)],
-                    vec!["cross-entropy".to_owned(), wording::figure(own.cross_entropy)],
-                ],
-                |column| column == 1,
+            let mut lines = vec![vec!["accuracy".to_owned(), percent(own.accuracy)]];
+            lines.extend(
+                evaluation.rivals.iter().map(|rival| vec![rival.name.clone(), percent(rival.figure)]),
             );
+            lines.push(vec!["the most frequent class".to_owned(), percent(own.most_frequent)]);
+            lines.push(vec!["cross-entropy".to_owned(), wording::figure(own.cross_entropy)]);
+            let table = wording::table(&lines, |column| column == 1);
             (format!("on {rows}:"), format!("{table}\n\n{}", confusion(&own.classes, &own.confusion)))
         }
     };

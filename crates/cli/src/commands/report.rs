@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::judged_rows::{JudgedRows, Which};
 use crate::{output, places};
 use clap::Args;
-use narrows::apply::{Codec, Evaluation};
+use narrows::apply::{Codec, Evaluation, Rival};
 use narrows::data::{Kind, write_bytes_atomically};
 use narrows::report::{of_model, render, write_report};
 use narrows::train::Compute;
@@ -41,7 +41,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let description = &codec.model().description;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
     let evaluation = rows.evaluate(&codec, 0, &compute)?;
-    write(&codec, &rows, &evaluation, &compute, &page)?;
+    write(&codec, &rows, &evaluation, &[], &compute, &page)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }
@@ -57,10 +57,11 @@ pub fn write(
     codec: &Codec,
     rows: &JudgedRows,
     evaluation: &Evaluation,
+    rivals: &[Rival],
     compute: &Compute,
     page: &Path,
 ) -> Result<usize, Failure> {
-    let input = of_model(codec, &rows.source, &rows.split, evaluation, compute)?;
+    let input = of_model(codec, &rows.source, &rows.split, evaluation, rivals, compute)?;
     if places::is_special(page) {
         let rendered = render(&input).map_err(narrows::Error::from)?;
         write_bytes_atomically(page, rendered.html.as_bytes())?;

@@ -2,6 +2,7 @@
 
 mod files;
 mod outcome;
+mod rivals;
 mod start;
 
 use crate::arguments::{ComputeOptions, Settings};
@@ -74,6 +75,10 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let source = choice.load()?;
     let mut notes = source.notes.clone();
+    let rivals = match options.skip.contains(&Skip::Verdict) {
+        true => Vec::new(),
+        false => rivals::train_all(&choice.recipe, &source, &files, &compute, &options)?,
+    };
     let setup = Setup::new(&choice.recipe, source)?;
     notes.extend(setup.notes());
     let mut trainer = Trainer::new(setup, &compute)?;
@@ -85,7 +90,8 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let mut log = TrainingLog::new(&files.log, trainer.history());
     let skip_log = options.skip.contains(&Skip::Log) || files.is_special;
     let progress = train(&mut trainer, &files, (!skip_log).then_some(&mut log), &options)?;
-    outcome::finish(trainer, progress, &files, &compute, &options, notes, || log.remove())
+    let run = outcome::Run { files: &files, compute: &compute, options: &options, rivals: &rivals };
+    outcome::finish(trainer, progress, run, notes, || log.remove())
 }
 
 /// Takes up the checkpoint if asked to.

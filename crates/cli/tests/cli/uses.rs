@@ -179,3 +179,54 @@ fn what_a_model_cannot_do_is_refused() {
     room.done("train t.csv --set model.hidden=[] --set train.epochs=1 --out t.narrows --quiet");
     says(&room.refused("interpolate t.narrows --data t.csv --from 1 --to 2 --out i.png"), "no pictures");
 }
+
+/// A recipe's rivals learn from the same rows, stand in verdict and report, and are not trained twice when a run goes on.
+#[test]
+fn rivals_are_trained_beside_the_model() {
+    let room = Room::new();
+    write_idx_folder(&room, "digits");
+    let recipe = "name = 'r'\n[model]\nhidden = [12]\ncode = 3\n[train]\nepochs = 3\nbatch = 16\n\
+                  [rivals]\nnarrow = { 'model.code' = 1 }\nlinear = { 'model.hidden' = [] }\n";
+    std::fs::write(room.path("r.toml"), recipe).unwrap();
+    let told = room.json("train r.toml --data digits --quiet --json");
+    let rivals = told["evaluation"]["rivals"].as_array().unwrap();
+    let names: Vec<&str> = rivals.iter().map(|rival| rival["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["narrow", "linear"]);
+    // Each figure is what the rival's own model file is judged by.
+    for rival in rivals {
+        let own = format!("evaluate r-{}.narrows --data digits --json", rival["name"].as_str().unwrap());
+        assert_eq!(room.json(&own)["squared_error"], rival["figure"]);
+    }
+    let page = String::from_utf8(room.read("r.html")).unwrap();
+    assert!(page.contains(">narrow<") && page.contains("filters-2"), "no rivals on the page");
+    let before = room.read("r-narrow.narrows");
+    std::fs::write(room.path("r-linear.narrows"), b"spoilt").unwrap();
+    let again = room.run("train r.toml --data digits --resume");
+    assert!(again.stdout.contains("linear  ") && again.stdout.contains("narrow  "), "{}", again.stdout);
+    // The one that stands is taken up; the spoilt one is trained anew.
+    assert!(
+        again.stderr.contains("r-linear") && !again.stderr.contains("training r-narrow"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(room.read("r-narrow.narrows"), before);
+    let wrong = "[rivals]\nbad = { 'data.rows' = 5 }\n";
+    std::fs::write(room.path("w.toml"), wrong).unwrap();
+    let refused = room.refused("train w.toml --data digits");
+    assert!(refused.contains("rivals.bad.data.rows"), "{refused}");
+    std::fs::write(room.path("w.toml"), "[rivals]\nbad = { 'model.cod' = 5 }\n").unwrap();
+    let refused = room.refused("train w.toml --data digits");
+    assert!(refused.contains("rivals.bad") && refused.contains("model.cod"), "{refused}");
+}
+
+#[test]
+fn patches_take_the_place_of_pictures() {
+    let room = Room::new();
+    write_idx_folder(&room, "digits");
+    let told = room.json("train digits --set data.patch=[3,4] --set data.rows=200 --set data.test_rows=30 --set model.hidden=[] --set model.code=3 --set train.epochs=2 --out p.narrows --quiet --json");
+    assert_eq!((&told["rows"]["train"], &told["rows"]["test"]), (&180.into(), &30.into()), "{told}");
+    let shown = room.json("inspect p.narrows --json");
+    assert_eq!(shown["features"], 12);
+    let refused = room.refused("train digits --set data.patch=[9,2] --out q.narrows");
+    assert!(refused.contains("a patch of 9x2 pixels cannot be cut out of 6x6 pixels"), "{refused}");
+}

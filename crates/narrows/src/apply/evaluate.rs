@@ -70,6 +70,23 @@ pub enum Figures {
     Classification(Classification),
 }
 
+/// A model that was trained beside another one, to be held against it.
+pub struct Rival {
+    /// What it is called in the recipe of both.
+    pub name: String,
+    /// The model.
+    pub codec: Codec,
+}
+
+/// A rival's figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RivalFigure {
+    /// What it is called.
+    pub name: String,
+    /// Its squared error a row, or the share of rows that it gives their own class.
+    pub figure: f64,
+}
+
 /// An evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
@@ -80,6 +97,50 @@ pub struct Evaluation {
     pub figures: Figures,
     /// What they mean, in a sentence.
     pub verdict: String,
+    /// The figures of models trained beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<RivalFigure>,
+}
+
+impl Evaluation {
+    /// Judges rivals on the same rows.
+    ///
+    /// # Errors
+    /// As [`evaluate()`].
+    pub fn add_rivals(&mut self, rivals: &[Rival], dataset: &Dataset, rows: &[u32]) -> Result<(), Error> {
+        for Rival { name, codec } in rivals {
+            let figure = match codec.model().is_classifier() {
+                true => match classification(codec, dataset, rows)?.figures {
+                    Figures::Classification(own) => own.accuracy,
+                    Figures::Reconstruction(own) => own.squared_error,
+                },
+                false => squared_error(codec, dataset, rows, |_| ())?,
+            };
+            self.rivals.push(RivalFigure { name: name.clone(), figure });
+        }
+        Ok(())
+    }
+}
+
+/// The squared error of reconstructions, averaged over rows; every prepared row is shown to `see`.
+fn squared_error(
+    codec: &Codec,
+    dataset: &Dataset,
+    rows: &[u32],
+    mut see: impl FnMut(&[f32]),
+) -> Result<f64, Error> {
+    let features = dataset.features();
+    let mut error = 0.0;
+    for chunk in rows.chunks(ROWS) {
+        let mut prepared = dataset.select(chunk).values.to_f32();
+        let rebuilt = codec.reconstruct_prepared(&prepared)?;
+        codec.model().description.preparation.prepare(&mut prepared);
+        for (row, rebuilt) in prepared.chunks_exact(features).zip(rebuilt.chunks_exact(features)) {
+            error += squared_distance(row, rebuilt);
+            see(row);
+        }
+    }
+    Ok(error / rows.len().max(1) as f64)
 }
 
 /// Evaluates `codec` on `rows` of `dataset`. PCA and the mean are fitted on `training`; a log-likelihood is estimated by so many
@@ -129,18 +190,8 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let Judged { codec, dataset, rows, pca, .. } = *judged;
     let features = dataset.features();
     let preparation = &codec.model().description.preparation;
-    let (mut own, mut mean) = (0.0, 0.0);
-    let centre = pca.mean();
-    for chunk in rows.chunks(ROWS) {
-        let stored = dataset.select(chunk).values.to_f32();
-        let rebuilt = codec.reconstruct_prepared(&stored)?;
-        let mut prepared = stored;
-        preparation.prepare(&mut prepared);
-        for (row, rebuilt) in prepared.chunks_exact(features).zip(rebuilt.chunks_exact(features)) {
-            own += squared_distance(row, rebuilt);
-            mean += squared_distance(row, centre);
-        }
-    }
+    let mut mean = 0.0;
+    let squared_error = squared_error(codec, dataset, rows, |row| mean += squared_distance(row, pca.mean()))?;
     let mut read = |row: usize, out: &mut [f32]| {
         dataset.row_f32(rows[row] as usize, out);
         preparation.prepare(out);
@@ -151,7 +202,6 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
         pca: Baseline { squared_error: pca.squared_error(rows.len(), &mut read)? },
         pca_components: pca.components(),
     };
-    let squared_error = own / count;
     let family = family::figures(judged)?;
     let held_back = family != Family::default() || codec.model().is_boltzmann();
     // As many as a row is told by, whether or not PCA has so many components.
@@ -170,7 +220,7 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
         baselines,
         family,
     });
-    Ok(Evaluation { rows: rows.len(), figures, verdict })
+    Ok(Evaluation { rows: rows.len(), figures, verdict, rivals: Vec::new() })
 }
 
 fn add_sentences(verdict: &mut String, sentences: Vec<String>) {
@@ -289,7 +339,7 @@ fn classification(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Eval
         classes,
         most_frequent,
     });
-    Ok(Evaluation { rows: rows.len(), figures, verdict })
+    Ok(Evaluation { rows: rows.len(), figures, verdict, rivals: Vec::new() })
 }
 
 /// The model's number of each row's class.

@@ -11,4 +11,4 @@ pub mod probe;
 pub(crate) mod row_program;
 
 pub use codec::Codec;
-pub use evaluate::{Evaluation, Figures, evaluate};
+pub use evaluate::{Evaluation, Figures, Rival, evaluate};

@@ -245,6 +245,18 @@ pub enum DataError {
         /// The width asked for.
         width: usize,
     },
+    /// A patch that is larger than what it is to be cut out of.
+    #[error("{name}: a patch of {height}x{width} pixels cannot be cut out of {found}")]
+    PatchTooLarge {
+        /// The source, or the picture.
+        name: String,
+        /// What is there.
+        found: String,
+        /// The patch's height.
+        height: usize,
+        /// The patch's width.
+        width: usize,
+    },
     /// More data than fits in memory.
     #[error("{name}: {bytes} bytes do not fit in memory")]
     TooLarge {
@@ -315,6 +327,9 @@ impl DataError {
             }
             DataError::Fraction { .. } => return None,
             DataError::Width { .. } => "use data of the same form as the data that the model was trained on",
+            DataError::PatchTooLarge { .. } => {
+                "choose smaller patches with data.patch, or take larger pictures"
+            }
             DataError::NotImages { .. } => "leave data.size out, or give the one that the rows have",
             DataError::TooLarge { .. } => "use fewer rows with data.rows, or smaller images with data.size",
             DataError::OutputKind { .. } => "rename the path",

@@ -27,6 +27,7 @@ mod idx;
 mod labels;
 mod npy;
 mod npy_header;
+mod patches;
 mod picture_file;
 mod pictures;
 mod preparation;
@@ -65,6 +66,8 @@ pub struct Options {
     pub label_column: Option<String>,
     /// Whether a CSV file begins with a row of names; `None` looks.
     pub header: Option<bool>,
+    /// Height and width of patches that are cut out of pictures at random places, and take their place as rows.
+    pub patch: Option<(usize, usize)>,
     /// Rows of the training part: how many glyphs to draw (10,000 if not said), or the most to take of another source.
     pub rows: Option<usize>,
     /// Rows of the test part: how many glyphs to draw (2,000 if not said), or the most to take of another source.
@@ -96,12 +99,25 @@ pub fn load(path: Option<&Path>, options: &Options) -> Result<Source, DataError>
         (Kind::Glyphs, _) => glyphs::draw(options),
         (_, None) => return Err(DataError::NoPath { kind }),
         (Kind::Idx, Some(path)) => idx::load(existing(path)?)?,
-        (Kind::Pictures, Some(path)) => pictures::load(existing(path)?, options)?,
+        (Kind::Pictures, Some(path)) => match options.patch {
+            Some(size) if options.image_size.is_none() => {
+                let mut source = pictures::load_patches(existing(path)?, size, options)?;
+                source.fit_images(None, options.colour)?;
+                source.check()?;
+                return Ok(source);
+            }
+            _ => pictures::load(existing(path)?, options)?,
+        },
         (Kind::Npy, Some(path)) => npy::load(existing(path)?, options)?,
         (Kind::Csv, Some(path)) => csv::load(existing(path)?, options)?,
     };
-    source.limit(options);
+    if options.patch.is_none() {
+        source.limit(options);
+    }
     source.fit_images(options.image_size, options.colour)?;
+    if let Some(size) = options.patch {
+        source.cut_patches(size, options)?;
+    }
     source.check()?;
     Ok(source)
 }
@@ -114,6 +130,8 @@ mod streams {
     pub const GLYPHS_TEST: u32 = 0x4000_0003;
     pub const GLYPHS_TRAIN_DIGITS: u32 = 0x4000_0004;
     pub const GLYPHS_TEST_DIGITS: u32 = 0x4000_0005;
+    /// Places of patches; the step is the patch's number. The next stream is the test part's.
+    pub const PATCHES: u32 = 0x4000_0006;
 }
 
 /// The same path, once something is known to be there.

@@ -10,9 +10,10 @@ use super::Options;
 use super::dataset::{Dataset, ItemShape, Values};
 use super::error::DataError;
 use super::labels::Labels;
+use super::patches::Cutter;
 use super::picture_file;
 use super::resize::{Resizer, recolour};
-use super::source::Source;
+use super::source::{Source, patches_of};
 
 /// Sub-folders deeper than this are a loop of links, not somebody's pictures.
 const MOST_DEPTH: usize = 12;
@@ -50,6 +51,33 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
             part.shape = ItemShape::Image { height: size.0, width: size.1, channels: 1 };
         }
     }
+    Ok(Source { name: "pictures".to_string(), train, test, notes })
+}
+
+/// Patches of the pictures in a folder, each in its own size; colours are kept.
+pub(super) fn load_patches(
+    path: &Path,
+    size: (usize, usize),
+    options: &Options,
+) -> Result<Source, DataError> {
+    let mut notes = Vec::new();
+    let (train, test) = match path.is_dir() {
+        false => (vec![Entry { path: path.to_path_buf(), label: None }], None),
+        true => parts(path, &mut notes)?,
+    };
+    let [cutter, of_test] = patches_of(size, options);
+    let read = |entries: &[Entry], cutter: Cutter| -> Result<Dataset, DataError> {
+        let mut values = Vec::new();
+        for (number, entry) in entries.iter().enumerate().take(cutter.count) {
+            let (pixels, (height, width)) = picture_file::read(&entry.path)?;
+            let name = entry.path.display().to_string();
+            cutter.cut(&pixels, (height, width, 3), (number, entries.len()), &name, &mut values)?;
+        }
+        let shape = ItemShape::Image { height: size.0, width: size.1, channels: 3 };
+        Ok(Dataset { shape, values: Values::U8(values), labels: None, names: None })
+    };
+    let train = read(&train, cutter)?;
+    let test = test.map(|test| read(&test, of_test)).transpose()?;
     Ok(Source { name: "pictures".to_string(), train, test, notes })
 }
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::labels::Labels;
+use super::patches::{self, Cutter};
 use super::{Options, streams};
 
 /// What was loaded: rows to learn from, and the source's own test part if it has one.
@@ -62,6 +63,15 @@ impl Source {
         Ok(())
     }
 
+    /// Puts patches in the place of pictures.
+    pub(super) fn cut_patches(&mut self, size: (usize, usize), options: &Options) -> Result<(), DataError> {
+        let cutters = patches_of(size, options);
+        for (part, cutter) in std::iter::once(&mut self.train).chain(&mut self.test).zip(cutters) {
+            *part = cutter.cut_all(part, &self.name)?;
+        }
+        Ok(())
+    }
+
     /// Checks both parts and that they fit each other, and numbers their labels alike.
     pub(super) fn check(&mut self) -> Result<(), DataError> {
         self.train.check(&self.name)?;
@@ -83,6 +93,15 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// How patches of the training and the test part are cut.
+pub(super) fn patches_of(size: (usize, usize), options: &Options) -> [Cutter; 2] {
+    let cutter = |count: usize, part: u32| Cutter { size, count, seed: options.seed, part };
+    [
+        cutter(options.rows.unwrap_or(patches::ROWS), 0),
+        cutter(options.test_rows.unwrap_or(patches::TEST_ROWS), 1),
+    ]
 }
 
 #[cfg(test)]

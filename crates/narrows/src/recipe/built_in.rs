@@ -28,5 +28,8 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     ("rbm", include_str!("../../../../recipes/rbm.toml")),
     ("dbn", include_str!("../../../../recipes/dbn.toml")),
     ("hinton-2006", include_str!("../../../../recipes/hinton-2006.toml")),
+    ("thirty-numbers", include_str!("../../../../recipes/thirty-numbers.toml")),
+    ("patches", include_str!("../../../../recipes/patches.toml")),
+    ("pretrained-classifier", include_str!("../../../../recipes/pretrained-classifier.toml")),
     ("few-labels", include_str!("../../../../recipes/few-labels.toml")),
 ];

@@ -21,6 +21,9 @@ section! {
         /// Height and width that pictures are resized to; left out, they keep theirs. Rows of a table with exactly that
         /// many numbers are read as pictures.
         size: Option<[usize; 2]> = None, Limits::between(1.0, 4096.0);
+        /// Height and width of patches that are cut out of pictures at random places and take their place as rows: data.rows of them,
+        /// 20000 if left out. Pictures of a folder are cut in their own size unless data.size is given.
+        patch: Option<[usize; 2]> = None, Limits::between(1.0, 4096.0);
         /// Whether pictures have three colours or are grey; left out, they are grey if all of them are.
         colour: Option<bool> = None, Limits::ANY;
         /// Name of the CSV column, or of the array in an NPZ file, that holds the labels.
@@ -90,6 +93,7 @@ impl DataRecipe {
                 SourceKind::Csv => Some(Kind::Csv),
             },
             image_size: self.size.map(|[height, width]| (height, width)),
+            patch: self.patch.map(|[height, width]| (height, width)),
             colour: self.colour,
             label_column: self.label.clone(),
             header: self.header,
@@ -156,12 +160,13 @@ mod tests {
 
     #[test]
     fn every_data_setting_reaches_the_data_room() {
-        let text = "[data]\nsource = 'npy'\nrows = 5\ntest_rows = 6\nsize = [8, 4]\ncolour = true\nlabel = 'y'\n\
+        let text = "[data]\nsource = 'npy'\nrows = 5\ntest_rows = 6\nsize = [8, 4]\npatch = [3, 2]\ncolour = true\nlabel = 'y'\n\
                     array = 'x'\nprepare = 'unit'\nvalidation = 7\ntest = 0.25\n";
         let data = Recipe::parse(text, &[]).unwrap().data;
         let expected = Options {
             kind: Some(Kind::Npy),
             image_size: Some((8, 4)),
+            patch: Some((3, 2)),
             colour: Some(true),
             rows: Some(5),
             test_rows: Some(6),

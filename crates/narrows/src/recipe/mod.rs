@@ -20,6 +20,7 @@ mod penalty;
 mod pretraining;
 mod problem;
 mod reference;
+mod rivals;
 mod schedule;
 mod setting;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use optimiser::Optimiser;
 pub use penalty::{Contraction, PenaltyRecipe, Sparsity};
 pub use pretraining::Pretraining;
 pub use problem::{RecipeProblem, RecipeProblems};
+pub use rivals::Rivals;
 pub use schedule::Schedule;
 pub use setting::{Limits, Setting, SettingDescription};
 pub use train::TrainRecipe;
@@ -59,6 +61,8 @@ part::section! {
         model: ModelRecipe = ModelRecipe::default(), Limits::ANY;
         /// How the weights are found.
         train: TrainRecipe = TrainRecipe::default(), Limits::ANY;
+        /// Variants that are trained on the same rows, one after the other, and stand beside the model in verdict and report.
+        rivals: Rivals = Rivals::default(), Limits::ANY;
     }
 }
 
@@ -86,6 +90,9 @@ impl Recipe {
         let mut problems = Vec::new();
         let recipe = Self::read(&Value::Table(table), Limits::ANY, "", &mut problems).unwrap_or_default();
         conflict::find(&recipe, &mut problems);
+        if problems.is_empty() {
+            rivals::find_problems(&recipe, &mut problems);
+        }
         if problems.is_empty() {
             return Ok(recipe);
         }

@@ -14,6 +14,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.rows", "500"),
     ("data.test_rows", "100"),
     ("data.size", "[16, 8]"),
+    ("data.patch", "[6, 4]"),
     ("data.colour", "true"),
     ("data.label", "species"),
     ("data.header", "true"),
@@ -100,6 +101,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("train.chain.means", "true"),
     ("train.checkpoint_seconds", "5"),
     ("train.seed", "42"),
+    ("rivals", "{ narrow = { \"model.code\" = 3 }, linear = { \"model.hidden\" = [] } }"),
 ];
 
 /// What settings need beside them.

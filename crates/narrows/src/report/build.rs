@@ -13,11 +13,13 @@ mod units;
 use std::cmp::Reverse;
 
 use super::html::whole;
-use super::{ClassFigures, Comparison, EpochPoint, Figure, Mistake, PictureShape, ReportInput, Verdict};
+use super::{
+    ClassFigures, Comparison, EpochPoint, Figure, Mistake, NamedRows, PictureShape, ReportInput, Verdict,
+};
 use crate::Error;
 use crate::apply::evaluate::{fit_pca, largest, true_classes};
 use crate::apply::family::Denoiser;
-use crate::apply::{Codec, Evaluation, Figures};
+use crate::apply::{Codec, Evaluation, Figures, Rival};
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Values};
 use crate::model_file::Description;
 use crate::recipe::Corruption;
@@ -38,7 +40,7 @@ const CHUNK: usize = 1024;
 /// learned from, beside PCA fitted on the training rows of `split`, and what its layers and codes look like.
 ///
 /// `evaluation` is that of the same model on the rows that judge it: the test rows, or where there are none the
-/// validation rows, or the training rows.
+/// validation rows, or the training rows. `rivals` are models trained beside it, often none.
 ///
 /// # Errors
 ///
@@ -49,6 +51,7 @@ pub fn of_model(
     source: &Source,
     split: &Split,
     evaluation: &Evaluation,
+    rivals: &[Rival],
     compute: &Compute,
 ) -> Result<ReportInput, Error> {
     source.train.expect_features(codec.features(), "the data")?;
@@ -56,7 +59,7 @@ pub fn of_model(
     let shown = Shown::new(codec, source, split);
     let comparison = match codec.model().is_classifier() {
         true => Comparison::default(),
-        false => comparison(&shown, (&source.train, &split.train), compute)?,
+        false => comparison(&shown, (&source.train, &split.train), rivals, compute)?,
     };
     let recipe = &description.recipe;
     let title = match recipe.name.as_str() {
@@ -76,6 +79,7 @@ pub fn of_model(
         gradients: units::gradients(description),
         activations: units::activations(&shown)?,
         filters: units::filters(&shown, if shown.picture.is_some() { MOST_FILTERS } else { MOST_LINES })?,
+        other_filters: units::other_filters(&shown, (&source.train, &split.train), rivals, compute)?,
         filters_of: codec.network().layers[0].outputs,
         codes: codes::map(&shown, compute)?,
         generated: generated::of(&shown, (&source.train, &split.train))?,
@@ -193,6 +197,9 @@ fn levels(values: &Values, preparation: &Preparation) -> (f32, f32) {
 fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
     let rows = shown.words(evaluation.rows);
     let figure = |name: String, value, is_model| Figure { name, value, is_model };
+    let of_rivals = |scale: f64| {
+        evaluation.rivals.iter().map(move |rival| figure(rival.name.clone(), scale * rival.figure, false))
+    };
     let mut text = capitalised(&evaluation.verdict) + ".";
     let (figures_are, figures) = match &evaluation.figures {
         Figures::Reconstruction(own) => {
@@ -204,6 +211,7 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
                 figure(pca, own.baselines.pca.squared_error, false),
                 figure("the mean".to_owned(), own.baselines.mean.squared_error, false),
             ];
+            let figures = figures.into_iter().chain(of_rivals(1.0)).collect();
             (format!("squared error a row on {rows}, in the prepared scale; lower is better"), figures)
         }
         Figures::Classification(own) => {
@@ -212,6 +220,7 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
                 figure("this model".to_owned(), 100.0 * own.accuracy, true),
                 figure("always the commonest".to_owned(), 100.0 * own.most_frequent, false),
             ];
+            let figures = figures.into_iter().chain(of_rivals(100.0)).collect();
             (format!("{rows}: percent that are given their own class; higher is better"), figures)
         }
     };
@@ -237,6 +246,7 @@ fn history(description: &Description) -> Vec<EpochPoint> {
 fn comparison(
     shown: &Shown<'_>,
     training: (&Dataset, &[u32]),
+    rivals: &[Rival],
     compute: &Compute,
 ) -> Result<Comparison, Error> {
     let most = if shown.picture.is_some() { MOST_PICTURES } else { MOST_CHARTS };
@@ -258,10 +268,15 @@ fn comparison(
     if shown.picture.is_some() && train.corruption != Corruption::None {
         both = Denoiser::new(shown.codec, train.corruption)?.run(&stored, &rows, train.seed)?;
     }
+    let of_rival = |rival: &Rival| -> Result<NamedRows, Error> {
+        Ok((rival.name.clone(), shown.draw_prepared(rival.codec.reconstruct_prepared(&stored)?)))
+    };
+    let rivals = rivals.iter().map(of_rival).collect::<Result<_, Error>>()?;
     let [corrupted, cleaned] = both.map(|rows| shown.draw_prepared(rows));
     Ok(Comparison {
         corrupted,
         cleaned,
+        rivals,
         originals: shown.draw(stored),
         reconstructions: shown.draw_prepared(rebuilt),
         pca: shown.draw_prepared(from_pca),

@@ -1,5 +1,6 @@
 //! Rows beside what the model and PCA made of them.
 
+use super::html::escape;
 use super::page::Section;
 use super::sheet::{Ink, Sheet};
 use super::small_chart;
@@ -24,17 +25,21 @@ const VERSIONS: [(&str, &str, &str); 5] = [
 /// The section with the rows, when there are any.
 pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Option<Section>, ReportError> {
     let comparison = &input.comparison;
-    let Comparison { originals, reconstructions, pca, corrupted, cleaned } = comparison;
-    let all = [originals, reconstructions, pca, corrupted, cleaned];
-    let versions: Vec<(&Vec<Vec<f32>>, _)> =
-        all.into_iter().zip(VERSIONS).filter(|(rows, _)| !rows.is_empty()).collect();
-    let count = versions.iter().map(|(rows, _)| rows.len()).min().unwrap_or(0).min(MOST);
+    let Comparison { originals, reconstructions, pca, corrupted, cleaned, rivals } = comparison;
+    let all = [originals, reconstructions, pca, corrupted, cleaned].into_iter().zip(VERSIONS);
+    let own = all.map(|(rows, (sheet, label, class))| (rows, sheet.to_owned(), label, class));
+    // Lines in a chart of six would be told apart by nobody.
+    let rivals = rivals.iter().filter(|_| input.picture.is_some()).enumerate();
+    let rivals =
+        rivals.map(|(number, (name, rows))| (rows, format!("rival-{}", number + 1), name.as_str(), "rival"));
+    let versions: Vec<_> = own.chain(rivals).filter(|(rows, ..)| !rows.is_empty()).collect();
+    let count = versions.iter().map(|(rows, ..)| rows.len()).min().unwrap_or(0).min(MOST);
     if comparison.originals.is_empty() || versions.len() < 2 {
         return Ok(None);
     }
     let versions: Vec<Version<'_>> = versions
         .into_iter()
-        .map(|(rows, (sheet, label, class))| Version { rows: &rows[..count], sheet, label, class })
+        .map(|(rows, sheet, label, class)| Version { rows: &rows[..count], sheet, label, class })
         .collect();
     let html = match input.picture {
         Some(shape) => pictures(&versions, shape, sheets)?,
@@ -46,8 +51,8 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
 /// All rows in one version.
 struct Version<'a> {
     rows: &'a [Vec<f32>],
-    sheet: &'static str,
-    label: &'static str,
+    sheet: String,
+    label: &'a str,
     class: &'static str,
 }
 
@@ -59,14 +64,17 @@ fn pictures(
 ) -> Result<String, ReportError> {
     let drawn: Vec<Sheet> = versions
         .iter()
-        .map(|version| Sheet::draw(version.sheet, version.rows, shape, Ink::Levels, BAND, LONGEST))
+        .map(|version| Sheet::draw(&version.sheet, version.rows, shape, Ink::Levels, BAND, LONGEST))
         .collect::<Result<_, _>>()?;
     let count = versions[0].rows.len();
     let mut html = String::from("<div class=\"bands\">\n");
     for start in (0..count).step_by(BAND) {
         html.push_str("<div class=\"band\">\n");
         for (version, sheet) in versions.iter().zip(&drawn) {
-            html.push_str(&format!("<div class=\"line\"><span class=\"name\">{}</span>", version.label));
+            html.push_str(&format!(
+                "<div class=\"line\"><span class=\"name\">{}</span>",
+                escape(version.label)
+            ));
             for index in start..(start + BAND).min(count) {
                 html.push_str(&sheet.tile(index, &format!("{} {}", version.label, index + 1)));
             }

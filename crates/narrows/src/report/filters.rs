@@ -1,9 +1,9 @@
 //! What each first-layer unit answers to: its incoming weights, drawn like the rows themselves.
 
-use super::html::whole;
+use super::html::{escape, whole};
 use super::page::Section;
 use super::sheet::{Ink, Sheet};
-use super::{PictureShape, ReportError, ReportInput};
+use super::{NamedRows, PictureShape, ReportError, ReportInput};
 
 /// The most filters that are shown.
 const MOST: usize = 120;
@@ -27,6 +27,7 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
         let (count, all) = (shown.len(), whole(all as f64));
         about.push_str(&format!(" These are the {count} of {all} units whose values differ most from row to row, the most used first."));
     }
+    let others: Vec<&NamedRows> = input.other_filters.iter().filter(|_| input.picture.is_some()).collect();
     let (sheet, class) = match input.picture {
         Some(shape) => (Sheet::draw("filters", shown, shape, Ink::Signed, 12, LONGEST)?, "tiles"),
         None if first.len() > MOST_COLUMNS => return Ok(None),
@@ -43,5 +44,18 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
         html.push('\n');
     }
     sheets.push(sheet);
-    Ok(Some(Section { id: "filters", title: "What the first layer looks for", html: html + "</div>\n" }))
+    html.push_str("</div>\n");
+    for (number, (name, filters)) in others.into_iter().enumerate() {
+        let Some(shape) = input.picture.filter(|_| !filters.is_empty()) else { continue };
+        let shown = &filters[..filters.len().min(MOST)];
+        let sheet = Sheet::draw(&format!("filters-{}", number + 2), shown, shape, Ink::Signed, 12, LONGEST)?;
+        html.push_str(&format!("<h3>{}</h3>\n<div class=\"tiles\">\n", escape(name)));
+        for index in 0..shown.len() {
+            html.push_str(&sheet.tile(index, &format!("{name}, {}", index + 1)));
+            html.push('\n');
+        }
+        html.push_str("</div>\n");
+        sheets.push(sheet);
+    }
+    Ok(Some(Section { id: "filters", title: "What the first layer looks for", html }))
 }

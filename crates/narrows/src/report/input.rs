@@ -27,6 +27,8 @@ pub struct ReportInput {
     pub activations: Option<Histogram>,
     /// Incoming weights of first-layer units, one list a unit, as long as a row.
     pub filters: Vec<Vec<f32>>,
+    /// The filters of rivals and of PCA: whose, and as above.
+    pub other_filters: Vec<NamedRows>,
     /// Units of the first layer, of which `filters` may hold only those that are used most; 0 when it holds all.
     pub filters_of: usize,
     /// The codes as points of a plane.
@@ -38,6 +40,9 @@ pub struct ReportInput {
     /// The resolved recipe as TOML.
     pub recipe: String,
 }
+
+/// Rows, filters or pictures, and whose they are.
+pub type NamedRows = (String, Vec<Vec<f32>>);
 
 /// Height, width and channels (1 grey, 3 colours) of a picture; its values are stored channels last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +121,8 @@ pub struct Comparison {
     pub corrupted: Vec<Vec<f32>>,
     /// What the model makes of those.
     pub cleaned: Vec<Vec<f32>>,
+    /// Reconstructions by models trained beside this one: whose, and the rows.
+    pub rivals: Vec<NamedRows>,
 }
 
 /// Rows decoded from codes that no row gave.

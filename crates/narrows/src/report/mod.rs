@@ -31,8 +31,8 @@ use thiserror::Error;
 
 pub use build::of_model;
 pub use input::{
-    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Generated, Histogram, Mistake, PictureShape,
-    ReportInput, Verdict,
+    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Generated, Histogram, Mistake, NamedRows,
+    PictureShape, ReportInput, Verdict,
 };
 pub use page::{ReportPage, render};
 
@@ -45,7 +45,7 @@ pub enum ReportError {
     #[error("{what}: expected {expected} values in a picture, found {found}")]
     Shape {
         /// Which of the pictures.
-        what: &'static str,
+        what: String,
         /// Values by the picture's shape.
         expected: usize,
         /// Values that were given.

@@ -23,7 +23,7 @@ pub(super) enum Ink {
 /// Tiles on one sheet, row by row, a transparent pixel between them.
 pub(super) struct Sheet {
     /// File name without extension, and name of the page's style class.
-    pub name: &'static str,
+    pub name: String,
     /// The PNG file.
     pub png: Vec<u8>,
     columns: usize,
@@ -39,7 +39,7 @@ impl Sheet {
     ///
     /// When a row has not as many values as the shape, or the PNG cannot be encoded.
     pub fn draw<R: AsRef<[f32]>>(
-        name: &'static str,
+        name: &str,
         rows: &[R],
         shape: PictureShape,
         ink: Ink,
@@ -47,7 +47,11 @@ impl Sheet {
         longest: usize,
     ) -> Result<Self, ReportError> {
         if let Some(row) = rows.iter().map(AsRef::as_ref).find(|row| row.len() != shape.values()) {
-            return Err(ReportError::Shape { what: name, expected: shape.values(), found: row.len() });
+            return Err(ReportError::Shape {
+                what: name.to_owned(),
+                expected: shape.values(),
+                found: row.len(),
+            });
         }
         let factor = shape.height.max(shape.width).div_ceil(longest.max(1)).max(1);
         let tile = PictureShape {
@@ -68,7 +72,14 @@ impl Sheet {
             }
         }
         let grey = ink == Ink::Levels && shape.channels == 1;
-        Ok(Self { name, png: encode(&pixels, width, height, grey)?, columns, tile, width, side: USUAL_SIDE })
+        Ok(Self {
+            name: name.to_owned(),
+            png: encode(&pixels, width, height, grey)?,
+            columns,
+            tile,
+            width,
+            side: USUAL_SIDE,
+        })
     }
 
     /// The same sheet with its tiles shown about `side` pixels long on the page.

@@ -89,7 +89,11 @@ fn autoencoder() -> ReportInput {
             reconstructions: shown.clone().map(|(label, row)| picture(*label, *row, 0.4)).collect(),
             pca: shown.clone().map(|(label, row)| picture(*label, *row, 3.0)).collect(),
             corrupted: shown.clone().map(|(label, row)| picture(*label, *row, 6.0)).collect(),
-            cleaned: shown.map(|(label, row)| picture(*label, *row, 1.0)).collect(),
+            cleaned: shown.clone().map(|(label, row)| picture(*label, *row, 1.0)).collect(),
+            rivals: vec![(
+                "<shallow>".into(),
+                shown.map(|(label, row)| picture(*label, *row, 2.0)).collect(),
+            )],
         },
         gradients: (0..4)
             .map(|layer| {
@@ -104,6 +108,7 @@ fn autoencoder() -> ReportInput {
             about: "The values that code units take, on 1 500 test rows.".into(),
         }),
         filters: (0..64).map(filter).collect(),
+        other_filters: vec![("<PCA>".into(), (0..16).map(filter).collect())],
         filters_of: 1000,
         codes: Some(CodeMap {
             points: rows.iter().map(point).collect(),
@@ -368,11 +373,13 @@ fn the_files_are_the_page_and_its_pictures() {
             "report-pictures/pca-reconstructions.png",
             "report-pictures/corrupted.png",
             "report-pictures/cleaned.png",
+            "report-pictures/rival-1.png",
             "report-pictures/rows.png",
             "report-pictures/decoded.png",
             "report-pictures/samples.png",
             "report-pictures/nearest.png",
             "report-pictures/filters.png",
+            "report-pictures/filters-2.png",
         ]
     );
     let sizes: Vec<_> = files.pictures.iter().map(|picture| decoded_size(picture)).collect();

@@ -48,6 +48,26 @@ impl Files {
     }
 }
 
+impl Files {
+    /// The same for a rival: its name joined to that of the model's file.
+    pub fn of_rival(&self, name: &str) -> Files {
+        let joined = |path: &Path, ending: &str| {
+            let mut file = path.file_stem().unwrap_or_default().to_os_string();
+            file.push(format!("-{}{ending}", file_name(name)));
+            path.with_file_name(file)
+        };
+        let model = if self.is_special { self.model.clone() } else { joined(&self.model, ".narrows") };
+        let stem = if self.is_special { &self.checkpoint } else { &self.model };
+        Files {
+            checkpoint: joined(stem, ".narrows.checkpoint"),
+            log: joined(stem, ".log.jsonl"),
+            report: joined(stem, ".html"),
+            model,
+            is_special: self.is_special,
+        }
+    }
+}
+
 /// A recipe's name as a file's.
 fn file_name(name: &str) -> String {
     let name: String = name.chars().map(|c| if matches!(c, '/' | '\\' | '\0') { '-' } else { c }).collect();
@@ -65,6 +85,9 @@ mod tests {
         assert_eq!(files.log, folder.path().join("a.b.log.jsonl"));
         assert_eq!(files.report, folder.path().join("a.b.html"));
         assert_eq!(files.checkpoint, folder.path().join("a.b.narrows.checkpoint"));
+        let rival = files.of_rival("x/y");
+        assert_eq!(rival.model, folder.path().join("a.b-x-y.narrows"));
+        assert_eq!(rival.checkpoint, folder.path().join("a.b-x-y.narrows.checkpoint"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

@@ -8,11 +8,24 @@ use crate::judged_rows::JudgedRows;
 use crate::progress::{Pace, Progress};
 use crate::wording::{count, duration, figure, of, table};
 use crate::{commands, output};
-use narrows::apply::{Codec, Evaluation};
+use narrows::apply::{Codec, Evaluation, Rival};
 use narrows::model_file::Description;
 use narrows::train::{Compute, Setup, Trainer};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+
+/// A run: where its files go, what it runs on, what was asked for, and what was trained before.
+#[derive(Clone, Copy)]
+pub struct Run<'r> {
+    /// Where the files go.
+    pub files: &'r Files,
+    /// What it runs on.
+    pub compute: &'r Compute,
+    /// What was asked for.
+    pub options: &'r Options,
+    /// The recipe's rivals, trained.
+    pub rivals: &'r [Rival],
+}
 
 /// Writes the model, judges it, writes the report, and tells about it. `undo` takes away what stands beside a model that
 /// cannot be written.
@@ -22,9 +35,7 @@ use std::path::{Path, PathBuf};
 pub fn finish(
     trainer: Trainer,
     progress: Progress,
-    files: &Files,
-    compute: &Compute,
-    options: &Options,
+    Run { files, compute, options, rivals }: Run<'_>,
     notes: Vec<String>,
     undo: impl FnOnce(),
 ) -> Result<(), Failure> {
@@ -42,9 +53,11 @@ pub fn finish(
     let codec = Codec::new(model, compute)?;
     let mut ended = Ended { files, pace, evaluation: None, report: None, log: None };
     if !options.skip.contains(&Skip::Verdict) {
-        let evaluation = rows.evaluate(&codec, 0, compute)?;
+        let mut evaluation = rows.evaluate(&codec, 0, compute)?;
+        evaluation.add_rivals(rivals, rows.split.test_dataset(&rows.source), &rows.split.test)?;
         if !options.skip.contains(&Skip::Report) && !files.is_special {
-            let pictures = commands::report::write(&codec, &rows, &evaluation, compute, &files.report)?;
+            let pictures =
+                commands::report::write(&codec, &rows, &evaluation, rivals, compute, &files.report)?;
             ended.report = Some((files.report.clone(), pictures));
         }
         ended.evaluation = Some(evaluation);
@@ -113,7 +126,8 @@ impl Ended<'_> {
     }
 }
 
-fn summary(description: &Description, pace: Pace) -> String {
+/// What training came to.
+pub fn summary(description: &Description, pace: Pace) -> String {
     let history = &description.history;
     let mut text = format!(
         "trained {} in {} ({} rows/s)",

@@ -1,11 +1,15 @@
 //! What units do: the gradients that reach their layers, the values of the code's, and what the first layer's look for.
 
-use super::Shown;
+use super::{MOST_FILTERS, Shown};
 use crate::Error;
+use crate::apply::evaluate::fit_pca;
 use crate::apply::row_program::{ROWS, RowProgram};
+use crate::apply::{Codec, Rival};
+use crate::data::Dataset;
 use crate::model_file::Description;
 use crate::network::{Mode, Pass};
-use crate::report::Histogram;
+use crate::report::{Histogram, NamedRows};
+use crate::train::Compute;
 
 /// Rows whose values are looked at.
 const MOST_ROWS: usize = 2000;
@@ -52,9 +56,31 @@ pub(super) fn activations(shown: &Shown<'_>) -> Result<Option<Histogram>, Error>
     Ok(Some(Histogram { from, to, counts, about }))
 }
 
+/// The filters of rivals and of PCA, where there are rivals to be looked at side by side.
+pub(super) fn other_filters(
+    shown: &Shown<'_>,
+    training: (&Dataset, &[u32]),
+    rivals: &[Rival],
+    compute: &Compute,
+) -> Result<Vec<NamedRows>, Error> {
+    if rivals.is_empty() || shown.picture.is_none() {
+        return Ok(Vec::new());
+    }
+    let of_rival = |rival: &Rival| Ok((rival.name.clone(), filters_of(&rival.codec, shown, MOST_FILTERS)?));
+    let mut all = rivals.iter().map(of_rival).collect::<Result<Vec<_>, Error>>()?;
+    let components = shown.codec.features().min(MOST_FILTERS);
+    let pca = fit_pca(shown.preparation(), training, components, compute)?;
+    let direction = |number: usize| pca.direction(number).to_vec();
+    all.push(("PCA".to_owned(), (0..pca.components()).map(direction).collect()));
+    Ok(all)
+}
+
 /// The incoming weights of the first layer's units, those whose values differ most from row to row first.
 pub(super) fn filters(shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f32>>, Error> {
-    let codec = shown.codec;
+    filters_of(shown.codec, shown, most)
+}
+
+fn filters_of(codec: &Codec, shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f32>>, Error> {
     let layer = &codec.network().layers[0];
     let name = format!("{}.weight", layer.name);
     let Some(weight) = codec.model().tensors.iter().find(|tensor| tensor.name == name) else {
