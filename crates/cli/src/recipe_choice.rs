@@ -70,6 +70,10 @@ fn parse(text: &str, data: Option<&Path>, settings: &Settings) -> Result<Recipe,
     let mut set = vec![("data.source".to_owned(), SourceKind::Auto.name().to_owned())];
     set.extend_from_slice(&settings.set);
     let mut recipe = Recipe::parse(text, &set)?;
+    // Patches are cut, however many pictures there are.
+    if recipe.data.patch.is_some() {
+        return Ok(recipe);
+    }
     if !settings.names("data.rows") {
         recipe.data.rows = None;
     }
@@ -138,6 +142,7 @@ mod tests {
         let there = Path::new(env!("CARGO_MANIFEST_DIR"));
         let choice = choose(Some("glyphs"), Some(there), &none()).unwrap();
         assert_eq!((choice.recipe.data.rows, choice.recipe.data.source), (None, SourceKind::Auto));
+        assert_eq!(choose(Some("patches"), Some(there), &none()).unwrap().recipe.data.rows, Some(50000));
         let limited = Settings { set: vec![("data.rows".to_owned(), "50".to_owned())] };
         assert_eq!(choose(Some("glyphs"), Some(there), &limited).unwrap().recipe.data.rows, Some(50));
     }
