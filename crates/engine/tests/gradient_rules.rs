@@ -209,6 +209,33 @@ fn gather_and_scatter_add() {
     gathered(&[2, 0, 2, 4, 9], 6, between(0.2, 1.0, [5, 3], 1), true);
 }
 
+/// Every operation on sparse rows, by everything that passes a derivative; positions are given, two of them equal.
+#[test]
+fn sparse_rows() {
+    let positions = [0.0, 3.0, 2.0, 2.0, 4.0, 1.0];
+    let leaves = [between(0.2, 1.0, [3, 2], 1), between(0.2, 1.0, [5, 4], 2), between(0.2, 1.0, [3, 4], 3)];
+    expect_smooth("product", &leaves, |graph, x| {
+        let places = graph.table([3, 2], &positions);
+        x[0].spread(places, 5).matmul(x[1]) * x[2]
+    });
+    expect_smooth("outer", &leaves, |graph, x| {
+        let places = graph.table([3, 2], &positions);
+        x[0].spread(places, 5).product(x[2], true, false) * x[1]
+    });
+    expect_smooth("turned outer", &leaves, |graph, x| {
+        let places = graph.table([3, 2], &positions);
+        x[2].product(x[0].spread(places, 5), true, false) * x[1].transpose()
+    });
+    expect_smooth("pick, spread, sum", &leaves, |graph, x| {
+        let places = graph.table([3, 2], &positions);
+        let rows = x[2].matmul(x[1].transpose());
+        let spread = rows.pick(places).square().spread(places, 5);
+        spread.sum(&[0])
+            + (spread * rows).sum(&[0, 1])
+            + (spread + x[0].spread(places, 5)).matmul(x[1]).sum_all()
+    });
+}
+
 /// Leaves of every sort: random numbers, positions, scalars and stored pixels take part, and are kept in place.
 #[test]
 fn other_leaves() {

@@ -248,7 +248,7 @@ fn dead_units_learn_to_rebuild_the_residual() {
     let graph = Graph::new();
     let (coded, _) = training(&graph, &settings);
     let spare = coded.spare.unwrap();
-    graph.output("spare", spare);
+    graph.output("spare", spare.rows);
     let residual = graph.table([ROWS, 2], &[0.5, -1.0, 0.25, 2.0, 1.0, 0.0, 0.0, 3.0, -0.5, 1.5, 1.0, 1.0]);
     let weight = graph.table([9, 2], &(0..18).map(|at| at as f32 * 0.1 - 0.8).collect::<Vec<f32>>());
     let bottleneck = recipe(&settings).model.bottleneck;
@@ -405,7 +405,7 @@ fn living_units_take_no_part_in_the_dead_ones_loss() {
         let graph = Graph::new();
         let (coded, _) = training(&graph, &settings);
         let spare = coded.spare.unwrap();
-        graph.output("spare", spare);
+        graph.output("spare", spare.rows);
         let residual = graph.constant(1.0).stretch([ROWS, 2]);
         let weight = graph.constant(0.5).stretch([9, 2]);
         graph.output("loss", bottleneck::top_k::auxiliary(bottleneck, spare, residual, weight).unwrap());

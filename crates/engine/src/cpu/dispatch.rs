@@ -7,6 +7,7 @@ use super::pack::{self, PackTask};
 use super::product_tile::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
 use super::schedule::{Compiled, Kernel, Piece};
 use super::simd::{Level, Simd, plain::Plain};
+use super::sparse;
 use super::tile::{RunContext, Scratch, Stretch, TILE};
 use crate::plan::layout::PANEL;
 use crate::plan::{Buffer, BufferId, Work};
@@ -61,12 +62,15 @@ unsafe fn unit<S: Simd>(
                 program.prepare::<S>(context, scratch);
                 if domain.rows == 1 {
                     for panel in (first..last).step_by(TILE / PANEL) {
-                        Stretch::tiles(domain, panel, 0, 1)
-                            .for_each(|stretch| program.run::<S>(&stretch, context, scratch));
+                        for stretch in Stretch::tiles(domain, panel, 0, 1) {
+                            program.run::<S>(&stretch, context, scratch);
+                        }
                     }
                 } else {
-                    Stretch::tiles(domain, panel, first, last)
-                        .for_each(|stretch| program.run::<S>(&stretch, context, scratch));
+                    // No closure: what stands in one is not compiled for the level.
+                    for stretch in Stretch::tiles(domain, panel, first, last) {
+                        program.run::<S>(&stretch, context, scratch);
+                    }
                 }
             }
             (Kernel::Reduce(reduce), Piece::Block(block)) => {
@@ -78,6 +82,7 @@ unsafe fn unit<S: Simd>(
             (Kernel::Plain(work @ Work::Largest { .. }), Piece::Rows { first, last }) => {
                 largest::mark_rows(work, domain, first, last, context);
             }
+            (Kernel::Plain(Work::Sparse(work)), piece) => sparse::run::<S>(work, piece, context),
             (Kernel::Plain(Work::Gather { table, indices, to, columns }), Piece::Rows { first, last }) => {
                 rows(buffers, *table, *to, *indices, *columns, context).gather(first, last);
             }

@@ -87,7 +87,7 @@ unsafe fn mark(from: *const f32, keys: *mut u32, domain: Layout, row: usize, cou
 
 /// A whole number for each value, in the same order; −0 equals 0, NaN is above everything.
 #[inline(always)]
-fn key(value: f32) -> u32 {
+pub fn key(value: f32) -> u32 {
     let bits = (value + 0.0).to_bits();
     let number = if value.is_nan() { 0x7fff_ffff } else { bits };
     number ^ if number >> 31 == 1 { u32::MAX } else { 1 << 31 }

@@ -102,6 +102,10 @@ fn work(plan: &Plan, step: &Step) -> String {
         }
         Work::Move(moved, _) => format!("move {} from {}", moved.shape, name(moved.pieces[0].buffer)),
         Work::Largest { from, count, .. } => format!("largest {count} of each row of {}", name(*from)),
+        Work::Sparse(sparse) => {
+            let operands: Vec<String> = sparse.operands.iter().map(|operand| name(operand.buffer)).collect();
+            format!("{} {}", sparse.kind.name(), operands.join(" "))
+        }
         Work::Gather { table, .. } => format!("gather rows of {}", name(*table)),
         Work::ScatterAdd { rows, .. } => format!("scatter-add rows of {}", name(*rows)),
     }

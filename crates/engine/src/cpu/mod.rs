@@ -18,6 +18,7 @@ mod product_tile;
 mod reduce;
 mod schedule;
 mod simd;
+mod sparse;
 mod states;
 mod threads;
 mod tile;

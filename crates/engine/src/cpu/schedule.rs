@@ -7,10 +7,12 @@
 use super::movement;
 use super::product::{ONE_PASS, Product, ProductUnit};
 use super::reduce::{self, Reduce};
+use super::sparse;
 use super::tile::TileProgram;
+use crate::graph::op::Sparse;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::program::Program;
-use crate::plan::{Contents, Direction, Plan, Step, Work};
+use crate::plan::{Contents, Direction, Matrix, Plan, Step, Work};
 
 /// What a unit runs.
 #[derive(Clone, Debug)]
@@ -191,6 +193,17 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
                 Direction::DownColumns => (reduce.source.panels(), reduce.source.rows * PANEL),
             };
             (0..blocks).for_each(|block| push(Piece::Block(block), elements as u64));
+        }
+        Kernel::Plain(Work::Sparse(sparse)) => {
+            let Matrix { rows, columns, .. } = sparse.to;
+            if sparse.kind == Sparse::TurnedOuter {
+                (0..domain.panels()).for_each(|panel| push(Piece::Panel(panel), (rows * PANEL) as u64));
+                return;
+            }
+            for first in (0..rows).step_by(sparse::unit_rows(sparse.kind)) {
+                let last = (first + sparse::unit_rows(sparse.kind)).min(rows);
+                push(Piece::Rows { first, last }, (columns * (last - first)) as u64);
+            }
         }
         Kernel::Plain(Work::ScatterAdd { columns, .. }) => {
             let panels = if *columns == 1 { 1 } else { domain.panels() };

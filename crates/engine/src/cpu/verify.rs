@@ -149,6 +149,18 @@ impl Verifier<'_> {
                 footprint.whole(self.plan, *from);
                 footprint.rows(*to, domain, first, last);
             }
+            (Piece::Rows { first, last }, Work::Sparse(sparse)) => {
+                sparse.operands.iter().for_each(|operand| footprint.whole(self.plan, operand.buffer));
+                match sparse.to.columns {
+                    1 => footprint.writes.push((sparse.to.buffer, first..last.next_multiple_of(GRAIN))),
+                    _ => footprint.rows(sparse.to.buffer, domain, first, last),
+                }
+            }
+            (Piece::Panel(panel), Work::Sparse(sparse)) => {
+                sparse.operands.iter().for_each(|operand| footprint.whole(self.plan, operand.buffer));
+                let start = domain.panel_start(panel);
+                footprint.writes.push((sparse.to.buffer, start..start + domain.rows * domain.width(panel)));
+            }
             (Piece::Rows { first, last }, Work::Gather { table, to, columns, .. }) => {
                 footprint.whole(self.plan, *table);
                 match columns {

@@ -1,9 +1,12 @@
 //! Whether every access of a plan fits the layout of the buffer that it goes to.
 
 use crate::error::Error;
+use crate::graph::op::Sparse;
 use crate::plan::layout::Layout;
 use crate::plan::program::{Access, Instruction, Program};
-use crate::plan::{BufferId, Contents, Direction, Move, Operand, Piece, Plan, Step, Work};
+use crate::plan::{
+    BufferId, Contents, Direction, Matrix, Move, Operand, Piece, Plan, SparseWork, Step, Work,
+};
 
 /// Checks every step of a plan.
 ///
@@ -108,9 +111,36 @@ impl Fits<'_> {
                 let fits = |buffer: BufferId| (self.layout)(buffer) == Some(domain);
                 fits(*from) && fits(*to) && *count > 0 && *count <= domain.columns
             }
+            Work::Sparse(sparse) => self.sparse(sparse, domain),
             Work::Gather { table, indices, to, columns } => self.rows(*table, *to, *indices, *columns),
             Work::ScatterAdd { rows, indices, to, columns } => self.rows(*to, *rows, *indices, *columns),
         }
+    }
+
+    fn sparse(&self, work: &SparseWork, domain: Layout) -> bool {
+        let lies = |of: &Matrix| (self.layout)(of.buffer) == Some(matrix(of.rows, of.columns)) && of.rows > 0;
+        let shape = |of: &Matrix| (of.rows, of.columns);
+        let to = shape(&work.to);
+        let fits = match (work.kind, &work.operands[..]) {
+            (Sparse::Positions, [rows]) => rows.rows == to.0 && to.1 > 0 && to.1 <= rows.columns,
+            (Sparse::Pick, [rows, places]) => rows.rows == to.0 && shape(places) == to,
+            (Sparse::Spread, [values, places]) => values.rows == to.0 && shape(values) == shape(places),
+            (Sparse::Product, [values, places, table]) => {
+                shape(values) == shape(places) && to == (values.rows, table.columns)
+            }
+            (Sparse::Sampled, [rows, table, places]) => {
+                rows.columns == table.columns && rows.rows == to.0 && shape(places) == to
+            }
+            (Sparse::Outer, [values, places, rows]) => {
+                shape(values) == shape(places) && values.rows == rows.rows && to.1 == rows.columns
+            }
+            (Sparse::TurnedOuter, [values, places, rows]) => {
+                // Its units are panels of rows that lie one after another.
+                shape(values) == shape(places) && values.rows == rows.rows && to.0 == rows.columns && to.1 > 1
+            }
+            _ => false,
+        };
+        fits && work.operands.iter().all(lies) && lies(&work.to) && domain == matrix(to.0, to.1)
     }
 
     fn product(&self, left: &Operand, right: &Operand, inner: usize, domain: Layout) -> bool {

@@ -163,6 +163,7 @@ fn accesses_that_do_not_fit_are_found() {
             Work::Move(moved, _) => moved.pieces[0].offset += 100_000,
             Work::Reduce { source, .. } => source.rows += 1,
             Work::Largest { count, .. } => *count = 1000,
+            Work::Sparse(sparse) => sparse.to.columns += 1,
             Work::Map => continue,
         }
         refused(&plan, &schedule, "past a layout");

@@ -12,11 +12,12 @@ mod gather;
 mod movement;
 mod product;
 mod reduction;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
 use crate::error::Error;
-use crate::graph::op::{Binary, Kind, Op, Reduction, Unary};
+use crate::graph::op::{Binary, Kind, Op, Reduction, Sparse, Unary};
 use crate::graph::{Graph, Node, NodeId, Tensor};
 
 impl Graph {
@@ -99,7 +100,11 @@ fn passes(op: &Op, operand: usize) -> bool {
         | Op::StopGradient
         | Op::Convert
         | Op::Random { .. }
-        | Op::Largest { .. } => false,
+        | Op::Largest { .. }
+        | Op::Sparse(Sparse::Positions) => false,
+        // Positions are constants, wherever they stand.
+        Op::Sparse(Sparse::Sampled) => operand < 2,
+        Op::Sparse(_) => operand != 1,
         Op::Select => operand > 0,
         Op::Gather | Op::ScatterAdd => operand == 0,
         _ => true,
@@ -137,6 +142,7 @@ impl<'g> Step<'g> {
             }
             Op::Gather => self.gather(),
             Op::ScatterAdd => self.scatter_add(),
+            Op::Sparse(sparse) => return Ok(self.sparse(sparse, number)),
             Op::Input(_)
             | Op::State(_)
             | Op::Scalar(_)

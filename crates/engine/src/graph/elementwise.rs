@@ -41,7 +41,8 @@ impl<'g> Tensor<'g> {
         self.graph.add(Op::Binary(binary), &operands, shape, Kind::F32)
     }
 
-    /// Identities that hold for every value, NaN and infinity included: they keep derived graphs small.
+    /// Identities that hold for every value, NaN and infinity included: they keep derived graphs small. (Where spread rows are 0, a product with
+    /// them is taken to be 0.)
     fn simplified(self, binary: Binary, other: Tensor<'g>) -> Option<Tensor<'g>> {
         let wide = |kept: Tensor<'g>| {
             (kept.shape().broadcast(&self.shape())?.broadcast(&other.shape())? == kept.shape())
@@ -54,6 +55,8 @@ impl<'g> Tensor<'g> {
             (Binary::Multiply, Some(1.0), _) => wide(other),
             (Binary::Add | Binary::Subtract, _, Some(0.0)) => wide(self),
             (Binary::Add, Some(0.0), _) => wide(other),
+            (Binary::Multiply, ..) => self.spread_times(other).or_else(|| other.spread_times(self)),
+            (Binary::Add, ..) => self.spread_plus(other),
             _ => None,
         }
     }

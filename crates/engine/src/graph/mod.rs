@@ -13,6 +13,7 @@ pub mod op;
 mod product;
 mod reduction;
 pub mod shape;
+mod sparse;
 mod state;
 
 use crate::error::Error;

@@ -170,6 +170,8 @@ pub enum Op {
         /// How many of each row.
         count: usize,
     },
+    /// Something with rows that are zero but for a few values.
+    Sparse(Sparse),
     /// Matrix product of two rank-2 tensors, either one transposed first.
     Product {
         /// Transpose the left operand.
@@ -181,6 +183,40 @@ pub enum Op {
     Gather,
     /// Operands (rows R×D, indices R): an N×D table of zeros with every row added at its index.
     ScatterAdd,
+}
+
+/// What is done with rows that are zero but for k values; positions, B×k, say where these are among H columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sparse {
+    /// Operand (rows B×H): the positions of the largest values of each row, ascending, as many as the result has columns.
+    Positions,
+    /// Operands (rows B×H, positions): the values there, B×k.
+    Pick,
+    /// Operands (values B×k, positions): zeros, B×H, with every value added at its position.
+    Spread,
+    /// Operands (values B×k, positions, table H×D): the product of the spread values and the table, B×D.
+    Product,
+    /// Operands (rows B×D, table H×D, positions): the product of the rows and the table's transpose, at the positions only, B×k.
+    Sampled,
+    /// Operands (values B×k, positions, rows B×D): the product of the spread values' transpose and the rows, H×D.
+    Outer,
+    /// The same, transposed: D×H.
+    TurnedOuter,
+}
+
+impl Sparse {
+    /// The name in listings and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sparse::Positions => "largest_positions",
+            Sparse::Pick => "pick",
+            Sparse::Spread => "spread",
+            Sparse::Product => "sparse_product",
+            Sparse::Sampled => "sampled_product",
+            Sparse::Outer => "outer",
+            Sparse::TurnedOuter => "turned_outer",
+        }
+    }
 }
 
 impl Op {
@@ -209,6 +245,7 @@ impl Op {
             Op::Reduce { reduction: Reduction::Maximum, .. } => "max",
             Op::Reduce { reduction: Reduction::ArgumentMaximum, .. } => "argmax",
             Op::Largest { .. } => "largest",
+            Op::Sparse(sparse) => sparse.name(),
             Op::Product { .. } => "product",
             Op::Gather => "gather",
             Op::ScatterAdd => "scatter_add",

@@ -33,6 +33,9 @@ impl<'g> Tensor<'g> {
         }
         let ((this, transpose_left), (other, transpose_right)) =
             (self.untransposed(transpose_left), other.untransposed(transpose_right));
+        if let Some(sparse) = this.product_of_spread(other, transpose_left, transpose_right) {
+            return sparse;
+        }
         let op = Op::Product { transpose_left, transpose_right };
         self.graph.add(op, &[this.id, other.id], Shape::from([rows, columns]), Kind::F32)
     }

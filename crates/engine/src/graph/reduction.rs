@@ -23,6 +23,9 @@ impl<'g> Tensor<'g> {
         if reduced == shape && reduction != Reduction::ArgumentMaximum {
             return self;
         }
+        if let Some(sum) = self.sum_of_spread(reduction, axes) {
+            return sum;
+        }
         self.graph.add(Op::Reduce { reduction, axes: marked }, &[self.id], reduced, Kind::F32)
     }
 

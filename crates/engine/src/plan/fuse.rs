@@ -121,7 +121,7 @@ fn role(nodes: &[Node], at: usize) -> Role {
         Op::Reshape | Op::Permute { .. } | Op::Slice { .. } | Op::Pad { .. } | Op::Concatenate { .. } => {
             Role::Moving
         }
-        Op::Largest { .. } | Op::Gather | Op::ScatterAdd => Role::Moving,
+        Op::Largest { .. } | Op::Sparse(_) | Op::Gather | Op::ScatterAdd => Role::Moving,
     }
 }
 

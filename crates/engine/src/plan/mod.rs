@@ -11,7 +11,7 @@ pub mod program;
 
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::graph::op::{Kind, Reduction};
+use crate::graph::op::{Kind, Reduction, Sparse};
 use crate::graph::shape::{MAX_RANK, Shape};
 use layout::Layout;
 use program::Program;
@@ -100,6 +100,28 @@ pub struct Piece {
     pub end: [usize; MAX_RANK],
 }
 
+/// Work on rows that are zero but for a few values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SparseWork {
+    /// What is done.
+    pub kind: Sparse,
+    /// On what.
+    pub operands: Vec<Matrix>,
+    /// Where the result goes.
+    pub to: Matrix,
+}
+
+/// A matrix in memory with its own rows and columns: a single column lies as a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Matrix {
+    /// Where it lies.
+    pub buffer: BufferId,
+    /// Its rows.
+    pub rows: usize,
+    /// Its columns.
+    pub columns: usize,
+}
+
 /// What a step does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
@@ -136,6 +158,8 @@ pub enum Work {
         /// How many of each row.
         count: usize,
     },
+    /// Something with rows that are zero but for a few values.
+    Sparse(SparseWork),
     /// Rows picked by the numbers of an input.
     Gather {
         /// The table.
@@ -231,6 +255,7 @@ impl Step {
             Work::Reduce { before, .. } => reads.extend(before.loads().map(|load| load.0)),
             Work::Move(moved, _) => reads.extend(moved.pieces.iter().map(|piece| piece.buffer)),
             Work::Largest { from, .. } => reads.push(*from),
+            Work::Sparse(sparse) => reads.extend(sparse.operands.iter().map(|operand| operand.buffer)),
             Work::Gather { table, .. } => reads.push(*table),
             Work::ScatterAdd { rows, .. } => reads.push(*rows),
         }
@@ -247,6 +272,7 @@ impl Step {
             | Work::Largest { to, .. }
             | Work::Gather { to, .. }
             | Work::ScatterAdd { to, .. } => writes.push(*to),
+            Work::Sparse(sparse) => writes.push(sparse.to.buffer),
             _ => {}
         }
         writes

@@ -6,6 +6,7 @@
 mod function;
 mod movement;
 mod row;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
@@ -191,6 +192,7 @@ fn compute(node: &Node, operands: &[Operand], feed: &Feed) -> Vec<f64> {
             row::product(shape, &operands[0], &operands[1], *transpose_left, *transpose_right)
         }
         Op::Largest { count } => row::largest(shape, &operands[0], *count),
+        Op::Sparse(kind) => sparse::compute(*kind, shape, operands),
         Op::Gather => row::gather(shape, &operands[0], &operands[1]),
         Op::ScatterAdd => row::scatter_add(shape, &operands[0], &operands[1]),
     }

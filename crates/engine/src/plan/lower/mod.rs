@@ -10,8 +10,10 @@ mod writer;
 use super::fuse::{Grouping, Pattern, Role, expensive, feeds, root};
 use super::layout::Layout;
 use super::program::{Access, Instruction, Program, Value};
-use super::{Buffer, BufferId, Contents, Direction, Move, Operand, Piece, Plan, Port, Step, Work};
-use crate::graph::op::{Op, Reduction};
+use super::{
+    Buffer, BufferId, Contents, Direction, Matrix, Move, Operand, Piece, Plan, Port, SparseWork, Step, Work,
+};
+use crate::graph::op::{Op, Reduction, Sparse};
 use crate::graph::shape::{MAX_RANK, Shape};
 use crate::graph::{Graph, Node, NodeId};
 use emit::{Emitter, finish_before, loading, whole_piece, work_flops};

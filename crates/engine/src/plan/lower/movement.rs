@@ -56,6 +56,25 @@ impl Emitter<'_, '_, '_> {
                 });
                 return;
             }
+            Op::Sparse(kind) => {
+                let matrix = |buffer: BufferId, shape: Shape| Matrix {
+                    buffer,
+                    rows: shape.rows(),
+                    columns: shape.columns(),
+                };
+                let operands: Vec<Matrix> =
+                    (0..node.operands.len()).map(|number| matrix(memory(number), source(number).1)).collect();
+                let flops = sparse_flops(*kind, &operands, node.shape);
+                let work = Work::Sparse(SparseWork { kind: *kind, operands, to: matrix(to, node.shape) });
+                self.plan.steps.push(Step {
+                    work,
+                    domain,
+                    program: Program::default(),
+                    after: Vec::new(),
+                    flops,
+                });
+                return;
+            }
             Op::Permute { order } => {
                 (0..shape.rank()).for_each(|axis| piece.strides[axis] = strides[order[axis] as usize]);
             }
@@ -95,5 +114,18 @@ impl Emitter<'_, '_, '_> {
             pieces.push(piece);
         }
         pieces
+    }
+}
+
+/// Operations that are needed: two for each value that is there and each number it meets; comparisons for a choice.
+fn sparse_flops(kind: Sparse, operands: &[Matrix], shape: Shape) -> u64 {
+    let elements = |matrix: Matrix| (matrix.rows * matrix.columns) as u64;
+    match kind {
+        Sparse::Positions => 2 * elements(operands[0]),
+        Sparse::Pick | Sparse::Spread => 0,
+        Sparse::Product | Sparse::Outer | Sparse::TurnedOuter => {
+            2 * elements(operands[0]) * operands[2].columns as u64
+        }
+        Sparse::Sampled => 2 * shape.elements() as u64 * operands[0].columns as u64,
     }
 }

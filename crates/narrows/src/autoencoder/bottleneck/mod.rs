@@ -16,8 +16,8 @@ pub struct Coded<'g> {
     pub code: Tensor<'g>,
     /// What it costs, if anything: a number in training, one for each row (B×1) in scoring.
     pub cost: Option<Tensor<'g>>,
-    /// What dead units would say, B×K, where there is a loss for them.
-    pub spare: Option<Tensor<'g>>,
+    /// What dead units would say, where there is a loss for them.
+    pub spare: Option<top_k::Spare<'g>>,
     /// The divergence of each unit's distribution from the prior, averaged over rows, 1×K, in training.
     pub divergence: Option<Tensor<'g>>,
 }

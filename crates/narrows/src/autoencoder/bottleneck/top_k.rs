@@ -18,6 +18,15 @@ const KEPT: f32 = 0.99;
 /// Above any value; finite, so that no difference of two is undefined.
 const HUGE: f32 = 1e30;
 
+/// What dead units would say.
+#[derive(Clone, Copy)]
+pub struct Spare<'g> {
+    /// The largest values of dead units in each row, all others 0, B×K.
+    pub rows: Tensor<'g>,
+    /// 1 where any unit is dead, a number.
+    pub any: Tensor<'g>,
+}
+
 /// The code in training from the code layer's values, B×K; `features` is D.
 pub fn training<'g>(
     graph: &'g Graph,
@@ -30,17 +39,20 @@ pub fn training<'g>(
     };
     let (rows, units) = (values.shape().rows(), values.shape().columns());
     let zero = graph.constant(0.0);
-    let kept = if batch {
+    let (code, sizes) = if batch {
         let all = values.reshape([1, rows * units]).largest(keep * rows).reshape([rows, units]);
         // What is not positive passes no threshold in use.
         let positive = all * values.greater(zero);
         learn_threshold(graph, values, positive);
-        positive
+        let code = positive.select(values, zero);
+        (code, code.abs())
     } else {
-        values.largest(keep)
+        let positions = values.largest_positions(keep);
+        let kept = values.pick(positions);
+        // Spread values: no product with them touches the zeros between.
+        (kept.spread(positions, units), kept.abs().spread(positions, units))
     };
-    let code = kept.select(values, zero);
-    let used = code.abs().reduce(Reduction::Maximum, &[0]).greater(zero).reshape([units]);
+    let used = sizes.sum(&[0]).greater(zero).reshape([units]);
     let idle = graph.state(IDLE, [units]);
     graph.update(idle, used.select(zero, idle + rows as f32));
     if auxiliary == 0.0 {
@@ -48,7 +60,10 @@ pub fn training<'g>(
     }
     let dead = idle.greater(graph.constant(dead_after as f32));
     let most = if auxiliary_keep == 0 { (features / 2).clamp(1, units) } else { auxiliary_keep };
-    let spare = dead.select(values, graph.constant(-HUGE)).largest(most) * dead * values;
+    let positions = dead.select(values, graph.constant(-HUGE)).largest_positions(most);
+    let rows = (dead * values).pick(positions).spread(positions, units);
+    let any = dead.reduce(Reduction::Maximum, &[0]).reshape([]);
+    let spare = Spare { rows, any };
     Coded { spare: Some(spare), ..Coded::plain(code) }
 }
 
@@ -56,18 +71,14 @@ pub fn training<'g>(
 /// x − x̂, B×D, in values whatever the output, and counts as given; `weight` is the decoder's, K×D.
 pub fn auxiliary<'g>(
     bottleneck: Bottleneck,
-    spare: Tensor<'g>,
+    spare: Spare<'g>,
     residual: Tensor<'g>,
     weight: Tensor<'g>,
 ) -> Option<Tensor<'g>> {
     let Bottleneck::TopK { auxiliary, .. } = bottleneck else { return None };
-    let left = (residual.stop_gradient() - spare.matmul(weight)).square().sum_all();
+    let left = (residual.stop_gradient() - spare.rows.matmul(weight)).square().sum_all();
     let graph = residual.graph();
-    let any = spare.abs().reduce(Reduction::Maximum, &[0, 1]).greater(graph.constant(0.0));
-    Some(
-        any.reshape([]).select(left, graph.constant(0.0))
-            * (auxiliary as f32 / residual.shape().rows() as f32),
-    )
+    Some(spare.any.select(left, graph.constant(0.0)) * (auxiliary as f32 / residual.shape().rows() as f32))
 }
 
 /// The code in use.
