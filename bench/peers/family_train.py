@@ -1,12 +1,16 @@
 """Training steps of three families, batch 128, Adam as in dense_train.
 
-`vae-train`: 784-400-20, ReLU, a normal code with a variance for every row and unit, sigmoid outputs; loss = cross-entropy summed over
-features plus the divergence from N(0, 1), averaged over rows. `denoising-train`: 784-1000-500-250-30 and back, ReLU, linear code
-and output, a quarter of the pixels masked; squared error to the clean rows. `contractive-train`: 784-256, sigmoid code and
-outputs, cross-entropy plus 0.1 times the squared Jacobian of the code in closed form. Random numbers are drawn anew in every step by each
-side's own generator; the comparison before feeds the same ones to all.
+`vae-train`: 784-400-20, ReLU, a normal code with a variance for every row and unit, sigmoid outputs; loss =
+cross-entropy summed over features plus the divergence from N(0, 1), averaged over rows. `denoising-train`:
+784-1000-500-250-30 and back, ReLU, linear code and output, a quarter of the pixels masked; squared error to
+the clean rows. `contractive-train`: 784-256, sigmoid code and outputs, cross-entropy plus 0.1 times the
+squared Jacobian of the code in closed form. Random numbers are drawn anew in every step by each side's own
+generator; the comparison before feeds the same ones to all. Families whose peers need operations of their own
+have files of their own, made of these sides.
 """
 import contextlib
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -27,8 +31,8 @@ def cross_entropy(a, x):
 
 
 class Vae:
+    batch = BATCH
     shapes = [(784, 400), (400, 20), (400, 20), (20, 400), (400, 784)]
-    noise = (BATCH, 20)
 
     @staticmethod
     def draw(normal, uniform):
@@ -65,8 +69,8 @@ class Vae:
 
 
 class Denoising:
+    batch = BATCH
     shapes = list(zip(AUTOENCODER, AUTOENCODER[1:]))
-    noise = (BATCH, 784)
 
     @staticmethod
     def draw(normal, uniform):
@@ -86,8 +90,8 @@ class Denoising:
 
 
 class Contractive:
+    batch = BATCH
     shapes = [(784, 256), (256, 784)]
-    noise = None
 
     @staticmethod
     def draw(normal, uniform):
@@ -116,15 +120,13 @@ class Contractive:
         return loss, [(g0, d0.sum(0)), (code.T @ d1, d1.sum(0))]
 
 
-FAMILIES = {"vae-train": Vae, "denoising-train": Denoising, "contractive-train": Contractive}
-
-
 def random_layers(family):
     return [common.random_layers(shape, seed)[0] for seed, shape in enumerate(family.shapes, 1)]
 
 
 def inputs(family):
-    files = {"rows": common.random_rows(BATCH, 784)} | common.layer_files(random_layers(family))
+    files = {"rows": common.random_rows(family.batch, family.shapes[0][0])}
+    files |= common.layer_files(random_layers(family))
     random = np.random.default_rng(5)
     noise = family.draw(random.standard_normal, random.random)
     return files if noise is None else files | {"noise": noise.astype(np.float32)}
@@ -142,13 +144,13 @@ def expected(family, files):
 class Side:
     """One peer: `step` is timed, `check` is compared."""
 
-    def __init__(self, workload, threads, files):
-        self.family = FAMILIES[workload.name]
+    def __init__(self, family, workload, threads, files):
+        self.family = family
         self.threads = threads
-        self.layers = common.files_layers(files) if files else random_layers(self.family)
-        self.table = files["rows"] if files else common.random_rows(TABLE_ROWS, 784)
+        self.layers = common.files_layers(files) if files else random_layers(family)
+        self.table = files["rows"] if files else common.random_rows(TABLE_ROWS, family.shapes[0][0])
         self.given = files.get("noise") if files else None
-        self.batches = len(self.table) // BATCH
+        self.batches = len(self.table) // family.batch
         self.at = 0
         self.build()
 
@@ -171,14 +173,10 @@ class PyTorch(Side):
         self.parameters = [torch.from_numpy(a.copy()).requires_grad_() for layer in self.layers for a in layer]
         self.rows = torch.from_numpy(self.table)
         self.adam = torch.optim.Adam(self.parameters, RATE, (BETA1, BETA2), EPSILON, fused=True)
-        family, values = self.family, self.parameters
-
-        class Ops:
-            relu, exp, sigmoid = torch.relu, torch.exp, torch.sigmoid
-            softplus = torch.nn.functional.softplus
+        family, values, operations = self.family, self.parameters, self.operations()
 
         def given(rows, noise):
-            return family.loss(Ops, list(zip(values[::2], values[1::2])), rows, noise)
+            return family.loss(operations, list(zip(values[::2], values[1::2])), rows, noise)
 
         def drawn(rows):
             return given(rows, family.draw(torch.randn, torch.rand))
@@ -187,10 +185,16 @@ class PyTorch(Side):
         if self.compiled:
             self.loss, self.update = torch.compile(drawn, dynamic=False), torch.compile(self.adam.step)
 
+    def operations(self):
+        """What a family's loss is written with."""
+        torch = self.torch
+        softplus = torch.nn.functional.softplus
+        return SimpleNamespace(relu=torch.relu, exp=torch.exp, sigmoid=torch.sigmoid, softplus=softplus)
+
     def step(self):
         self.at = (self.at + 1) % self.batches
         self.adam.zero_grad(set_to_none=True)
-        self.loss(self.rows[self.at * BATCH : (self.at + 1) * BATCH]).backward()
+        self.loss(self.rows[self.at * self.family.batch : (self.at + 1) * self.family.batch]).backward()
         self.update()
 
     def loss_and_gradients(self):
@@ -215,19 +219,17 @@ class Jax(Side):
         weights = jax.tree.map(jnp.asarray, self.layers)
         zeros = lambda: jax.tree.map(jnp.zeros_like, weights)
         self.state = (weights, zeros(), zeros(), jnp.int32(0), jax.random.key(0))
-        self.rows, batches = jnp.asarray(self.table), self.batches
-
-        class Ops:
-            relu, exp, sigmoid, softplus = jax.nn.relu, jnp.exp, jax.nn.sigmoid, jax.nn.softplus
+        self.rows, batches, batch = jnp.asarray(self.table), self.batches, family.batch
+        operations = self.operations()
 
         def loss(weights, rows, noise):
-            return family.loss(Ops, weights, rows, noise)
+            return family.loss(operations, weights, rows, noise)
 
         def step(state, table):
             weights, first, second, count, key = state
             key, own = jax.random.split(key)
             noise = family.draw(lambda shape: jax.random.normal(own, shape), lambda shape: jax.random.uniform(own, shape))
-            rows = jax.lax.dynamic_slice_in_dim(table, (count % batches) * BATCH, BATCH)
+            rows = jax.lax.dynamic_slice_in_dim(table, (count % batches) * batch, batch)
             gradient = jax.grad(loss)(weights, rows, noise)
             count = count + 1
             first = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, first, gradient)
@@ -240,6 +242,12 @@ class Jax(Side):
         self.value_and_grad = jax.jit(jax.value_and_grad(loss))
         self.run = jax.jit(step, donate_argnums=0)
 
+    def operations(self):
+        """What a family's loss is written with."""
+        jax = self.jax
+        relu, sigmoid, softplus = jax.nn.relu, jax.nn.sigmoid, jax.nn.softplus
+        return SimpleNamespace(relu=relu, exp=jax.numpy.exp, sigmoid=sigmoid, softplus=softplus)
+
     def step(self):
         self.state = self.run(self.state, self.rows)
 
@@ -251,30 +259,32 @@ class Jax(Side):
         return float(loss), self.jax.tree.map(np.asarray, gradients)
 
 
-TITLES = {
-    "vae-train": "training step of the variational autoencoder 784-400-20, batch 128",
-    "denoising-train": "training step of the denoising deep autoencoder, batch 128",
-    "contractive-train": "training step of the contractive autoencoder 784-256, batch 128",
-}
+SIDES = {"pytorch-eager": PyTorch, "pytorch-compiled": PyTorchCompiled, "jax": Jax}
 
 
-def products(family):
-    return sum(inputs * outputs for inputs, outputs in family.shapes)
+def dense_flops(family):
+    """Forward, weight gradient, input gradient; the first layer's input gradient is not needed."""
+    products = sum(inputs * outputs for inputs, outputs in family.shapes)
+    return family.batch * (6 * products - 2 * family.shapes[0][0] * family.shapes[0][1])
+
+
+def workload(name, title, family, sides=SIDES, flops=None, inputs=inputs):
+    return Workload(
+        name=name,
+        title=f"training step of the {title}, batch {family.batch}",
+        flops=flops or dense_flops(family),
+        traffic=24 * sum((inputs + 1) * outputs for inputs, outputs in family.shapes),
+        sides={side: partial(build, family) for side, build in sides.items()},
+        inputs=lambda: inputs(family),
+        expected=lambda files: expected(family, files),
+        tolerances={"loss": 1e-5, "gradient_": 1e-4},
+    )
 
 
 WORKLOADS = {
-    name: Workload(
-        name=name,
-        title=TITLES[name],
-        # Forward, weight gradient, input gradient; the first layer's input gradient is not needed.
-        flops=BATCH * (6 * products(family) - 2 * family.shapes[0][0] * family.shapes[0][1]),
-        traffic=24 * sum((inputs + 1) * outputs for inputs, outputs in family.shapes),
-        sides={"pytorch-eager": PyTorch, "pytorch-compiled": PyTorchCompiled, "jax": Jax},
-        inputs=lambda family=family: inputs(family),
-        expected=lambda files, family=family: expected(family, files),
-        tolerances={"loss": 1e-5, "gradient_": 1e-4},
-    )
-    for name, family in FAMILIES.items()
+    "vae-train": workload("vae-train", "variational autoencoder 784-400-20", Vae),
+    "denoising-train": workload("denoising-train", "denoising deep autoencoder", Denoising),
+    "contractive-train": workload("contractive-train", "contractive autoencoder 784-256", Contractive),
 }
 
 if __name__ == "__main__":

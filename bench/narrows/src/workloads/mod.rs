@@ -3,6 +3,7 @@
 //! A new workload is one file here, its entries in [`ALL`], and one file in `bench/peers/`. (The whole job is
 //! not here: it is the `narrows` command itself, see `bench/peers/whole_job.py`.)
 
+mod cd_train;
 mod dense_train;
 mod encode;
 mod family_train;
@@ -53,17 +54,28 @@ pub const ALL: &[Workload] = &[
     },
     Workload {
         name: "vae-train",
-        prepare: |threads| family_train::prepare(family_train::VAE, threads),
-        check: |folder, threads| family_train::check(folder, family_train::VAE, threads),
+        prepare: |threads| family_train::prepare(&family_train::VAE, threads),
+        check: |folder, threads| family_train::check(folder, &family_train::VAE, threads),
     },
     Workload {
         name: "denoising-train",
-        prepare: |threads| family_train::prepare(family_train::DENOISING, threads),
-        check: |folder, threads| family_train::check(folder, family_train::DENOISING, threads),
+        prepare: |threads| family_train::prepare(&family_train::DENOISING, threads),
+        check: |folder, threads| family_train::check(folder, &family_train::DENOISING, threads),
     },
     Workload {
         name: "contractive-train",
-        prepare: |threads| family_train::prepare(family_train::CONTRACTIVE, threads),
-        check: |folder, threads| family_train::check(folder, family_train::CONTRACTIVE, threads),
+        prepare: |threads| family_train::prepare(&family_train::CONTRACTIVE, threads),
+        check: |folder, threads| family_train::check(folder, &family_train::CONTRACTIVE, threads),
     },
+    Workload {
+        name: "contractive-deep-train",
+        prepare: |threads| family_train::prepare(&family_train::CONTRACTIVE_DEEP, threads),
+        check: |folder, threads| family_train::check(folder, &family_train::CONTRACTIVE_DEEP, threads),
+    },
+    Workload {
+        name: "top-k-train",
+        prepare: |threads| family_train::prepare(&family_train::TOP_K, threads),
+        check: |folder, threads| family_train::check(folder, &family_train::TOP_K, threads),
+    },
+    Workload { name: "cd-train", prepare: cd_train::prepare, check: cd_train::check },
 ];
