@@ -7,14 +7,17 @@ use super::largest::key;
 use super::schedule::Piece;
 use super::simd::Simd;
 use super::tile::RunContext;
-use crate::graph::op::Sparse;
+use crate::graph::op::{BLOCK, Sparse};
 use crate::plan::layout::{Layout, PANEL};
 use crate::plan::{Matrix, SparseWork};
 
-/// Rows of a unit: of an outer product a panel's worth of its table, since every unit looks through all positions.
+/// Rows of a unit: of an outer product a block of its table.
 pub fn unit_rows(kind: Sparse) -> usize {
-    if kind == Sparse::Outer { PANEL } else { 16 }
+    if kind == Sparse::Outer { BLOCK } else { 16 }
 }
+
+/// Units of a turned outer product are panels, and each is a block.
+const _: () = assert!(BLOCK == PANEL);
 
 /// Groups of columns whose largest values are told apart while looking for the k largest.
 const GROUPS: usize = 1024;
@@ -83,6 +86,7 @@ pub unsafe fn run<S: Simd>(work: &SparseWork, piece: Piece, context: &RunContext
             }
             (Sparse::Pick, Piece::Rows { first, last }) => pick(view(0), view(1), to, first, last),
             (Sparse::Spread, Piece::Rows { first, last }) => spread(view(0), view(1), to, first, last),
+            (Sparse::Index { columns }, Piece::Rows { .. }) => index(view(0), to, columns),
             (Sparse::Product, Piece::Rows { first, last }) => {
                 product::<S>(view(0), view(1), view(2), to, first, last);
             }
@@ -90,10 +94,10 @@ pub unsafe fn run<S: Simd>(work: &SparseWork, piece: Piece, context: &RunContext
                 sampled::<S>(view(0), view(1), view(2), to, first, last);
             }
             (Sparse::Outer, Piece::Rows { first, last }) => {
-                outer::<S>(view(0), view(1), view(2), to, first, last);
+                outer::<S>([view(0), view(1), view(2), view(3)], to, first, last);
             }
             (Sparse::TurnedOuter, Piece::Panel(panel)) => {
-                turned_outer::<S>(view(0), view(1), view(2), to, panel);
+                turned_outer::<S>([view(0), view(1), view(2), view(3)], to, panel);
             }
             _ => {}
         }
@@ -325,70 +329,89 @@ unsafe fn sampled<S: Simd>(rows: View, table: View, positions: View, to: View, f
     }
 }
 
-/// Goes through every value whose place lies in a stretch of them: rows ascending, then places. (No closure: what stands in one is not
-/// compiled for the level.)
-struct Between {
-    values: View,
-    positions: View,
-    /// Places beyond the last one mean it.
-    limit: usize,
-    first: usize,
-    low: f32,
-    high: f32,
-    row: usize,
-    at: usize,
+/// Sorts the places by the blocks that their positions lie in: counted, then put where they belong. One unit does all of it.
+#[inline(always)]
+unsafe fn index(positions: View, to: View, columns: usize) {
+    let blocks = columns.div_ceil(BLOCK);
+    // SAFETY: the result has a number for each block, one more, and one for each place.
+    unsafe {
+        for block in 0..=blocks {
+            *to.at(0, block) = 0.0;
+        }
+        for row in 0..positions.rows {
+            for at in 0..positions.columns {
+                *to.at(0, positions.place(row, at, columns) / BLOCK + 1) += 1.0;
+            }
+        }
+        // Where each block begins; while places are put there, it moves to where the next one begins.
+        for block in 0..blocks {
+            *to.at(0, block + 1) += *to.at(0, block);
+        }
+        for row in 0..positions.rows {
+            for at in 0..positions.columns {
+                let next = to.at(0, positions.place(row, at, columns) / BLOCK);
+                *to.at(0, blocks + 1 + *next as usize) = (row * positions.columns + at) as f32;
+                *next += 1.0;
+            }
+        }
+        for block in (0..blocks).rev() {
+            *to.at(0, block + 1) = *to.at(0, block);
+        }
+        *to.at(0, 0) = 0.0;
+    }
 }
 
-impl Between {
-    fn new(values: View, positions: View, limit: usize, first: usize, last: usize) -> Between {
-        let high = if last == limit { f32::INFINITY } else { last as f32 };
-        Between { values, positions, limit, first, low: first as f32, high, row: 0, at: 0 }
-    }
+/// Goes through the values whose positions lie in a block: rows ascending, then places. (No closure: what stands in one is not compiled
+/// for the level.)
+struct Block {
+    values: View,
+    positions: View,
+    index: View,
+    /// Where the places begin in the index.
+    places: usize,
+    /// Columns of the spread rows.
+    columns: usize,
+    block: usize,
+    next: usize,
+    end: usize,
+}
 
-    /// The next value: its row, its place counted from the first of the stretch, and itself.
-    ///
+impl Block {
     /// # Safety
     /// The views are those of a bound plan.
     #[inline(always)]
+    unsafe fn new(values: View, positions: View, index: View, columns: usize, block: usize) -> Block {
+        // SAFETY: the index begins with a number for each block and one more.
+        let (next, end) = unsafe { (*index.at(0, block) as usize, *index.at(0, block + 1) as usize) };
+        let places = columns.div_ceil(BLOCK) + 1;
+        Block { values, positions, index, places, columns, block, next, end: end.min(index.columns - places) }
+    }
+
+    /// The next value: its row, its place counted from the block's first, and itself.
+    ///
+    /// # Safety
+    /// As for [`Block::new`].
+    #[inline(always)]
     unsafe fn next(&mut self) -> Option<(usize, usize, f32)> {
-        let columns = self.positions.columns;
-        while self.row < self.values.rows {
-            while self.at < columns {
-                let piece = self.at / PANEL * PANEL;
-                let count = (columns - piece).min(PANEL);
-                // SAFETY: a piece lies in the row.
-                let places = unsafe { std::slice::from_raw_parts(self.positions.at(self.row, piece), count) };
-                if self.at == piece {
-                    // A whole piece is looked at at once: mostly, none of its places is wanted.
-                    let mut any = false;
-                    for place in places {
-                        any |= *place >= self.low && *place < self.high;
-                    }
-                    if !any {
-                        self.at = piece + count;
-                        continue;
-                    }
-                }
-                let at = self.at;
-                self.at += 1;
-                let place = places[at - piece];
-                if place >= self.low && place < self.high {
-                    let place = (place as usize).min(self.limit - 1) - self.first;
-                    // SAFETY: values lie like their positions.
-                    let value = unsafe { *self.values.at(self.row, at) };
-                    if value != 0.0 {
-                        return Some((self.row, place, value));
-                    }
+        while self.next < self.end {
+            // SAFETY: the end lies in the index; what it holds are places among the positions.
+            unsafe {
+                let place = *self.index.at(0, self.places + self.next) as usize;
+                self.next += 1;
+                let (row, at) = (place / self.positions.columns, place % self.positions.columns);
+                let value = *self.values.at(row, at);
+                if value != 0.0 {
+                    let column = self.positions.place(row, at, self.columns);
+                    return Some((row, column - self.block * BLOCK, value));
                 }
             }
-            (self.row, self.at) = (self.row + 1, 0);
         }
         None
     }
 }
 
 #[inline(always)]
-unsafe fn outer<S: Simd>(values: View, positions: View, rows: View, to: View, first: usize, last: usize) {
+unsafe fn outer<S: Simd>([values, positions, rows, index]: [View; 4], to: View, first: usize, last: usize) {
     // SAFETY: rows `first..last` of the result are this unit's; places are rows of it.
     unsafe {
         for row in first..last {
@@ -396,8 +419,8 @@ unsafe fn outer<S: Simd>(values: View, positions: View, rows: View, to: View, fi
                 std::slice::from_raw_parts_mut(to.at(row, column), valid).fill(0.0);
             }
         }
-        let mut between = Between::new(values, positions, to.rows, first, last);
-        while let Some((row, place, value)) = between.next() {
+        let mut block = Block::new(values, positions, index, to.rows, first / BLOCK);
+        while let Some((row, place, value)) = block.next() {
             let factor = S::splat(value);
             for (column, valid) in rows.pieces() {
                 let (from, sum) = (rows.at(row, column), to.at(first + place, column));
@@ -417,17 +440,15 @@ unsafe fn outer<S: Simd>(values: View, positions: View, rows: View, to: View, fi
 
 /// A square of the result is made untransposed and then turned into its place.
 #[inline(always)]
-unsafe fn turned_outer<S: Simd>(values: View, positions: View, rows: View, to: View, panel: usize) {
-    let first = panel * PANEL;
+unsafe fn turned_outer<S: Simd>([values, positions, rows, index]: [View; 4], to: View, panel: usize) {
     let width = to.layout.width(panel);
-    let last = (first + PANEL).min(to.columns);
     let mut square = [0.0f32; PANEL * PANEL];
     for (column, valid) in rows.pieces() {
         square.fill(0.0);
         // SAFETY: the panel of the result is this unit's; the square has a row for each place of the panel.
         unsafe {
-            let mut between = Between::new(values, positions, to.columns, first, last);
-            while let Some((row, place, value)) = between.next() {
+            let mut block = Block::new(values, positions, index, to.columns, panel);
+            while let Some((row, place, value)) = block.next() {
                 let (from, sum) = (rows.at(row, column), square.as_mut_ptr().add(place * PANEL));
                 let factor = S::splat(value);
                 let mut lane = 0;

@@ -1,7 +1,7 @@
 //! Whether every access of a plan fits the layout of the buffer that it goes to.
 
 use crate::error::Error;
-use crate::graph::op::Sparse;
+use crate::graph::op::{BLOCK, Sparse};
 use crate::plan::layout::Layout;
 use crate::plan::program::{Access, Instruction, Program};
 use crate::plan::{
@@ -131,12 +131,18 @@ impl Fits<'_> {
             (Sparse::Sampled, [rows, table, places]) => {
                 rows.columns == table.columns && rows.rows == to.0 && shape(places) == to
             }
-            (Sparse::Outer, [values, places, rows]) => {
-                shape(values) == shape(places) && values.rows == rows.rows && to.1 == rows.columns
+            (Sparse::Index { columns }, [places]) => {
+                to == (1, columns.div_ceil(BLOCK) + 1 + places.rows * places.columns)
             }
-            (Sparse::TurnedOuter, [values, places, rows]) => {
-                // Its units are panels of rows that lie one after another.
-                shape(values) == shape(places) && values.rows == rows.rows && to.0 == rows.columns && to.1 > 1
+            (Sparse::Outer | Sparse::TurnedOuter, [values, places, rows, index]) => {
+                let turned = work.kind == Sparse::TurnedOuter;
+                let (units, width) = if turned { (to.1, to.0) } else { to };
+                shape(values) == shape(places)
+                    && values.rows == rows.rows
+                    && width == rows.columns
+                    && shape(index) == (1, units.div_ceil(BLOCK) + 1 + values.rows * values.columns)
+                    // Units of the turned form are panels of rows that lie one after another.
+                    && (!turned || to.1 > 1)
             }
             _ => false,
         };

@@ -101,10 +101,10 @@ fn passes(op: &Op, operand: usize) -> bool {
         | Op::Convert
         | Op::Random { .. }
         | Op::Largest { .. }
-        | Op::Sparse(Sparse::Positions) => false,
+        | Op::Sparse(Sparse::Positions | Sparse::Index { .. }) => false,
         // Positions are constants, wherever they stand.
         Op::Sparse(Sparse::Sampled) => operand < 2,
-        Op::Sparse(_) => operand != 1,
+        Op::Sparse(_) => operand != 1 && operand != 3,
         Op::Select => operand > 0,
         Op::Gather | Op::ScatterAdd => operand == 0,
         _ => true,

@@ -185,6 +185,9 @@ pub enum Op {
     ScatterAdd,
 }
 
+/// Columns of a block of a sparse index.
+pub const BLOCK: usize = 64;
+
 /// What is done with rows that are zero but for k values; positions, B×k, say where these are among H columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sparse {
@@ -198,7 +201,13 @@ pub enum Sparse {
     Product,
     /// Operands (rows B×D, table H×D, positions): the product of the rows and the table's transpose, at the positions only, B×k.
     Sampled,
-    /// Operands (values B×k, positions, rows B×D): the product of the spread values' transpose and the rows, H×D.
+    /// Operand (positions): which of them lie in each block of [`BLOCK`] columns, for products that go by columns. One row: where each
+    /// block's places begin, and where the last one's end; then the places 0 to B·k − 1 themselves, block by block, ascending.
+    Index {
+        /// H.
+        columns: usize,
+    },
+    /// Operands (values B×k, positions, rows B×D, index): the product of the spread values' transpose and the rows, H×D.
     Outer,
     /// The same, transposed: D×H.
     TurnedOuter,
@@ -213,6 +222,7 @@ impl Sparse {
             Sparse::Spread => "spread",
             Sparse::Product => "sparse_product",
             Sparse::Sampled => "sampled_product",
+            Sparse::Index { .. } => "sparse_index",
             Sparse::Outer => "outer",
             Sparse::TurnedOuter => "turned_outer",
         }

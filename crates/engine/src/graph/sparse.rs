@@ -1,9 +1,12 @@
 //! Rows that are zero but for a few values: the values, B×k, and their positions among the columns, B×k. [`Tensor::spread`] is such a row
 //! written out; products, sums and scalings of it are rewritten so that it never needs to be.
 
-use super::op::{Kind, Op, Reduction, Sparse};
+use super::op::{BLOCK, Kind, Op, Reduction, Sparse};
 use super::shape::Shape;
 use super::{Node, Tensor};
+
+/// Places are told as numbers, of which f32 has every whole one up to here.
+const MOST_VALUES: usize = 1 << 24;
 
 impl<'g> Tensor<'g> {
     /// The positions of the `count` largest values of each row, B×count, ascending; of several equal ones the lowest count first. A choice,
@@ -64,17 +67,26 @@ impl<'g> Tensor<'g> {
             false => (Sparse::Outer, Shape::from([rows, columns])),
             true => (Sparse::TurnedOuter, Shape::from([columns, rows])),
         };
-        self.graph.add(Op::Sparse(kind), &[self.id, positions.id, dense.id], shape, Kind::F32)
+        let index = positions.sparse_index(rows);
+        let operands = [self.id, positions.id, dense.id, index.id];
+        self.graph.add(Op::Sparse(kind), &operands, shape, Kind::F32)
     }
 
-    /// Values and positions of rows that were spread.
+    fn sparse_index(self, columns: usize) -> Tensor<'g> {
+        let length = columns.div_ceil(BLOCK) + 1 + self.shape().elements();
+        self.graph.add(Op::Sparse(Sparse::Index { columns }), &[self.id], Shape::from([1, length]), Kind::F32)
+    }
+
+    /// Values and positions of rows that were spread, if there are no more of them than f32 has whole numbers for.
     fn spread_parts(self) -> Option<(Tensor<'g>, Tensor<'g>)> {
-        match self.graph.inner.borrow().nodes[self.id.index()] {
+        let parts = match self.graph.inner.borrow().nodes[self.id.index()] {
             Node { op: Op::Sparse(Sparse::Spread), ref operands, .. } => {
-                Some((Tensor { id: operands[0], ..self }, Tensor { id: operands[1], ..self }))
+                let (values, positions) = (operands[0], operands[1]);
+                Some((Tensor { id: values, ..self }, Tensor { id: positions, ..self }))
             }
             _ => None,
-        }
+        };
+        parts.filter(|(values, _)| values.shape().elements() < MOST_VALUES)
     }
 
     /// A product one of whose operands was spread, where there is a way without writing it out; both are as they lie, to be transposed first

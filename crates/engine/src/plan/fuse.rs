@@ -299,9 +299,14 @@ impl Grouping {
             self.group_of[operand.index()]
                 .filter(|group| self.groups[*group].open && self.groups[*group].domain == domain)
         });
-        let chosen = direct
-            .filter(|group| needs.iter().all(|need| need == group || !self.depends(*need, *group)))
-            .max();
+        let possible = |group: &usize| needs.iter().all(|need| need == group || !self.depends(*need, *group));
+        // What reads the same results as a group of elementwise nodes reads them there, once.
+        let beside = (0..self.groups.len()).rev().find(|number| {
+            let group = &self.groups[*number];
+            let reads = || group.needs.iter().any(|need| needs.contains(need));
+            group.anchor.is_none() && group.open && group.domain == domain && reads() && possible(number)
+        });
+        let chosen = direct.filter(possible).max().or(beside);
         match chosen {
             Some(group) => {
                 self.group_of[id.index()] = Some(group);

@@ -2,7 +2,7 @@
 
 use super::Operand;
 use super::row;
-use crate::graph::op::Sparse;
+use crate::graph::op::{BLOCK, Sparse};
 use crate::graph::shape::Shape;
 
 pub(super) fn compute(kind: Sparse, shape: Shape, operands: &[Operand]) -> Vec<f64> {
@@ -12,6 +12,13 @@ pub(super) fn compute(kind: Sparse, shape: Shape, operands: &[Operand]) -> Vec<f
             let marks = row::largest(operands[0].shape, &operands[0], shape.columns());
             let rows = marks.chunks(operands[0].shape.columns());
             rows.flat_map(|row| (0..row.len()).filter(|at| row[*at] != 0.0).map(|at| at as f64)).collect()
+        }
+        Sparse::Index { columns } => {
+            let block = |at: &usize| place(values(0)[*at], columns) / BLOCK;
+            let mut places: Vec<usize> = (0..values(0).len()).collect();
+            places.sort_by_key(block);
+            let begins = |number: usize| places.iter().filter(|at| block(at) < number).count() as f64;
+            (0..=columns.div_ceil(BLOCK)).map(begins).chain(places.iter().map(|at| *at as f64)).collect()
         }
         Sparse::Pick => at_positions(operands[0].shape.columns(), values(0), &operands[1]),
         Sparse::Spread => spread(shape.columns(), values(0), &operands[1]),

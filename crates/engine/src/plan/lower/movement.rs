@@ -122,7 +122,7 @@ fn sparse_flops(kind: Sparse, operands: &[Matrix], shape: Shape) -> u64 {
     let elements = |matrix: Matrix| (matrix.rows * matrix.columns) as u64;
     match kind {
         Sparse::Positions => 2 * elements(operands[0]),
-        Sparse::Pick | Sparse::Spread => 0,
+        Sparse::Pick | Sparse::Spread | Sparse::Index { .. } => 0,
         Sparse::Product | Sparse::Outer | Sparse::TurnedOuter => {
             2 * elements(operands[0]) * operands[2].columns as u64
         }
