@@ -28,6 +28,7 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     ("rbm", include_str!("../../../../recipes/rbm.toml")),
     ("dbn", include_str!("../../../../recipes/dbn.toml")),
     ("hinton-2006", include_str!("../../../../recipes/hinton-2006.toml")),
+    ("top-k", include_str!("../../../../recipes/top-k.toml")),
     ("thirty-numbers", include_str!("../../../../recipes/thirty-numbers.toml")),
     ("patches", include_str!("../../../../recipes/patches.toml")),
     ("pretrained-classifier", include_str!("../../../../recipes/pretrained-classifier.toml")),

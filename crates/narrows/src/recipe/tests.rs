@@ -169,10 +169,10 @@ fn every_built_in_recipe_parses_and_round_trips() {
 
 #[test]
 fn every_built_in_recipe_takes_the_promised_overrides() {
-    let overrides = pairs(&[("train.epochs", "3"), ("train.batch", "17"), ("model.code", "9")]);
+    let overrides = pairs(&[("train.epochs", "3"), ("train.batch", "17"), ("model.code", "40")]);
     for name in Recipe::built_in_names() {
         let recipe = Recipe::parse(Recipe::built_in(name).unwrap(), &overrides).unwrap();
-        assert_eq!((recipe.train.epochs, recipe.train.batch, recipe.model.code), (3, 17, 9), "{name}");
+        assert_eq!((recipe.train.epochs, recipe.train.batch, recipe.model.code), (3, 17, 40), "{name}");
     }
 }
 

@@ -4,6 +4,7 @@ use super::optimiser;
 use super::programs::{Built, Heard, below, stored_rows};
 use super::setup::Setup;
 use super::stage::{Part, Stage};
+use super::start::means;
 use crate::autoencoder::Output;
 use crate::autoencoder::penalty::{self, Penalised};
 use crate::boltzmann::contrastive::{Contrast, contrast};
@@ -126,17 +127,4 @@ fn unroll(network: &Network, layer: usize, states: &mut States) -> Result<(), Er
     let turned = |at: usize| weight[at % own.inputs * own.outputs + at / own.inputs];
     let turned: Vec<f32> = (0..weight.len()).map(turned).collect();
     Ok(states.set(&format!("{}.weight", mirror.name), &turned)?)
-}
-
-/// Means of the prepared training rows.
-fn means(setup: &Setup) -> Vec<f64> {
-    let train = &setup.source.train;
-    let mut sums = vec![0.0; train.features()];
-    let mut row = vec![0.0; train.features()];
-    for number in &setup.split.train {
-        train.row_f32(*number as usize, &mut row);
-        setup.preparation.prepare(&mut row);
-        sums.iter_mut().zip(&row).for_each(|(sum, value)| *sum += f64::from(*value));
-    }
-    sums.iter().map(|sum| sum / setup.split.train.len().max(1) as f64).collect()
 }

@@ -10,6 +10,7 @@ mod programs;
 pub mod schedule;
 mod setup;
 pub mod stage;
+mod start;
 mod trainer;
 mod watch;
 

@@ -10,6 +10,7 @@ use super::programs::Declared;
 use super::schedule;
 use super::setup::{Compute, Setup};
 use super::stage::Stage;
+use super::start;
 use crate::autoencoder::bottleneck;
 use crate::data::Values;
 use crate::error::Error;
@@ -70,6 +71,7 @@ impl Trainer {
             .map(|(name, shape)| (name, Shape::from(shape.as_slice())))
             .collect();
         setup.network.initialise(&setup.recipe.model, setup.recipe.train.seed, &mut states)?;
+        start::centre(&setup, &mut states)?;
         let averaged = (setup.recipe.train.average > 0.0).then(|| States::new(&model_states));
         let fingerprint = setup.source.fingerprint();
         let batches = Batches::new(&setup);
