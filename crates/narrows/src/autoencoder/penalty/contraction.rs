@@ -52,12 +52,10 @@ pub fn exact<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
     let rows = last.values.shape().rows();
     // The top layer: row j of G is the jth row of F W ᵀ, with no product if F is diagonal.
     let top = weights[steps.len() - 1];
-    let below = top.shape().rows();
     let mut carried = if is_elementwise(last.activation) {
-        let slopes = slopes(graph, last)?.reshape([rows, units, 1]);
-        let spread = top.transpose().reshape([1, units, below]);
-        (slopes.stretch([rows, units, below]) * spread.stretch([rows, units, below]))
-            .reshape([rows * units, below])
+        // Row j of every batch row has one number, at place j.
+        let places = numbered(graph, rows * units, |row| row % units);
+        slopes(graph, last)?.reshape([rows * units, 1]).spread(places, units).matmul(top.transpose())
     } else {
         through(graph, last, unit_rows(graph, rows, units), units)?.matmul(top.transpose())
     };
@@ -72,7 +70,11 @@ fn squared_lengths<'g>(carried: Tensor<'g>, weight: Tensor<'g>) -> Tensor<'g> {
     let (features, width) = (weight.shape().rows(), weight.shape().columns());
     if width < features {
         let products = weight.transpose().matmul(weight);
-        carried.matmul(products) * carried
+        // M is its own transpose, which differentiation cannot know: the derivative 2 G M by G is written out, so that the product is
+        // there already. The second term is 0.
+        let fixed = carried.stop_gradient();
+        let both = fixed.matmul(products);
+        both * fixed + (carried - fixed) * both.stop_gradient() * 2.0
     } else {
         carried.matmul(weight.transpose()).square()
     }
@@ -91,17 +93,24 @@ fn through<'g>(
     carried: Tensor<'g>,
     units: usize,
 ) -> Result<Tensor<'g>, Error> {
-    let (rows, width) = (step.values.shape().rows(), step.values.shape().columns());
-    let each = |tensor: Tensor<'g>| tensor.reshape([rows, 1, width]).stretch([rows, units, width]);
-    let carried_each = carried.reshape([rows, units, width]);
-    let result = if is_elementwise(step.activation) {
-        carried_each * each(slopes(graph, step)?)
-    } else {
-        // Softmax: F = diag(h) − h hᵀ.
-        let values = each(step.values);
-        values * (carried_each - (carried_each * values).sum(&[2]))
+    // A batch row's numbers for each of its rows of G, written as a product with sparse rows, whose derivative sums them up again.
+    let rows = step.values.shape().rows();
+    let owners = numbered(graph, rows * units, |row| row / units);
+    let each = |tensor: Tensor<'g>| {
+        graph.constant(1.0).stretch([rows * units, 1]).spread(owners, rows).matmul(tensor)
     };
-    Ok(result.reshape([rows * units, width]))
+    if is_elementwise(step.activation) {
+        return Ok(carried * each(slopes(graph, step)?));
+    }
+    // Softmax: F = diag(h) − h hᵀ.
+    let values = each(step.values);
+    Ok(values * (carried - (carried * values).sum(&[1])))
+}
+
+/// A whole number for each of so many rows, N×1.
+fn numbered(graph: &Graph, rows: usize, number: impl Fn(usize) -> usize) -> Tensor<'_> {
+    let numbers: Vec<f32> = (0..rows).map(|row| number(row) as f32).collect();
+    graph.table([rows, 1], &numbers)
 }
 
 /// f′(a) of elementwise units, dropout included, B×H.
