@@ -102,7 +102,8 @@ impl JudgedRows {
         };
         let same = source.fingerprint() == model.fingerprint;
         if let (false, Some(path)) = (same, path) {
-            if recipe.data.rows.is_some() || recipe.data.test_rows.is_some() {
+            let limited = recipe.data.rows.is_some() || recipe.data.test_rows.is_some();
+            if limited && recipe.data.patch.is_none() {
                 source = load(model, path, kind, Limit::None)?;
             }
             expect_width(model, &source, path)?;

@@ -97,7 +97,10 @@ pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) 
     options.kind = kind.or_else(|| data::detect(path).ok()).or(options.kind);
     if limit == Limit::None {
         // Rows that are to be used are all of them, and none that chance cuts out of them.
-        (options.rows, options.test_rows, options.patch) = (None, None, None);
+        (options.rows, options.test_rows) = (None, None);
+        if options.patch.take().is_some() {
+            options.image_size = None;
+        }
     }
     let unlabelled = Options { label_column: None, label_array: None, ..options.clone() };
     match data::load(Some(path), &options) {

@@ -10,8 +10,9 @@ use narrows_engine::reference::{Feed, evaluate};
 use narrows_engine::{Graph, Tensor};
 
 /// B, H, k, D.
-const SIZES: [[usize; 4]; 9] = [
+const SIZES: [[usize; 4]; 10] = [
     [1, 1, 1, 1],
+    [4, 1, 1, 3],
     [3, 5, 2, 1],
     [1, 17, 3, 4],
     [7, 64, 1, 16],

@@ -116,6 +116,8 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.penalty.contraction.weight", &["train.penalty.contraction=estimate"], "1"),
     ("train.penalty.contraction.draws", &["train.penalty.contraction=estimate"], "3"),
     ("train.penalty.unit_atoms", &[], "true"),
+    ("data.binarise", &["data.prepare=unit"], "true"),
+    ("train.penalty.code_l1", &["model.kind=boltzmann"], "0.1"),
     ("train.seed", &[], "2"),
 ];
 const BLOCK: &str = "train.corruption={ kind = 'block', height = 2, width = 2 }";

@@ -183,3 +183,23 @@ fn sigmoid_layers_are_rebuilt_by_cross_entropy() {
         assert!((loss - units * 2f64.ln()).abs() < 1e-4, "stage {stage}: {loss}");
     }
 }
+
+/// A stack of Boltzmann machines as the start of a classifier: its machines' partners have biases only and are no part of the model.
+#[test]
+fn a_classifier_starts_from_boltzmann_machines() {
+    let settings = [
+        "model.kind=classifier",
+        "model.hidden=[9]",
+        "model.code=5",
+        "model.activation=sigmoid",
+        "train.epochs=2",
+        "train.batch=16",
+        "train.pretraining={ kind = 'rbm', epochs = 2 }",
+    ];
+    let (model, history) = train(&settings, pictures(120, 1), &compute(1));
+    let stages: Vec<usize> = history.iter().map(|record| record.stage).collect();
+    assert_eq!(stages, [1, 1, 2, 2, 0, 0]);
+    let names: BTreeSet<&str> =
+        model.tensors.iter().map(|tensor| tensor.name.split('.').next().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(["encoder", "output"]));
+}

@@ -37,6 +37,8 @@ pub struct Options {
 
 /// Chains by which Boltzmann machines are judged where no other number is asked for.
 const CHAINS: u32 = 100;
+/// Most chains: all of them are moved together.
+const MOST_CHAINS: usize = 10_000;
 
 /// Judges a model and prints its figures.
 ///
@@ -47,6 +49,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let codec = Codec::load(&options.model, &compute)?;
     let description = &codec.model().description;
     let machines = codec.model().is_boltzmann();
+    if options.samples.is_some() && !machines && description.recipe.data.binarise {
+        return Err(Failure::new(
+            format!("--samples: {} was trained on rows that are draws themselves", options.model.display()),
+            "leave --samples out: the bound is told for one draw of each row",
+        ));
+    }
     if options.samples.is_some() && !machines && !generate::has_prior(&codec) {
         return Err(Failure::new(
             format!("--samples: {} has no likelihood to estimate", options.model.display()),
@@ -54,6 +62,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         ));
     }
     let samples = options.samples.unwrap_or(if machines { CHAINS } else { 0 }) as usize;
+    if machines && (samples == 1 || samples > MOST_CHAINS) {
+        return Err(Failure::new(
+            format!("--samples: {samples} chains tell no spread, or fit no memory"),
+            format!("ask for 2 to {MOST_CHAINS}, or for 0 to leave the likelihood out"),
+        ));
+    }
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, options.split)?;
     let evaluation = rows.evaluate(&codec, samples, &compute)?;
     if options.json {

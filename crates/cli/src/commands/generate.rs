@@ -65,6 +65,10 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             "leave --steps out",
         ));
     }
+    if options.grid.is_some() && codec.code() != 2 {
+        // Says so before any data are read.
+        generate::grid(&codec, None, 2)?;
+    }
     let alone =
         options.components.is_none() && (machines && options.grid.is_none() || generate::has_prior(&codec));
     if alone && options.data.is_some() {

@@ -37,7 +37,7 @@ pub struct Options {
     /// Go on from the checkpoint beside the model file, if there is one
     #[arg(long)]
     resume: bool,
-    /// Leave something out: the verdict (and with it the report), the report, the log
+    /// Leave something out: the verdict (and with it the report and rivals), the report, the log
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     skip: Vec<Skip>,
     /// Print nothing but errors

@@ -214,6 +214,11 @@ fn rivals_are_trained_beside_the_model() {
     std::fs::write(room.path("w.toml"), wrong).unwrap();
     let refused = room.refused("train w.toml --data digits");
     assert!(refused.contains("rivals.bad.data.rows"), "{refused}");
+    for foreign in ["'train.seed' = 2", "'model.kind' = 'classifier'", "train = { epochs = 2 }"] {
+        std::fs::write(room.path("w.toml"), format!("[rivals]\nbad = {{ {foreign} }}\n")).unwrap();
+        let refused = room.refused("train w.toml --data digits");
+        assert!(refused.contains("for the same end"), "{refused}");
+    }
     std::fs::write(room.path("w.toml"), "[rivals]\nbad = { 'model.cod' = 5 }\n").unwrap();
     let refused = room.refused("train w.toml --data digits");
     assert!(refused.contains("rivals.bad") && refused.contains("model.cod"), "{refused}");

@@ -1,6 +1,6 @@
 //! Rows that are zero but for a few values: choosing them, and products that touch nothing else.
 //!
-//! Values that are 0 are passed over. Every sum is one chain of multiply-adds in ascending order of rows and places (a sampled product: one chain for each of 64 lanes, added up
+//! Values that are 0 are mostly passed over. Every sum is one chain of multiply-adds in ascending order of rows and places (a sampled product: one chain for each of 64 lanes, added up
 //! pairwise), so its bits depend neither on units nor on threads.
 
 use super::largest::key;

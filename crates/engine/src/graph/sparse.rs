@@ -105,7 +105,7 @@ impl<'g> Tensor<'g> {
             }
             (_, Some((values, positions)), true, false) => {
                 // A single column lies as a row: not worth a kernel of its own.
-                let wide = columns(self) > 1;
+                let wide = columns(other) > 1;
                 wide.then(|| values.outer(positions, self, columns(other), true))
             }
             _ => None,

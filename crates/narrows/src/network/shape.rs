@@ -214,7 +214,11 @@ impl Network {
                     seed,
                     number as u32,
                 );
-                states.set(&format!("{}.weight", layer.name), &weight)?;
+                let name = format!("{}.weight", layer.name);
+                // A Boltzmann machine has one weight for both ways: partners have biases only.
+                if states.list().any(|(known, _)| known == name) {
+                    states.set(&name, &weight)?;
+                }
             }
             if layer.normalised {
                 let ones = vec![1.0; layer.outputs];

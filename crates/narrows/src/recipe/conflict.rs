@@ -168,6 +168,13 @@ fn pretraining(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "use a \"plain\" or \"binary\" bottleneck, or leave train.pretraining out",
     );
     conflicts.add(
+        recipe.data.binarise && classifier,
+        &["data.binarise", "model.kind"],
+        "false in a classifier, which is given rows as they are",
+        "true".to_string(),
+        "leave it out",
+    );
+    conflicts.add(
         recipe.data.labels_per_class.is_some() && !classifier,
         &["data.labels_per_class", "model.kind"],
         "none for an autoencoder, which looks at no labels",

@@ -35,7 +35,7 @@ section! {
         /// How values are scaled, fitted on training rows only; "auto" chooses from the data.
         prepare: PrepareChoice = PrepareChoice::Auto, Limits::ANY;
         /// Whether values from 0 to 1 are taken as probabilities, and rows as draws of zeros and ones: new ones in each step of training,
-        /// the same ones for each row wherever losses, bounds and likelihoods are told.
+        /// the same ones for each row in held-out losses, bounds and likelihoods. Codes and reconstructions are made of rows as they are.
         binarise: bool = false, Limits::ANY;
         /// Labelled rows of each class that a classifier learns from; the others serve pre-training alone. Left out, all.
         labels_per_class: Option<usize> = None, Limits::between(1.0, 1e9);

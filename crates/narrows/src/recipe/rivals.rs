@@ -25,21 +25,30 @@ impl Recipe {
         let settings = self.rivals.0.iter().find(|(known, _)| known == name);
         let settings = settings.map_or(&[][..], |(_, settings)| settings);
         let path = |key: &str| join(&join("rivals", name), key);
-        let own = settings.iter().find(|(key, _)| !key.starts_with("model.") && !key.starts_with("train."));
+        // The seed decides which rows are which; models of another kind have figures of another kind.
+        let foreign = |key: &str| {
+            let (model, train) = (key.starts_with("model."), key.starts_with("train."));
+            !model && !train || key == "train.seed" || key == "model.kind"
+        };
+        let own = settings.iter().find(|(key, _)| foreign(key));
         if let Some((key, value)) = own {
             return Err(RecipeProblems {
                 problems: vec![RecipeProblem::Conflict {
                     path: path(key),
-                    expected: "a setting of the model or of its training".to_string(),
+                    expected:
+                        "a setting of the model or of its training by its path, other than its kind and seed"
+                            .to_string(),
                     found: value.to_string(),
-                    hint: "rivals learn from the same rows; leave it out".to_string(),
+                    hint: "rivals learn from the same rows for the same end; write { \"model.code\" = 8 }"
+                        .to_string(),
                 }],
             });
         }
         let mut overrides: Vec<(String, String)> =
             settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
-        overrides.push(("name".to_string(), format!("{:?}", format!("{}-{name}", self.name))));
-        overrides.push(("about".to_string(), format!("{:?}", format!("{name}, a rival of {}", self.name))));
+        let text = |text: String| Value::String(text).to_string();
+        overrides.push(("name".to_string(), text(format!("{}-{name}", self.name))));
+        overrides.push(("about".to_string(), text(format!("{name}, a rival of {}", self.name))));
         let alone = Recipe { rivals: Rivals::default(), ..self.clone() };
         Recipe::parse(&alone.to_toml(), &overrides)
     }

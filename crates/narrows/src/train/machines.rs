@@ -120,7 +120,8 @@ pub fn begin(setup: &Setup, at: usize, states: &mut States) -> Result<(), Error>
 /// The mirror image of a trained machine's layer gets its weight, turned, unless it is the same one anyway.
 fn unroll(network: &Network, layer: usize, states: &mut States) -> Result<(), Error> {
     let (own, mirror) = (&network.layers[layer], network.mirror(layer));
-    if mirror.tied.is_some() {
+    // Partners are left behind.
+    if mirror.tied.is_some() || !network.partners.is_empty() {
         return Ok(());
     }
     let weight = states.get(&format!("{}.weight", own.name)).unwrap_or_default();

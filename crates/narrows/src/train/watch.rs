@@ -215,7 +215,7 @@ impl Seen {
         let mix = |into: &mut Vec<f32>, output: usize| {
             into.iter_mut().zip(read(output)).for_each(|(sum, value)| *sum += share * value);
         };
-        self.gradient += share * executable.number(watched.gradient).sqrt();
+        self.gradient += share * executable.number(watched.gradient).sqrt().min(f32::MAX);
         if let Some([low, high]) = watched.span {
             self.low.iter_mut().zip(read(low)).for_each(|(low, value)| *low = low.min(-value));
             self.high.iter_mut().zip(read(high)).for_each(|(high, value)| *high = high.max(value));

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use narrows::data::{Dataset, GLYPH_SIZE, ItemShape, Labels, Preparation, Source, Split, Values, load};
 use narrows::model_file::Model;
 use narrows::recipe::{ModelKind, Recipe, SourceKind};
+use narrows::train::stage::stages;
 use narrows::train::{Setup, Stage};
 
 /// Rows that a recipe could be trained on, and what to say about them.
@@ -20,7 +21,7 @@ pub fn source_of_recipe(recipe: &Recipe) -> Result<(Source, Vec<String>), Failur
         return Ok((load(None, &options)?, Vec::new()));
     }
     let channels = if recipe.data.colour == Some(true) { 3 } else { 1 };
-    let (height, width, note) = match (recipe.data.size, recipe.data.source) {
+    let (height, width, note) = match (recipe.data.patch.or(recipe.data.size), recipe.data.source) {
         (Some([height, width]), _) => (height, width, None),
         (None, SourceKind::Idx) => {
             let note = "taken for MNIST's pictures of 28 × 28 and 10 classes; --data PATH shows it for yours";
@@ -57,14 +58,18 @@ pub fn setup_of_model(model: &Model) -> Result<Setup, Failure> {
         test: Vec::new(),
         test_is_own_part: false,
     };
-    let stages = vec![Stage::whole(&description.recipe.train, &split.train)];
+    let network = model.network();
+    let stages = match model.is_boltzmann() {
+        true => stages(&description.recipe, &network, &source.train, &split.train, description.output)?,
+        false => vec![Stage::whole(&description.recipe.train, &split.train)],
+    };
     Ok(Setup {
         recipe: description.recipe.clone(),
         source,
         split,
         preparation: description.preparation.clone(),
         output: description.output,
-        network: model.network(),
+        network,
         classes: description.classes.clone(),
         stages,
         rebuilt: description.output,

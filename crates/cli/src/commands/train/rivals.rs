@@ -21,6 +21,13 @@ pub fn train_all(
     compute: &Compute,
     options: &Options,
 ) -> Result<Vec<Rival>, Failure> {
+    // What will not do is found before anything is trained.
+    if recipe.rivals.names().next().is_some() {
+        Setup::new(recipe, source.clone())?;
+    }
+    for name in recipe.rivals.names() {
+        Setup::new(&recipe.rival(name).map_err(narrows::Error::from)?, source.clone())?;
+    }
     let mut rivals = Vec::new();
     for name in recipe.rivals.names() {
         let variant = recipe.rival(name).map_err(narrows::Error::from)?;

@@ -6,6 +6,7 @@ use crate::apply::row_program::{ROWS, RowProgram};
 use crate::autoencoder::Output;
 use crate::autoencoder::bottleneck::gaussian;
 use crate::boltzmann::partition::LogSum;
+use crate::boltzmann::units::binarised;
 use crate::error::Error;
 use crate::network::{Mode, Pass};
 use crate::recipe::Bottleneck;
@@ -45,7 +46,9 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
     let codec = judged.codec;
     let (network, output) = (codec.network(), codec.model().description.output);
     let Bottleneck::Gaussian { .. } = network.bottleneck else { return Ok(None) };
+    let binarise = codec.model().description.recipe.data.binarise;
     let mut program = RowProgram::new(codec, ROWS, |graph, rows, row_ids| {
+        let rows = if binarise { binarised(graph, rows, row_ids) } else { rows };
         let mut pass = Pass::new(Mode::Use);
         let mean = network.encode(graph, &mut pass, rows);
         let posterior = gaussian::posterior(graph, network, &mut pass, mean);
@@ -56,6 +59,8 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
         let ratio = (posterior.log_variance + noise.square() - code.square()) * 0.5;
         Ok(vec![output.loss(sums, rows), posterior.divergence().sum(&[1]), ratio.sum(&[1]), mean])
     })?;
+    // Every sample of a code would meet another draw of a row that is drawn itself.
+    let samples = if binarise { 0 } else { judged.samples };
     let units = codec.code();
     let (mut reconstruction, mut divergence, mut log_likelihood) = (0.0, 0.0, 0.0);
     let mut means = vec![(0.0f64, 0.0f64); units];
@@ -73,14 +78,14 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
             *sums = (sums.0 + f64::from(*value), sums.1 + f64::from(*value).powi(2));
         }
         let mut weights: Vec<LogSum> = vec![LogSum::default(); ids.len()];
-        for sample in 0..judged.samples as u32 {
+        for sample in 0..samples as u32 {
             let drawn = program.run(codec, &rows, ids, (judged.seed(), STEP - sample))?;
             for (row, weight) in weights.iter_mut().enumerate() {
                 weight.add(f64::from(drawn[2][row]) - f64::from(drawn[0][row]) - constant);
             }
         }
-        if judged.samples > 0 {
-            let mean = |weight: &LogSum| weight.value() - (judged.samples as f64).ln();
+        if samples > 0 {
+            let mean = |weight: &LogSum| weight.value() - (samples as f64).ln();
             log_likelihood += weights.iter().map(mean).sum::<f64>();
         }
     }
@@ -91,7 +96,7 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
         reconstruction: reconstruction / count,
         divergence: divergence / count,
         active_units: means.iter().filter(active).count(),
-        log_likelihood: (judged.samples > 0).then_some(log_likelihood / count),
-        samples: judged.samples,
+        log_likelihood: (samples > 0).then_some(log_likelihood / count),
+        samples,
     }))
 }
