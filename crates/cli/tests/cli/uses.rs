@@ -217,7 +217,7 @@ fn rivals_are_trained_beside_the_model() {
     for foreign in ["'train.seed' = 2", "'model.kind' = 'classifier'", "train = { epochs = 2 }"] {
         std::fs::write(room.path("w.toml"), format!("[rivals]\nbad = {{ {foreign} }}\n")).unwrap();
         let refused = room.refused("train w.toml --data digits");
-        assert!(refused.contains("for the same end"), "{refused}");
+        assert!(refused.contains("a setting of the model or of its training by its path"), "{refused}");
     }
     std::fs::write(room.path("w.toml"), "[rivals]\nbad = { 'model.cod' = 5 }\n").unwrap();
     let refused = room.refused("train w.toml --data digits");
