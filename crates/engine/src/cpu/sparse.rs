@@ -1,6 +1,6 @@
 //! Rows that are zero but for a few values: choosing them, and products that touch nothing else.
 //!
-//! Values that are 0 are mostly passed over. Every sum is one chain of multiply-adds in ascending order of rows and places (a sampled product: one chain for each of 64 lanes, added up
+//! Values that are 0 are passed over. Every sum is one chain of multiply-adds in ascending order of rows and places (a sampled product: one chain for each of 64 lanes, added up
 //! pairwise), so its bits depend neither on units nor on threads.
 
 use super::largest::key;
@@ -256,8 +256,12 @@ unsafe fn product<S: Simd>(values: View, positions: View, table: View, to: View,
                 while done + S::LANES <= width {
                     let mut sum = S::splat(0.0);
                     for at in 0..values.columns {
+                        let value = *values.at(row, at);
+                        if value == 0.0 {
+                            continue;
+                        }
                         let from = table.at(positions.place(row, at, table.rows), column).add(done);
-                        sum = S::fma(S::splat(*values.at(row, at)), S::load(from), sum);
+                        sum = S::fma(S::splat(value), S::load(from), sum);
                     }
                     S::store(to.at(row, column).add(done), sum);
                     done += S::LANES;
@@ -265,8 +269,10 @@ unsafe fn product<S: Simd>(values: View, positions: View, table: View, to: View,
                 for own in done..valid.min(width) {
                     let mut sum = 0.0;
                     for at in 0..values.columns {
-                        let place = positions.place(row, at, table.rows);
-                        sum += *values.at(row, at) * *table.at(place, column + own);
+                        let value = *values.at(row, at);
+                        if value != 0.0 {
+                            sum += value * *table.at(positions.place(row, at, table.rows), column + own);
+                        }
                     }
                     *to.at(row, column).add(own) = sum;
                 }
