@@ -21,7 +21,7 @@ pub fn described(trainer: &Trainer, compute: &Compute) -> String {
         ),
         line("units", units(recipe)),
         line("output", output(setup)),
-        line("training", training(recipe)),
+        line("training", training(setup)),
         line(
             "computing",
             format!(
@@ -85,8 +85,8 @@ fn output(setup: &Setup) -> String {
     format!("{}, {}; rows {prepared}", setup.recipe.model.output, setup.output.loss_name())
 }
 
-fn training(recipe: &Recipe) -> String {
-    let train = &recipe.train;
+fn training(setup: &Setup) -> String {
+    let train = &setup.recipe.train;
     let mut text = format!(
         "{} {} in batches of {}, {} at {}, {} schedule, seed {}",
         count(train.epochs as u64),
@@ -97,6 +97,12 @@ fn training(recipe: &Recipe) -> String {
         train.schedule.name(),
         train.seed
     );
+    let before: Vec<_> = setup.stages.iter().filter(|stage| stage.number > 0).collect();
+    if !before.is_empty() {
+        let epochs: usize = before.iter().map(|stage| stage.train.epochs).sum();
+        let names: Vec<String> = before.iter().map(|stage| stage.name()).collect();
+        text.push_str(&format!("; before that {} epochs for {}", count(epochs as u64), names.join(", ")));
+    }
     if train.patience > 0 {
         text.push_str(&format!(", stops after {} epochs without a better held-out loss", train.patience));
     }
