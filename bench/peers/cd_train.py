@@ -14,7 +14,6 @@ Forms that were tried, in milliseconds, best of many on two cores that were not 
 1.9, both gradients as one product of stacked rows 1.9, `torch.bernoulli` 2.5, NumPy's SFC64 for the numbers
 1.8; compiled likewise 2.1 to 2.2. JAX: Threefry 3.4, stacked 3.5, `rbg` 4.3, eight updates a call 3.6.
 """
-import contextlib
 import itertools
 
 import numpy as np
@@ -106,23 +105,15 @@ def named(prefix, arrays):
 # ------------------------------------------------------------------------------------------------------------ sides
 
 
-class Side:
+class Side(common.Side):
     """One peer: `step` is timed; `given` is the same update with the comparison's numbers."""
 
     def __init__(self, workload, threads, files):
         self.threads = threads
         self.start = [(files or start())[name] for name in NAMES]
         self.numbers = (files["uniforms_hidden"], files["uniforms_visible"]) if files else None
-        self.table = files["rows"] if files else common.random_rows(TABLE_ROWS, VISIBLE)
-        self.batches = len(self.table) // BATCH
-        self.at = 0
+        self.take_turns(files["rows"] if files else common.random_rows(TABLE_ROWS, VISIBLE), BATCH)
         self.build()
-
-    def context(self):
-        return contextlib.nullcontext()
-
-    def finish(self):
-        pass
 
     def check(self):
         results = {}
@@ -166,8 +157,8 @@ class PyTorch(Side):
         return self.torch.no_grad()
 
     def step(self):
-        self.at = (self.at + 1) % self.batches
-        self.update(self.rows[self.at * BATCH : (self.at + 1) * BATCH], self.parameters, self.velocities)
+        at = self.next_batch() * BATCH
+        self.update(self.rows[at : at + BATCH], self.parameters, self.velocities)
 
     def given(self, *uniforms):
         with self.context():

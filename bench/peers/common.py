@@ -4,6 +4,7 @@ Only the standard library and NumPy are imported here; each side imports its fra
 process loads (and pays memory for) one framework only.
 """
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -72,6 +73,23 @@ def layer_files(layers, prefix="") -> dict[str, np.ndarray]:
 def files_layers(files, prefix="") -> list[tuple[np.ndarray, np.ndarray]]:
     count = sum(name.startswith(f"{prefix}weight_") for name in files)
     return [(files[f"{prefix}weight_{i}"], files[f"{prefix}bias_{i}"]) for i in range(count)]
+
+
+class Side:
+    """One peer in a training step: `step` is timed, `check` is compared. Batches are taken from a table in turn."""
+
+    def take_turns(self, table, batch):
+        self.table, self.batches, self.at = table, len(table) // batch, 0
+
+    def next_batch(self):
+        self.at = (self.at + 1) % self.batches
+        return self.at
+
+    def context(self):
+        return contextlib.nullcontext()
+
+    def finish(self):
+        pass
 
 
 # ---------------------------------------------------------------------------------------------- settings of the peers

@@ -4,8 +4,6 @@
 features, averaged over rows; Adam with rate 1e-3, β 0.9 and 0.999, ε 1e-8. A step reads the next rows of a resident
 table, goes forward and backward, and updates every parameter; the loss is not fetched.
 """
-import contextlib
-
 import numpy as np
 
 import common
@@ -50,6 +48,17 @@ def adam(layers, rows, steps):
     return list(zip(values[::2], values[1::2]))
 
 
+def jax_adam(jax, weights, first, second, count, gradient):
+    """Adam in JAX: weights, both moments and the count of steps, one step on."""
+    count = count + 1
+    first = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, first, gradient)
+    second = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, second, gradient)
+    power = count.astype(jax.numpy.float32)
+    c1, c2 = 1 / (1 - BETA1**power), 1 / (1 - BETA2**power)
+    move = lambda w, m, v: w - RATE * (m * c1) / (jax.numpy.sqrt(v * c2) + EPSILON)
+    return jax.tree.map(move, weights, first, second), first, second, count
+
+
 def inputs(batch):
     return {"rows": common.random_rows(batch, AUTOENCODER[0])} | common.layer_files(common.random_layers(AUTOENCODER))
 
@@ -65,29 +74,15 @@ def expected(files):
 # ------------------------------------------------------------------------------------------------------------ sides
 
 
-class Side:
-    """One peer: `step` is timed, `check` is compared."""
-
+class Side(common.Side):
     steps_a_call = 1
 
     def __init__(self, workload, threads, files):
         self.batch = BATCHES[workload.name]
         self.threads = threads
         self.layers = common.files_layers(files) if files else common.random_layers(AUTOENCODER)
-        self.table = files["rows"] if files else common.random_rows(TABLE_ROWS, AUTOENCODER[0])
-        self.batches = len(self.table) // self.batch
-        self.at = 0
+        self.take_turns(files["rows"] if files else common.random_rows(TABLE_ROWS, AUTOENCODER[0]), self.batch)
         self.build()
-
-    def next_batch(self):
-        self.at = (self.at + 1) % self.batches
-        return self.at
-
-    def context(self):
-        return contextlib.nullcontext()
-
-    def finish(self):
-        pass
 
     def check(self):
         loss, gradients = self.loss_and_gradients()
@@ -164,13 +159,7 @@ class Jax(Side):
             weights, first, second, count = state
             rows = jax.lax.dynamic_slice_in_dim(table, (count % batches) * batch, batch)
             gradient = jax.grad(loss)(weights, rows)
-            count = count + 1
-            first = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, first, gradient)
-            second = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, second, gradient)
-            power = count.astype(jnp.float32)
-            c1, c2 = 1 / (1 - BETA1**power), 1 / (1 - BETA2**power)
-            move = lambda w, m, v: w - RATE * (m * c1) / (jnp.sqrt(v * c2) + EPSILON)
-            return jax.tree.map(move, weights, first, second), first, second, count
+            return jax_adam(jax, weights, first, second, count, gradient)
 
         self.value_and_grad = jax.jit(jax.value_and_grad(loss))
         def steps(state, table):  # one after another, without going back to Python

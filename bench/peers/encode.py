@@ -54,7 +54,7 @@ class Side:
 
 
 class PyTorch(Side):
-    compiled = False
+    compiled, dynamic = False, False
 
     def build(self):
         torch = self.torch = common.torch_with(self.threads)
@@ -70,7 +70,7 @@ class PyTorch(Side):
             import torch._inductor.config
 
             torch._inductor.config.freezing = True  # weights become constants and are packed once
-            self.run = torch.compile(self.run, dynamic=False)
+            self.run = torch.compile(self.run, dynamic=self.dynamic)
 
     def context(self):
         return self.torch.inference_mode()
@@ -84,6 +84,12 @@ class PyTorch(Side):
 
 class PyTorchCompiled(PyTorch):
     compiled = True
+
+
+class PyTorchDynamic(PyTorchCompiled):
+    """Where the number of rows is left open, the inductor packs weights for oneDNN instead of MKL."""
+
+    dynamic = True
 
 
 class Jax(Side):
@@ -168,6 +174,7 @@ WORKLOADS = {
         sides={
             "pytorch-eager": PyTorch,
             "pytorch-compiled": PyTorchCompiled,
+            "pytorch-dynamic": PyTorchDynamic,
             "jax": Jax,
             "onnxruntime": OnnxRuntime,
         },

@@ -8,7 +8,6 @@ squared Jacobian of the code in closed form. Random numbers are drawn anew in ev
 generator; the comparison before feeds the same ones to all. Families whose peers need operations of their own
 have files of their own, made of these sides.
 """
-import contextlib
 from functools import partial
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ import numpy as np
 
 import common
 from common import AUTOENCODER, Workload
-from dense_train import BETA1, BETA2, EPSILON, LINEAR, RATE, loss_and_gradients
+from dense_train import BETA1, BETA2, EPSILON, LINEAR, RATE, jax_adam, loss_and_gradients
 
 BATCH, TABLE_ROWS = 128, 4096
 KEPT, CONTRACTION = 0.75, 0.1
@@ -141,24 +140,15 @@ def expected(family, files):
 # ------------------------------------------------------------------------------------------------------------ sides
 
 
-class Side:
-    """One peer: `step` is timed, `check` is compared."""
-
+class Side(common.Side):
     def __init__(self, family, workload, threads, files):
         self.family = family
         self.threads = threads
         self.layers = common.files_layers(files) if files else random_layers(family)
-        self.table = files["rows"] if files else common.random_rows(TABLE_ROWS, family.shapes[0][0])
         self.given = files.get("noise") if files else None
-        self.batches = len(self.table) // family.batch
-        self.at = 0
+        table = files["rows"] if files else common.random_rows(TABLE_ROWS, family.shapes[0][0])
+        self.take_turns(table, family.batch)
         self.build()
-
-    def context(self):
-        return contextlib.nullcontext()
-
-    def finish(self):
-        pass
 
     def check(self):
         loss, gradients = self.loss_and_gradients()
@@ -192,9 +182,9 @@ class PyTorch(Side):
         return SimpleNamespace(relu=torch.relu, exp=torch.exp, sigmoid=torch.sigmoid, softplus=softplus)
 
     def step(self):
-        self.at = (self.at + 1) % self.batches
+        at = self.next_batch() * self.family.batch
         self.adam.zero_grad(set_to_none=True)
-        self.loss(self.rows[self.at * self.family.batch : (self.at + 1) * self.family.batch]).backward()
+        self.loss(self.rows[at : at + self.family.batch]).backward()
         self.update()
 
     def loss_and_gradients(self):
@@ -231,13 +221,7 @@ class Jax(Side):
             noise = family.draw(lambda shape: jax.random.normal(own, shape), lambda shape: jax.random.uniform(own, shape))
             rows = jax.lax.dynamic_slice_in_dim(table, (count % batches) * batch, batch)
             gradient = jax.grad(loss)(weights, rows, noise)
-            count = count + 1
-            first = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, first, gradient)
-            second = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, second, gradient)
-            power = count.astype(jnp.float32)
-            c1, c2 = 1 / (1 - BETA1**power), 1 / (1 - BETA2**power)
-            move = lambda w, m, v: w - RATE * (m * c1) / (jnp.sqrt(v * c2) + EPSILON)
-            return jax.tree.map(move, weights, first, second), first, second, count, key
+            return *jax_adam(jax, weights, first, second, count, gradient), key
 
         self.value_and_grad = jax.jit(jax.value_and_grad(loss))
         self.run = jax.jit(step, donate_argnums=0)

@@ -15,7 +15,7 @@ use narrows::train::Compute;
 
 const FIRST_STEPS: &str = "First steps:
   narrows train                        draws digits, trains on them, writes glyphs.narrows and glyphs.html
-  narrows train my-table.csv           trains on your own data: CSV, NPY, NPZ, IDX, a folder of pictures
+  narrows train my-table.csv           trains on your own data: CSV, NPY, NPZ, IDX, JSON lines, a folder of pictures or texts
   narrows evaluate glyphs.narrows      how good it is, beside PCA and the mean
   narrows encode m.narrows --data my-table.csv --out codes.npy
   narrows recipes                      what else comes with it";

@@ -4,17 +4,17 @@ use crate::arguments;
 use crate::failure::Failure;
 use crate::wording;
 use clap::{Args, ValueEnum};
-use narrows::data::{self, DataError, Dataset, Kind, Options, Preparation, Source, Values};
+use narrows::data::{self, DataError, Dataset, ItemShape, Kind, Options, Preparation, Source, Values};
 use narrows::model_file::Description;
 use std::path::{Path, PathBuf};
 
 /// Which rows a model is put to use on.
 #[derive(Clone, Debug, Args)]
 pub struct RowOptions {
-    /// The rows: a CSV, NPY, NPZ or IDX file, a picture, or a folder of either of the last two
+    /// The rows: a CSV, NPY, NPZ, JSON lines or IDX file, a picture, or a folder of IDX files, pictures or texts
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
-    /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
+    /// Kind of the data, where the path does not tell: idx, pictures, npy, csv or text
     #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
     pub kind: Option<Kind>,
     /// Which part of data that have a test part of their own
@@ -94,6 +94,9 @@ pub enum Limit {
 pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) -> Result<Source, Failure> {
     let recipe = &model.recipe;
     let mut options = recipe.data.options(recipe.train.seed);
+    if let ItemShape::Vector { columns: Some(words), .. } = &model.shape {
+        options.vocabulary = Some(words.clone());
+    }
     options.kind = kind.or_else(|| data::detect(path).ok()).or(options.kind);
     if limit == Limit::None {
         // Rows that are to be used are all of them, and none that chance cuts out of them.
@@ -187,7 +190,7 @@ pub fn picture_range(preparation: &Preparation) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use narrows::data::{ItemShape, Labels};
+    use narrows::data::Labels;
 
     fn rows(values: Values, labels: &[&str]) -> Dataset {
         Dataset {

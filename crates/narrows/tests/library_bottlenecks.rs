@@ -46,6 +46,7 @@ fn feed(settings: &[&str]) -> Feed {
     }
     if let Bottleneck::TopK { .. } = network.bottleneck {
         feed = feed.state("bottleneck.idle", vec![0.0; network.code()]);
+        feed = feed.state("bottleneck.favour", vec![0.0; network.code()]);
     }
     feed
 }
@@ -232,6 +233,84 @@ fn the_threshold_makes_codes_of_rows_alone() {
     assert!((2.0..4.5).contains(&mean), "{mean} units a row, 3 asked for");
     let alone: Vec<f32> = values.chunks(8).flat_map(|row| codec.encode(row).unwrap()).collect();
     assert_eq!(library_support::bits(&together), library_support::bits(&alone));
+}
+
+/// Units are chosen by value plus favour and kept by value; what is dead gains favour until it is chosen, and then gives it up.
+#[test]
+fn dead_units_gain_favour_until_they_are_chosen() {
+    let favour = [0.0, 0.0, 5.0, 0.2, 0.0, 0.0, 0.1, -3.0, 0.0];
+    let idle = [0.0, 12.0, 3.0, 12.0, 50.0, 10.0, 0.0, 99.0, 7.0];
+    for batch in [false, true] {
+        let bottleneck = format!(
+            "model.bottleneck={{ kind = 'top-k', keep = 3, batch = {batch}, dead_after = 10, conscience = 0.5 }}"
+        );
+        let settings = with(&TOP_K, &[&bottleneck]);
+        let feed = feed(&settings)
+            .state("bottleneck.idle", idle)
+            .state("bottleneck.favour", favour)
+            .state("bottleneck.threshold", [0.5]);
+        let found = evaluated(&settings, &feed);
+        let (codes, values) = (&found.outputs["code"], &found.outputs["values"]);
+        let scores: Vec<f64> = values.iter().enumerate().map(|(at, v)| v + favour[at % 9]).collect();
+        let smallest = |scores: &[f64], count: usize| {
+            let mut sorted = scores.to_vec();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            sorted[count - 1]
+        };
+        let all = smallest(&scores, 3 * ROWS);
+        for (row, scores) in scores.chunks(9).enumerate() {
+            let least = if batch { all } else { smallest(scores, 3) };
+            for unit in 0..9 {
+                let expected = if scores[unit] >= least { values[row * 9 + unit] } else { 0.0 };
+                assert!((codes[row * 9 + unit] - expected).abs() < 1e-6, "row {row}, unit {unit}");
+            }
+        }
+        if batch {
+            let threshold = found.states["bottleneck.threshold"][0];
+            assert!((threshold - (0.99 * 0.5 + 0.01 * all)).abs() < 1e-6);
+        }
+        let mean = codes.iter().map(|code| code.abs()).sum::<f64>() / (3 * ROWS) as f64;
+        let (mut taken, mut given) = (0, 0);
+        for unit in 0..9 {
+            let used = (0..ROWS).any(|row| codes[row * 9 + unit] != 0.0);
+            let before = f64::from(favour[unit] as f32);
+            let expected = match (used, idle[unit] > 10.0) {
+                (true, _) => before * 0.9,
+                (false, true) => before + 0.5 * mean * ROWS as f64 / 10.0,
+                (false, false) => before,
+            };
+            taken += usize::from(used && before > 0.0);
+            given += usize::from(!used && idle[unit] > 10.0);
+            let found = found.states["bottleneck.favour"][unit];
+            assert!((found - expected).abs() < 1e-5, "unit {unit}: {found}, expected {expected}");
+        }
+        assert!(taken > 0 && given > 0, "{taken} gave favour up, {given} gained some");
+    }
+}
+
+/// In use the same units are chosen, by the favours that training left.
+#[test]
+fn favours_count_in_use() {
+    for batch in [false, true] {
+        let bottleneck = format!(
+            "model.bottleneck={{ kind = 'top-k', keep = 3, batch = {batch}, dead_after = 20, conscience = 2 }}"
+        );
+        let settings = with(&SMALL[2..], &["model.hidden=[]", "model.code=40", &bottleneck]);
+        let rows = table(120, 8, 1);
+        let mut model = train(&settings, rows.clone(), &compute(1)).0;
+        let favour = tensor(&model, "bottleneck.favour").to_vec();
+        assert!(favour.iter().any(|favour| *favour != 0.0), "nobody was ever dead");
+        let values = rows.values.to_f32();
+        let encode = |model: &narrows::model_file::Model| {
+            Codec::new(model.clone(), &compute(1)).unwrap().encode(&values).unwrap()
+        };
+        let before = encode(&model);
+        let at = model.tensors.iter().position(|tensor| tensor.name == "bottleneck.favour").unwrap();
+        model.tensors[at].values.fill(0.0);
+        model.tensors[at].values[7] = 1e6;
+        let after = encode(&model);
+        assert!(after.chunks(40).all(|code| code[7] != 0.0) && !before.chunks(40).all(|code| code[7] != 0.0));
+    }
 }
 
 /// Units that were silent too long rebuild the residual: the loss is α‖e − W z‖², z the dead units' largest values.

@@ -6,6 +6,7 @@ mod library_support;
 use library_support::{compute, file_bytes, table, train};
 use narrows::Error;
 use narrows::apply::Codec;
+use narrows::data::{ItemShape, Vocabulary};
 use narrows::model_file::{self, FORMAT_VERSION, Model, ModelFileError, NamedTensor, Payload};
 use std::path::{Path, PathBuf};
 
@@ -301,6 +302,26 @@ fn version_2_loads_forever() {
     let codec = Codec::load(&fixture("version-2-top-k.narrows"), &compute).unwrap();
     let codes = [[0.0, 1.3909619, 0.0, 0.771094, 0.0, 1.6045375], [0.83766794, 0.0, 0.0, 0.0, 0.0, 0.0]];
     close(codec.encode(&ROWS).unwrap(), codes.as_flattened());
+}
+
+#[test]
+fn version_3_loads_forever() {
+    let compute = compute(1);
+    let close = |found: Vec<f32>, expected: &[f32]| {
+        let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4 * b.abs().max(1.0));
+        assert!(near && found.len() == expected.len(), "{found:?}, expected {expected:?}");
+    };
+    let codec = Codec::load(&fixture("version-3-top-k.narrows"), &compute).unwrap();
+    let codes = [[0.0, 0.51746345, 0.0, 0.0, 0.0, 0.482045], [0.2944556, 0.0, 0.07887618, 0.0, 0.0, 0.0]];
+    close(codec.encode(&ROWS).unwrap(), codes.as_flattened());
+    let codec = Codec::load(&fixture("version-3-text.narrows"), &compute).unwrap();
+    let ItemShape::Vector { columns: Some(words), .. } = codec.model().description.shape.clone() else {
+        panic!("columns are words")
+    };
+    assert_eq!(words, ["sea", "cat", "dog", "fur", "pet", "sail", "ship", "bark"]);
+    let counts = Vocabulary::new(words).count("The cat, the storm and a cat");
+    let rows: Vec<f32> = counts.into_iter().map(f32::from).collect();
+    close(codec.encode(&rows).unwrap(), &[-0.005051545, -0.29360932]);
 }
 
 // The fixtures were trained by the first release on made rows; a new format version adds files of its own beside them.

@@ -298,6 +298,7 @@ fn preparation_in_the_graph_is_that_of_the_data_room() {
         Preparation::Scale { minimum: vec![0.0], maximum: vec![255.0] },
         Preparation::Scale { minimum: vec![-3.0, 5.0, 0.0, 1.0], maximum: vec![900.0, 5.0, 1.0, 2.0] },
         Preparation::Standardise { mean: vec![450.0, 7.0, 0.0, -1.0], deviation: vec![3.0, 0.0, 100.0, 0.5] },
+        Preparation::TfIdf { weight: vec![0.5, 0.0, 1.25, 3.0] },
     ] {
         let graph = Graph::new();
         graph.output("y", prepare(&graph, &preparation, graph.input("x", [10, 4])));

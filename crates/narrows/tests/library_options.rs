@@ -40,6 +40,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("model.bottleneck.dead_after", TOP_K, "30"),
     ("model.bottleneck.auxiliary", TOP_K, "0"),
     ("model.bottleneck.auxiliary_keep", TOP_K, "1"),
+    ("model.bottleneck.conscience", TOP_K, "2"),
     ("model.tied", &[], "true"),
     ("model.output", &[], "gaussian"),
     ("model.initial", &[], "he-uniform"),

@@ -72,7 +72,7 @@ pub const TOP_K: Family = Family {
     recipe: r#"
         model.hidden = []
         model.code = 16384
-        model.bottleneck = { kind = "top-k", keep = 32, auxiliary = 0.0 }
+        model.bottleneck = { kind = "top-k", keep = 32, auxiliary = 0.0, conscience = 0.0 }
         model.output = "gaussian"
         train = { optimiser = "adam", learning_rate = 1e-3 }
     "#,

@@ -18,7 +18,7 @@ pub struct Options {
     /// The data; a model of drawn digits draws them again
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
+    /// Kind of the data, where the path does not tell: idx, pictures, npy, csv or text
     #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
     kind: Option<Kind>,
     /// The rows to judge by

@@ -29,7 +29,7 @@ pub struct Options {
     /// normal distributions fitted to the codes of these rows
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
+    /// Kind of the data, where the path does not tell: idx, pictures, npy, csv or text
     #[arg(long, value_name = "KIND", value_parser = arguments::kind, requires = "data")]
     kind: Option<Kind>,
     /// Components of the mixture; asks for one even where there is a prior

@@ -19,7 +19,7 @@ pub struct Options {
     /// The data; a model of drawn digits draws them again
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Kind of the data, where the path does not tell: idx, pictures, npy or csv
+    /// Kind of the data, where the path does not tell: idx, pictures, npy, csv or text
     #[arg(long, value_name = "KIND", value_parser = arguments::kind)]
     kind: Option<Kind>,
     /// The page; MODEL.html beside the model if not said

@@ -201,6 +201,34 @@ fn tables_are_trained_on_with_the_defaults() {
     assert!(ran.stderr.contains("training rows\n") && room.path("rows.narrows").exists(), "{}", ran.stderr);
 }
 
+/// A model of texts counts its own words, whatever words other texts have.
+#[test]
+fn texts_are_trained_on_and_put_to_use() {
+    let room = Room::new();
+    let line = |row: usize| match row % 2 {
+        0 => format!("{{\"text\": \"the cat has fur, cat {row}\", \"label\": \"pets\"}}\n"),
+        _ => "{\"text\": \"a ship at sea; the sea\", \"label\": \"sea\"}\n".to_owned(),
+    };
+    room.write("texts-train.jsonl", (0..60).map(line).collect::<String>());
+    room.write("texts-test.jsonl", (0..10).map(line).collect::<String>());
+    let settings = "--set model.hidden=[] --set model.code=1 --set train.epochs=40 --set train.batch=8 --set train.learning_rate=0.02";
+    let trained = room.json(&format!("train texts-train.jsonl {settings} --out t.narrows --json"));
+    let judged = &trained["evaluation"];
+    assert_eq!(judged["rows"].as_u64(), Some(10));
+    assert!(
+        judged["squared_error"].as_f64() < judged["baselines"]["mean"]["squared_error"].as_f64(),
+        "{judged}"
+    );
+    room.write("other.jsonl", "{\"text\": \"sea and ship and storm\"}\n{\"text\": \"fur\"}\n");
+    room.done("encode t.narrows --data other.jsonl --out codes.csv");
+    room.write("ship.txt/ship.txt", "sea and ship and storm");
+    room.done("encode t.narrows --data ship.txt --out file.csv");
+    let codes = String::from_utf8(room.read("codes.csv")).unwrap();
+    let file = String::from_utf8(room.read("file.csv")).unwrap();
+    assert_eq!(codes.lines().nth(1), file.lines().nth(1));
+    assert!(codes.lines().nth(1) != codes.lines().nth(2));
+}
+
 #[test]
 fn a_recipe_may_name_its_data() {
     let room = Room::new();

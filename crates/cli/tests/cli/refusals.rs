@@ -43,7 +43,7 @@ fn folders_and_files_that_are_no_pictures() {
     let room = Room::new();
     room.write("bad/a.png", "no picture at all");
     says(&room.refused("train bad"), &["a.png", "not a readable picture"]);
-    room.write("none/notes.txt", "nothing to see");
+    room.write("none/notes.md", "nothing to see");
     says(&room.refused("train none"), &["none", "no PNG or JPEG"]);
 }
 
@@ -64,6 +64,20 @@ fn broken_tables() {
     says(&room.refused("train head.csv"), &["no rows"]);
     room.write("few.csv", "a,b\n1,2\n2,3\n");
     says(&room.refused("train few.csv"), &["2 rows are too few", "needed"]);
+}
+
+#[test]
+fn broken_texts() {
+    let room = Room::new();
+    room.write("cut.jsonl", "{\"text\": \"one two\"}\n{\"text\": \"three");
+    says(&room.refused("train cut.jsonl"), &["cut.jsonl", "line 2"]);
+    room.write("body.jsonl", "{\"body\": \"one two\"}\n");
+    says(&room.refused("train body.jsonl"), &["line 1", "expected", "\"text\""]);
+    room.write("blank.jsonl", "\n\n");
+    says(&room.refused("train blank.jsonl"), &["empty"]);
+    room.table("t.csv", 60, 5);
+    says(&room.refused("train t.csv --set data.source=csv --set data.words=9"), &["data.words", "texts"]);
+    says(&room.refused("train t.csv --set data.prepare=tf-idf"), &["counts of words", "found -1"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::bytes::read_start;
 use super::error::DataError;
-use super::{idx, pictures};
+use super::{idx, pictures, text};
 
 /// The kinds of data that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -23,11 +23,13 @@ pub enum Kind {
     Npy,
     /// Tables of numbers as text, separated by commas, semicolons or tabs; plain or gzip.
     Csv,
+    /// Texts, read as counts of words: JSON lines, or a folder of `.txt` files; plain or gzip.
+    Text,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to users.
-    pub const ALL: [Kind; 5] = [Kind::Glyphs, Kind::Idx, Kind::Pictures, Kind::Npy, Kind::Csv];
+    pub const ALL: [Kind; 6] = [Kind::Glyphs, Kind::Idx, Kind::Pictures, Kind::Npy, Kind::Csv, Kind::Text];
 
     /// The name that a recipe uses.
     pub fn name(self) -> &'static str {
@@ -37,6 +39,7 @@ impl Kind {
             Kind::Pictures => "pictures",
             Kind::Npy => "npy",
             Kind::Csv => "csv",
+            Kind::Text => "text",
         }
     }
 }
@@ -81,13 +84,16 @@ pub fn detect(path: &Path) -> Result<Kind, DataError> {
     })
 }
 
-/// IDX files or pictures; a folder with neither is answered as a folder without pictures.
+/// IDX files, pictures or texts; a folder with none of them is answered as a folder without pictures.
 fn detect_folder(path: &Path) -> Result<Kind, DataError> {
     if idx::is_folder_of(path)? {
         return Ok(Kind::Idx);
     }
     if pictures::any_in(path)? {
         return Ok(Kind::Pictures);
+    }
+    if text::any_in(path)? {
+        return Ok(Kind::Text);
     }
     Err(DataError::NoPictures { path: path.to_path_buf() })
 }
@@ -103,6 +109,7 @@ fn by_name(path: &Path) -> Option<Kind> {
         "npy" | "npz" => Some(Kind::Npy),
         "csv" | "tsv" => Some(Kind::Csv),
         "png" | "jpg" | "jpeg" => Some(Kind::Pictures),
+        "jsonl" | "ndjson" => Some(Kind::Text),
         _ => None,
     }
 }
@@ -142,6 +149,7 @@ mod tests {
         assert_eq!(of("a.TSV", b"").unwrap(), Kind::Csv);
         assert_eq!(of("a.csv.gz", b"").unwrap(), Kind::Csv);
         assert_eq!(of("a.npz", b"").unwrap(), Kind::Npy);
+        assert_eq!(of("a.jsonl.gz", b"").unwrap(), Kind::Text);
         assert_eq!(of("a.PNG", b"").unwrap(), Kind::Pictures);
         assert_eq!(of("train-images-idx3-ubyte", b"").unwrap(), Kind::Idx);
         assert_eq!(of("train-images.idx3-ubyte.gz", b"").unwrap(), Kind::Idx);

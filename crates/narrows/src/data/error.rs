@@ -193,6 +193,14 @@ pub enum DataError {
         /// The names in the file.
         known: Vec<String>,
     },
+    /// Values that are no counts where a preparation expects them.
+    #[error("data: expected {expected}, found {found}")]
+    NotCounts {
+        /// What the preparation takes.
+        expected: &'static str,
+        /// The smallest value.
+        found: f32,
+    },
     /// No rows, or rows of nothing.
     #[error("{name}: the data set is empty: {found}")]
     Empty {
@@ -296,7 +304,7 @@ impl DataError {
             DataError::Unreadable { .. } => "check the permissions of the file and of the folders above it",
             DataError::NoPath { .. } => "give one with --data PATH",
             DataError::UnknownKind { .. } => {
-                "IDX, NPY, NPZ, CSV and folders of PNG or JPEG are read; name the kind with data.source"
+                "IDX, NPY, NPZ, CSV, JSON lines and folders of PNG, JPEG or text files are read; name the kind with data.source"
             }
             DataError::Truncated { .. } => {
                 "the file was probably not copied or downloaded to the end; fetch it again"
@@ -311,7 +319,9 @@ impl DataError {
             DataError::LabelCount { .. } => "check that rows and labels belong to each other",
             DataError::PartsDiffer { .. } => "both parts must hold the same kind of item",
             DataError::Picture { .. } => "remove the file, or save it again as PNG",
-            DataError::NoPictures { .. } => "pictures end in .png, .jpg or .jpeg and may lie in sub-folders",
+            DataError::NoPictures { .. } => {
+                "pictures end in .png, .jpg or .jpeg, texts in .txt; they may lie in sub-folders"
+            }
             DataError::Ragged { .. } => {
                 "every row needs as many cells as the first; check quotes and separators"
             }
@@ -321,6 +331,7 @@ impl DataError {
             DataError::EmptyCell { .. } => "fill the cell or remove its row: missing values are not guessed",
             DataError::NotFinite { .. } => "replace the value or remove its row",
             DataError::NoColumn { wanted, known, .. } => return nearest_hint(wanted, known),
+            DataError::NotCounts { .. } => "choose another preparation with data.prepare",
             DataError::Empty { .. } => "there must be at least one row with at least one number",
             DataError::TooFewRows { .. } => {
                 "give more rows, or hold out fewer with data.validation and data.test"

@@ -3,7 +3,7 @@
 //! ```text
 //! path ── detect ──► one reader a kind ──► Source { train, test } ──► Split (who learns, who judges)
 //!                    glyphs idx pictures                         └──► Preparation (fitted on training rows)
-//!                    npy csv
+//!                    npy csv text
 //! ```
 //!
 //! Every reader ends in the same [`Source`]: N rows of D features, row-major, kept as they were stored. Readers check
@@ -21,6 +21,7 @@ mod csv;
 mod dataset;
 mod detect;
 mod error;
+mod folder;
 mod glyph_forms;
 mod glyphs;
 mod idx;
@@ -34,6 +35,7 @@ mod preparation;
 mod resize;
 mod source;
 mod split;
+mod text;
 mod write;
 
 use std::path::Path;
@@ -47,6 +49,7 @@ pub use labels::Labels;
 pub use preparation::{Preparation, PreparationChoice, Suits};
 pub use source::Source;
 pub use split::{Part, Split, SplitOptions};
+pub use text::Vocabulary;
 pub(crate) use write::encode_png;
 pub use write::{Matrix, png_bytes, read_codes, write_csv, write_npy, write_pictures, write_rows};
 
@@ -72,6 +75,10 @@ pub struct Options {
     pub rows: Option<usize>,
     /// Rows of the test part: how many glyphs to draw (2,000 if not said), or the most to take of another source.
     pub test_rows: Option<usize>,
+    /// Words of texts that are counted; `None` for 2,000.
+    pub words: Option<usize>,
+    /// The very words to count, those of a trained model; `None` takes them from the texts.
+    pub vocabulary: Option<Vec<String>>,
     /// The seed of what is drawn: glyphs, and which rows are taken when there are more than asked for.
     pub seed: u64,
     /// The array of an NPZ archive that holds the rows; `None` takes `X`, `x`, `data`, …, or the only one.
@@ -110,6 +117,7 @@ pub fn load(path: Option<&Path>, options: &Options) -> Result<Source, DataError>
         },
         (Kind::Npy, Some(path)) => npy::load(existing(path)?, options)?,
         (Kind::Csv, Some(path)) => csv::load(existing(path)?, options)?,
+        (Kind::Text, Some(path)) => text::load(existing(path)?, options)?,
     };
     if options.patch.is_none() {
         source.limit(options);
@@ -173,7 +181,7 @@ mod tests {
 
     #[test]
     fn kinds_that_need_a_path_say_so_and_missing_paths_are_named_by_every_kind() {
-        for kind in [Kind::Idx, Kind::Pictures, Kind::Npy, Kind::Csv] {
+        for kind in [Kind::Idx, Kind::Pictures, Kind::Npy, Kind::Csv, Kind::Text] {
             let options = Options { kind: Some(kind), ..Options::default() };
             assert!(matches!(load(None, &options), Err(DataError::NoPath { .. })), "{kind}");
             let missing = load(Some(Path::new("no/such/thing")), &options).unwrap_err();

@@ -2,6 +2,7 @@
 
 use super::*;
 use png::{BitDepth, ColorType};
+use std::fs;
 
 /// A PNG of `height` × `width` pixels, all of this value.
 fn flat_deep(height: u32, width: u32, pixel: &[u8], colour: ColorType, depth: BitDepth) -> Vec<u8> {
@@ -174,7 +175,7 @@ fn a_picture_that_claims_to_be_enormous_is_refused() {
 
 #[test]
 fn a_folder_without_pictures_says_so() {
-    for files in [vec![], vec![("readme.txt", vec![1])], vec![(".hidden.png", vec![1])]] {
+    for files in [vec![], vec![("readme.md", vec![1])], vec![(".hidden.png", vec![1])]] {
         let error = folder(&files).unwrap_err();
         assert!(matches!(error, DataError::NoPictures { .. }), "{error}");
     }

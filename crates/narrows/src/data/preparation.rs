@@ -3,7 +3,7 @@
 //! A preparation is fitted on training rows only, is kept in the model file, and is a pure function of a row, so a row
 //! alone and a row in a batch give the same bits. With m features' minima a, maxima b, means μ and deviations σ:
 //!
-//! scale: x′ = (x − a) / (b − a)      standardise: x′ = (x − μ) / σ
+//! scale: x′ = (x − a) / (b − a)      standardise: x′ = (x − μ) / σ      tf-idf: x′ = w (1 + ln x) / length
 //!
 //! A column that is constant in the training rows has spread 1 instead of 0: it becomes 0 and comes back exactly.
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{Dataset, ItemShape, Values};
 use super::error::DataError;
 
-/// How rows are prepared; invertible.
+/// How rows are prepared; invertible but for [`Preparation::TfIdf`].
 ///
 /// Lists hold one entry a feature, or a single one for all features alike (images).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,12 @@ pub enum Preparation {
         minimum: Vec<f32>,
         /// What becomes 1.
         maximum: Vec<f32>,
+    },
+    /// Counts n as weights w · (1 + ln n), 0 for 0, and each row's weights divided by their length (Salton and Buckley 1988). How often
+    /// words come is lost thereby: rows come back as weights.
+    TfIdf {
+        /// w = ln(N / N with the word), N training rows.
+        weight: Vec<f32>,
     },
     /// Moved and stretched to mean 0 and standard deviation 1 over the training rows.
     Standardise {
@@ -50,6 +56,9 @@ pub enum PreparationChoice {
     /// Mean 0 in every column, divided by √m for m training rows: the lectures' normalisation for PCA, after which XᵀX is the
     /// covariance.
     Centre,
+    /// Counts of words as weights: see [`Preparation::TfIdf`].
+    #[serde(rename = "tf-idf")]
+    TfIdf,
     /// None at all.
     None,
 }
@@ -86,7 +95,7 @@ impl Preparation {
     ///
     /// # Errors
     ///
-    /// No rows to fit to.
+    /// No rows to fit to; negative values where counts are expected.
     ///
     /// # Panics
     ///
@@ -113,6 +122,7 @@ impl Preparation {
             PreparationChoice::Unit => unit(),
             PreparationChoice::Standardise => standardise(dataset, rows, &summary, image),
             PreparationChoice::Centre => centre(dataset, rows, &summary),
+            PreparationChoice::TfIdf => tf_idf(dataset, rows, &summary)?,
             _ if summary.binary => Preparation::None,
             _ if summary.is_unit() && (image || dataset.features() >= LEAST_PIXELS) => Preparation::None,
             _ if pixels => unit(),
@@ -131,15 +141,22 @@ impl Preparation {
     ///
     /// If `values` is not a whole number of rows: check with [`Preparation::expect_features`] before.
     pub fn prepare(&self, values: &mut [f32]) {
+        if let Preparation::TfIdf { weight } = self {
+            assert_eq!(values.len() % weight.len(), 0, "whole rows of {} features", weight.len());
+            return values.chunks_exact_mut(weight.len()).for_each(|row| weigh(row, weight));
+        }
         self.each(values, |value, shift, spread| (value - shift) / spread);
     }
 
-    /// Undoes [`Preparation::prepare`], up to rounding.
+    /// Undoes [`Preparation::prepare`], up to rounding; weights of words stay as they are.
     ///
     /// # Panics
     ///
     /// As [`Preparation::prepare`].
     pub fn restore(&self, values: &mut [f32]) {
+        if matches!(self, Preparation::TfIdf { .. }) {
+            return;
+        }
         self.each(values, |value, shift, spread| value * spread + shift);
     }
 
@@ -188,6 +205,7 @@ impl Preparation {
     fn lists(&self) -> Option<(&[f32], &[f32])> {
         match self {
             Preparation::None => None,
+            Preparation::TfIdf { weight } => Some((weight, weight)),
             Preparation::Scale { minimum, maximum } => Some((minimum, maximum)),
             Preparation::Standardise { mean, deviation } => Some((mean, deviation)),
         }
@@ -272,6 +290,35 @@ fn centre(dataset: &Dataset, rows: &[u32], summary: &Summary) -> Preparation {
     }
 }
 
+/// Weights of counts: rarer words weigh more.
+fn tf_idf(dataset: &Dataset, rows: &[u32], summary: &Summary) -> Result<Preparation, DataError> {
+    let (lowest, features) = (summary.lowest(), dataset.features());
+    if lowest < 0.0 {
+        let expected = "counts of words, 0 or more, for prepare = \"tf-idf\"";
+        return Err(DataError::NotCounts { expected, found: lowest });
+    }
+    let (mut rows_with, mut values) = (vec![0u32; features], vec![0f32; features]);
+    for &row in rows {
+        dataset.row_f32(row as usize, &mut values);
+        rows_with.iter_mut().zip(&values).for_each(|(rows, value)| *rows += u32::from(*value > 0.0));
+    }
+    // A word that no training row has weighs as if one had it.
+    let weight = |&with: &u32| (rows.len() as f64 / f64::from(with.max(1))).ln() as f32;
+    Ok(Preparation::TfIdf { weight: rows_with.iter().map(weight).collect() })
+}
+
+/// A row of counts as weights.
+fn weigh(row: &mut [f32], weight: &[f32]) {
+    let mut square = 0f64;
+    for (value, weight) in row.iter_mut().zip(weight) {
+        let weighed = if *value > 0.0 { f64::from(*weight) * (1.0 + f64::from(*value).ln()) } else { 0.0 };
+        square += weighed * weighed;
+        *value = weighed as f32;
+    }
+    let length = spread(square.sqrt());
+    row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+}
+
 impl Summary {
     /// Looks at every value of the rows.
     fn of(dataset: &Dataset, rows: &[u32]) -> Summary {
@@ -322,6 +369,9 @@ impl Suits {
     /// [`Suits::Bernoulli`] for binary data, and for images in 0–1 of which three quarters of the pixels are within a
     /// tenth of 0 or 1; else [`Suits::Gaussian`].
     pub fn of(dataset: &Dataset, rows: &[u32], preparation: &Preparation) -> Suits {
+        if matches!(preparation, Preparation::TfIdf { .. }) {
+            return Suits::Gaussian;
+        }
         let image = matches!(dataset.shape, ItemShape::Image { .. }) || dataset.features() >= LEAST_PIXELS;
         let mut values = vec![0f32; dataset.features()];
         let (mut near, mut binary, mut all) = (0usize, true, 0usize);

@@ -161,3 +161,31 @@ fn the_output_that_suits_follows_the_prepared_data() {
     assert_eq!(suits(&table(2, &[0.0, 1.0, 1.0, 1.0])), Suits::Bernoulli);
     assert_eq!(suits(&table(2, &[0.0, 1.5, 1.0, 1.0])), Suits::Gaussian);
 }
+
+#[test]
+fn counts_become_weights_of_length_one() {
+    let counts = table(3, &[1.0, 0.0, 2.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    let preparation = fit(&counts, PreparationChoice::TfIdf);
+    // In three, none and one of four rows; a word that no row has weighs as if one had it.
+    let weight = vec![(4f64 / 3.0).ln() as f32, 4f64.ln() as f32, 4f64.ln() as f32];
+    assert_eq!(preparation, Preparation::TfIdf { weight });
+    let mut rows = counts.values.to_f32();
+    preparation.prepare(&mut rows);
+    let (a, b) = ((4f64 / 3.0).ln(), 4f64.ln() * (1.0 + 2f64.ln()));
+    let length = a.hypot(b);
+    let expected = [a / length, 0.0, b / length, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+    rows.iter().zip(expected).for_each(|(row, expected)| assert!((f64::from(*row) - expected).abs() < 1e-7));
+    let weights = rows.clone();
+    preparation.restore(&mut rows);
+    assert_eq!(rows, weights);
+    assert_eq!(Suits::of(&counts, &[0, 1, 2, 3], &preparation), Suits::Gaussian);
+    assert!(preparation.expect_features(4, "x").is_err());
+    let text = serde_json::to_string(&preparation).unwrap();
+    assert!(text.starts_with(r#"{"kind":"tfidf","weight":["#), "{text}");
+    let negative = table(1, &[1.0, -2.0]);
+    let error = Preparation::fit(&negative, &[0, 1], PreparationChoice::TfIdf).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "data: expected counts of words, 0 or more, for prepare = \"tf-idf\", found -2"
+    );
+}

@@ -12,7 +12,7 @@ use super::{Options, streams};
 /// What was loaded: rows to learn from, and the source's own test part if it has one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
-    /// The kind of source: "glyphs", "idx", "pictures", "npy", "csv".
+    /// The kind of source: "glyphs", "idx", "pictures", "npy", "csv", "text".
     pub name: String,
     /// The rows to learn from.
     pub train: Dataset,

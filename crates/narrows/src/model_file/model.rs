@@ -109,7 +109,7 @@ impl Model {
         let mut expected = {
             let network = self.network();
             let layers = network.all_layers().flat_map(Layer::tensors);
-            layers.chain(bottleneck::tensors(network.bottleneck)).collect::<Vec<_>>()
+            layers.chain(bottleneck::tensors(network.bottleneck, network.code())).collect::<Vec<_>>()
         };
         for tensor in &self.tensors {
             let NamedTensor { name, shape, values } = tensor;

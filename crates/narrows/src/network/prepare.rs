@@ -19,6 +19,12 @@ pub fn prepare<'g>(graph: &'g Graph, preparation: &Preparation, rows: Tensor<'g>
             let range = maximum.iter().zip(minimum).map(|(high, low)| high - low).collect();
             (rows - values(minimum)) / spread(range)
         }
+        Preparation::TfIdf { weight } => {
+            let (zero, one) = (graph.constant(0.0), graph.constant(1.0));
+            let weighed = values(weight) * rows.greater(zero) * (rows.maximum(one).log() + 1.0);
+            let length = weighed.square().sum(&[1]).sqrt();
+            weighed / length.greater(zero).select(length, one)
+        }
         Preparation::Standardise { mean, deviation } => (rows - values(mean)) / spread(deviation.clone()),
     }
 }

@@ -38,6 +38,9 @@ part! {
             auxiliary: f64 = 0.03125, Limits::NOT_NEGATIVE;
             /// Dead units that take part in each row, at most; 0 for half the width of a row.
             auxiliary_keep: usize = 0, Limits::between(0.0, 1e5);
+            /// Favour that a dead unit gains in `dead_after` rows when units are chosen, in mean values of chosen ones; the next row
+            /// that chooses the unit takes a tenth of it back (DeSieno 1988); 0 for none.
+            conscience: f64 = 0.1, Limits::NOT_NEGATIVE;
         },
     }
 }

@@ -367,10 +367,11 @@ fn data(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         (
             "data.label",
             data.label.is_some(),
-            read_by(&[SourceKind::Csv, SourceKind::Npy]),
-            "CSV and NPZ files",
+            read_by(&[SourceKind::Csv, SourceKind::Npy, SourceKind::Text]),
+            "CSV and NPZ files and of JSON lines",
         ),
         ("data.header", data.header.is_some(), read_by(&[SourceKind::Csv]), "CSV files"),
+        ("data.words", data.words.is_some(), read_by(&[SourceKind::Text]), "texts"),
         ("data.array", data.array.is_some(), read_by(&[SourceKind::Npy]), "NPZ files"),
         ("data.path", data.path.is_some(), data.source != SourceKind::Glyphs, "sources that read files"),
     ];

@@ -26,12 +26,14 @@ section! {
         patch: Option<[usize; 2]> = None, Limits::between(1.0, 4096.0);
         /// Whether pictures have three colours or are grey; left out, they are grey if all of them are.
         colour: Option<bool> = None, Limits::ANY;
-        /// Name of the CSV column, or of the array in an NPZ file, that holds the labels.
+        /// Name of the CSV column, of the array in an NPZ file, or of the field of JSON lines that holds the labels.
         label: Option<String> = None, Limits::ANY;
         /// Whether the first CSV line names the columns; left out, it is recognised.
         header: Option<bool> = None, Limits::ANY;
         /// Name of the array to read from an NPZ file that holds several.
         array: Option<String> = None, Limits::ANY;
+        /// Words of texts that are counted, those that most texts have: the width of a row; 2000 if left out.
+        words: Option<usize> = None, Limits::between(1.0, 1e6);
         /// How values are scaled, fitted on training rows only; "auto" chooses from the data.
         prepare: PrepareChoice = PrepareChoice::Auto, Limits::ANY;
         /// Whether values from 0 to 1 are taken as probabilities, and rows as draws of zeros and ones: new ones in each step of training,
@@ -61,6 +63,8 @@ part! {
         Npy = "npy",
         /// A table of numbers separated by commas.
         Csv = "csv",
+        /// Texts, a row of which counts words: JSON lines with a field "text", or a folder of .txt files.
+        Text = "text",
     }
 }
 
@@ -75,6 +79,8 @@ part! {
         Standardise = "standardise",
         /// Mean 0 in every column, all divided by the root of the number of training rows: the lectures' normalisation for PCA.
         Centre = "centre",
+        /// Counts of words as weights, (1 + ln n) · ln(N / N with the word), of length 1 in every row (Salton and Buckley 1988).
+        TfIdf = "tf-idf",
         /// Left as they are.
         None = "none",
     }
@@ -91,6 +97,7 @@ impl DataRecipe {
                 SourceKind::Pictures => Some(Kind::Pictures),
                 SourceKind::Npy => Some(Kind::Npy),
                 SourceKind::Csv => Some(Kind::Csv),
+                SourceKind::Text => Some(Kind::Text),
             },
             image_size: self.size.map(|[height, width]| (height, width)),
             patch: self.patch.map(|[height, width]| (height, width)),
@@ -99,6 +106,8 @@ impl DataRecipe {
             header: self.header,
             rows: self.rows,
             test_rows: self.test_rows,
+            words: self.words,
+            vocabulary: None,
             seed,
             array: self.array.clone(),
             // A reader looks at its own of the two.
@@ -114,10 +123,12 @@ impl DataRecipe {
     /// How the data room is to prepare the rows.
     pub fn preparation(&self) -> PreparationChoice {
         match self.prepare {
+            PrepareChoice::Auto if self.source == SourceKind::Text => PreparationChoice::TfIdf,
             PrepareChoice::Auto => PreparationChoice::Auto,
             PrepareChoice::Unit => PreparationChoice::Unit,
             PrepareChoice::Standardise => PreparationChoice::Standardise,
             PrepareChoice::Centre => PreparationChoice::Centre,
+            PrepareChoice::TfIdf => PreparationChoice::TfIdf,
             PrepareChoice::None => PreparationChoice::None,
         }
     }
@@ -195,6 +206,7 @@ mod tests {
             ("pictures", Some(Kind::Pictures)),
             ("npy", Some(Kind::Npy)),
             ("csv", Some(Kind::Csv)),
+            ("text", Some(Kind::Text)),
             ("auto", None),
         ] {
             let recipe = Recipe::parse("", &[("data.source".to_string(), word.to_string())]).unwrap();
@@ -205,10 +217,13 @@ mod tests {
             ("unit", PreparationChoice::Unit),
             ("standardise", PreparationChoice::Standardise),
             ("centre", PreparationChoice::Centre),
+            ("tf-idf", PreparationChoice::TfIdf),
             ("none", PreparationChoice::None),
         ] {
             let recipe = Recipe::parse("", &[("data.prepare".to_string(), word.to_string())]).unwrap();
             assert_eq!(recipe.data.preparation(), choice);
         }
+        let texts = Recipe::parse("[data]\nsource = 'text'\n", &[]).unwrap();
+        assert_eq!(texts.data.preparation(), PreparationChoice::TfIdf);
     }
 }

@@ -19,6 +19,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.label", "species"),
     ("data.header", "true"),
     ("data.array", "x_train"),
+    ("data.words", "300"),
     ("data.prepare", "standardise"),
     ("data.binarise", "true"),
     ("data.labels_per_class", "5"),
@@ -41,6 +42,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("model.bottleneck.dead_after", "5"),
     ("model.bottleneck.auxiliary", "0"),
     ("model.bottleneck.auxiliary_keep", "7"),
+    ("model.bottleneck.conscience", "0.5"),
     ("model.tied", "true"),
     ("model.output", "bernoulli"),
     ("model.initial", "orthogonal"),
@@ -359,6 +361,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("data.label", &[("data.source", "idx"), ("data.label", "y")]),
         ("data.header", &[("data.source", "pictures"), ("data.header", "true")]),
         ("data.array", &[("data.source", "csv"), ("data.array", "x")]),
+        ("data.words", &[("data.source", "csv"), ("data.words", "5")]),
         ("data.path", &[("data.source", "glyphs"), ("data.path", "x")]),
     ];
     for (path, overrides) in cases {

@@ -58,6 +58,7 @@ impl Setup {
     pub fn new(recipe: &Recipe, source: Source) -> Result<Setup, Error> {
         let mut recipe = recipe.clone().without_path();
         let split = Split::new(&source, &recipe.data.split_options(recipe.train.seed))?;
+        recipe.data.source = source_kind(&source.name).unwrap_or(recipe.data.source);
         let preparation = Preparation::fit(&source.train, &split.train, recipe.data.preparation())?;
         let classifier = recipe.model.kind == ModelKind::Classifier;
         let classes = match (&source.train.labels, classifier) {
@@ -85,10 +86,10 @@ impl Setup {
         recipe.data.prepare = match (recipe.data.prepare, &preparation) {
             (PrepareChoice::Auto, Preparation::None) => PrepareChoice::None,
             (PrepareChoice::Auto, Preparation::Scale { .. }) => PrepareChoice::Unit,
+            (PrepareChoice::Auto, Preparation::TfIdf { .. }) => PrepareChoice::TfIdf,
             (PrepareChoice::Auto, Preparation::Standardise { .. }) => PrepareChoice::Standardise,
             (chosen, _) => chosen,
         };
-        recipe.data.source = source_kind(&source.name).unwrap_or(recipe.data.source);
         let mut network = Network::new(&recipe.model, source.train.features(), classes.len());
         if recipe.train.pretraining != Pretraining::None {
             network = network.with_partners(&recipe.model);
@@ -140,6 +141,7 @@ fn source_kind(name: &str) -> Option<SourceKind> {
         "pictures" => Some(SourceKind::Pictures),
         "npy" => Some(SourceKind::Npy),
         "csv" => Some(SourceKind::Csv),
+        "text" => Some(SourceKind::Text),
         _ => None,
     }
 }

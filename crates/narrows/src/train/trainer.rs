@@ -67,7 +67,7 @@ impl Trainer {
             .network
             .all_layers()
             .flat_map(Layer::tensors)
-            .chain(bottleneck::tensors(setup.network.bottleneck))
+            .chain(bottleneck::tensors(setup.network.bottleneck, setup.network.code()))
             .map(|(name, shape)| (name, Shape::from(shape.as_slice())))
             .collect();
         setup.network.initialise(&setup.recipe.model, setup.recipe.train.seed, &mut states)?;

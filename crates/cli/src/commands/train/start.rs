@@ -81,6 +81,7 @@ fn output(setup: &Setup) -> String {
         Preparation::None => "as they are",
         Preparation::Scale { .. } => "scaled to 0–1",
         Preparation::Standardise { .. } => "standardised",
+        Preparation::TfIdf { .. } => "counted as tf-idf weights",
     };
     format!("{}, {}; rows {prepared}", setup.recipe.model.output, setup.output.loss_name())
 }

@@ -78,9 +78,12 @@ pub fn scoring<'g>(
     }
 }
 
-/// Names and shapes of what a bottleneck in use needs to know, beside the layers' own.
-pub fn tensors(bottleneck: Bottleneck) -> Option<(String, Vec<usize>)> {
-    matches!(bottleneck, Bottleneck::TopK { batch: true, .. }).then(|| (top_k::THRESHOLD.to_owned(), vec![1]))
+/// Names and shapes of what a bottleneck of so many units needs to know in use, beside the layers' own.
+pub fn tensors(bottleneck: Bottleneck, units: usize) -> Vec<(String, Vec<usize>)> {
+    let Bottleneck::TopK { batch, conscience, .. } = bottleneck else { return Vec::new() };
+    let threshold = batch.then(|| (top_k::THRESHOLD.to_owned(), vec![1]));
+    let favour = (conscience > 0.0).then(|| (top_k::FAVOUR.to_owned(), vec![units]));
+    threshold.into_iter().chain(favour).collect()
 }
 
 /// The code in use.
@@ -89,6 +92,6 @@ pub fn in_use(bottleneck: Bottleneck, values: Tensor<'_>) -> Tensor<'_> {
         // The mean of the posterior is the code layer's value.
         Bottleneck::Plain | Bottleneck::Gaussian { .. } => values,
         Bottleneck::Binary { .. } => binary::in_use(values),
-        Bottleneck::TopK { keep, batch, .. } => top_k::in_use(values, keep, batch),
+        top_k @ Bottleneck::TopK { .. } => top_k::in_use(top_k, values),
     }
 }

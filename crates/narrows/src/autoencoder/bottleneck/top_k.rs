@@ -2,7 +2,11 @@
 //!
 //! With `batch`, training keeps the k·B largest of the whole batch, so that rows share units as they need them, and use keeps what
 //! passes a threshold, the running mean of the smallest value that training kept: a row's code never depends on other rows (BatchTopK;
-//! Bussmann et al. 2024). A unit without a value in so many rows is dead; dead units learn to rebuild what the others leave.
+//! Bussmann et al. 2024).
+//!
+//! A unit without a value in so many rows is dead. Dead units learn to rebuild what the others leave (Gao et al. 2024), and they have a
+//! conscience (DeSieno 1988, for competitive learning): those that are chosen by value plus favour are kept by value. A dead
+//! unit's favour grows until it is chosen and learns; one that is chosen gives its favour up little by little.
 
 use super::Coded;
 use crate::recipe::Bottleneck;
@@ -13,8 +17,12 @@ use narrows_engine::{Graph, Tensor};
 pub const THRESHOLD: &str = "bottleneck.threshold";
 /// The state that counts, for each unit, the rows since its last value.
 pub const IDLE: &str = "bottleneck.idle";
+/// The state that holds each unit's favour.
+pub const FAVOUR: &str = "bottleneck.favour";
 /// Share of the running threshold that a step keeps.
 const KEPT: f32 = 0.99;
+/// Share of its favour that a step leaves to a unit that was chosen.
+const FAVOUR_LEFT: f32 = 0.9;
 /// Above any value; finite, so that no difference of two is undefined.
 const HUGE: f32 = 1e30;
 
@@ -34,20 +42,23 @@ pub fn training<'g>(
     values: Tensor<'g>,
     features: usize,
 ) -> Coded<'g> {
-    let Bottleneck::TopK { keep, batch, dead_after, auxiliary, auxiliary_keep } = bottleneck else {
+    let Bottleneck::TopK { keep, batch, dead_after, auxiliary, auxiliary_keep, conscience } = bottleneck
+    else {
         return Coded::plain(values);
     };
     let (rows, units) = (values.shape().rows(), values.shape().columns());
     let zero = graph.constant(0.0);
+    let favour = (conscience > 0.0).then(|| graph.state(FAVOUR, [units]));
+    let scores = favour.map_or(values, |favour| values + favour);
     let (code, sizes) = if batch {
-        let all = values.reshape([1, rows * units]).largest(keep * rows).reshape([rows, units]);
+        let all = scores.reshape([1, rows * units]).largest(keep * rows).reshape([rows, units]);
         // What is not positive passes no threshold in use.
-        let positive = all * values.greater(zero);
-        learn_threshold(graph, values, positive);
+        let positive = all * scores.greater(zero);
+        learn_threshold(graph, scores, positive);
         let code = positive.select(values, zero);
         (code, code.abs())
     } else {
-        let positions = values.largest_positions(keep);
+        let positions = scores.largest_positions(keep);
         let kept = values.pick(positions);
         // Spread values: no product with them touches the zeros between.
         (kept.spread(positions, units), kept.abs().spread(positions, units))
@@ -55,10 +66,16 @@ pub fn training<'g>(
     let used = sizes.sum(&[0]).greater(zero).reshape([units]);
     let idle = graph.state(IDLE, [units]);
     graph.update(idle, used.select(zero, idle + rows as f32));
+    let dead = idle.greater(graph.constant(dead_after as f32));
+    if let Some(favour) = favour {
+        // A row keeps `keep` values, if on average only.
+        let chosen = sizes.sum_all().stop_gradient() / (rows * keep) as f32;
+        let gain = chosen * (conscience * rows as f64 / dead_after as f64) as f32;
+        graph.update(favour, used.select(favour * FAVOUR_LEFT, favour + dead * gain));
+    }
     if auxiliary == 0.0 {
         return Coded::plain(code);
     }
-    let dead = idle.greater(graph.constant(dead_after as f32));
     let most = if auxiliary_keep == 0 { (features / 2).clamp(1, units) } else { auxiliary_keep };
     let positions = dead.select(values, graph.constant(-HUGE)).largest_positions(most);
     let rows = (dead * values).pick(positions).spread(positions, units);
@@ -81,15 +98,20 @@ pub fn auxiliary<'g>(
     Some(spare.any.select(left, graph.constant(0.0)) * (auxiliary as f32 / residual.shape().rows() as f32))
 }
 
-/// The code in use.
-pub fn in_use(values: Tensor<'_>, keep: usize, batch: bool) -> Tensor<'_> {
+/// The code in use: chosen as in training, by favours that no longer move.
+pub fn in_use(bottleneck: Bottleneck, values: Tensor<'_>) -> Tensor<'_> {
+    let Bottleneck::TopK { keep, batch, conscience, .. } = bottleneck else { return values };
+    let graph = values.graph();
+    let scores = match conscience > 0.0 {
+        true => values + graph.state(FAVOUR, [values.shape().columns()]),
+        false => values,
+    };
+    let kept = match batch {
+        true => scores.greater(graph.state(THRESHOLD, [1])),
+        false => scores.largest(keep),
+    };
     // Chosen rather than multiplied: no −0 stands in a code.
-    let zero = values.graph().constant(0.0);
-    if batch {
-        let threshold = values.graph().state(THRESHOLD, [1]);
-        return values.greater(threshold).select(values, zero);
-    }
-    values.largest(keep).select(values, zero)
+    kept.select(values, graph.constant(0.0))
 }
 
 /// Moves the threshold towards the smallest value kept, to which the first batch sets it; a batch without one leaves it where it

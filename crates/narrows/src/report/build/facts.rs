@@ -88,6 +88,9 @@ fn preparation(preparation: &Preparation, shape: &ItemShape) -> String {
         Preparation::Scale { minimum, maximum } if minimum.len() == 1 => {
             return format!("{} to {} become 0 to 1", minimum[0], maximum[0]);
         }
+        Preparation::TfIdf { .. } => {
+            return "counts of words as tf-idf weights, of length 1 in each row".to_owned();
+        }
         Preparation::Scale { minimum, .. } => ("0 to 1", minimum.len()),
         Preparation::Standardise { mean, .. } => ("mean 0, deviation 1", mean.len()),
     };
