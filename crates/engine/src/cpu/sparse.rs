@@ -8,7 +8,7 @@ use super::schedule::Piece;
 use super::simd::Simd;
 use super::tile::RunContext;
 use crate::graph::op::{BLOCK, Sparse};
-use crate::plan::layout::{Layout, PANEL};
+use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::{Matrix, SparseWork};
 
 /// Rows of a unit: of an outer product a block of its table.
@@ -109,14 +109,16 @@ pub unsafe fn run<S: Simd>(work: &SparseWork, piece: Piece, context: &RunContext
 #[inline(always)]
 unsafe fn choose(from: View, to: View, row: usize) {
     let count = to.columns;
+    // Where many are chosen, smaller groups: there must be more of them than are chosen.
+    let size = if from.columns.div_ceil(PANEL) < 2 * count { GRAIN } else { PANEL };
+    let groups = from.columns.div_ceil(size).min(GROUPS);
     let mut largest = [0u32; GROUPS];
-    let groups = from.columns.div_ceil(PANEL).min(GROUPS);
-    // SAFETY: pieces lie in the row; `to` has room for `count` positions of it.
+    // SAFETY: groups lie in the row; `to` has room for `count` positions of it.
     unsafe {
-        for (number, (first, valid)) in from.pieces().enumerate() {
+        for (number, first) in (0..from.columns).step_by(size).enumerate() {
             let values = from.at(row, first);
             let mut most = 0;
-            for column in 0..valid {
+            for column in 0..size.min(from.columns - first) {
                 most = key(*values.add(column)).max(most);
             }
             let group = &mut largest[number % GROUPS];
@@ -130,12 +132,12 @@ unsafe fn choose(from: View, to: View, row: usize) {
         };
         let mut candidates = [(0u32, 0u32); CANDIDATES];
         let mut found = 0;
-        for (number, (first, valid)) in from.pieces().enumerate() {
+        for (number, first) in (0..from.columns).step_by(size).enumerate() {
             if largest[number % GROUPS] < least {
                 continue;
             }
             let values = from.at(row, first);
-            for column in 0..valid {
+            for column in 0..size.min(from.columns - first) {
                 let own = key(*values.add(column));
                 if own >= least {
                     if found < CANDIDATES {

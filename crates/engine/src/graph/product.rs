@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use super::op::{Kind, Op};
+use super::op::{Binary, Kind, Op};
 use super::shape::Shape;
 use super::{Node, Tensor};
 use crate::error::Error;
@@ -33,11 +33,35 @@ impl<'g> Tensor<'g> {
         }
         let ((this, transpose_left), (other, transpose_right)) =
             (self.untransposed(transpose_left), other.untransposed(transpose_right));
+        // Which way round a symmetric matrix is read makes no difference, so that derivatives by either factor are one product.
+        let transpose_left = transpose_left && !this.is_symmetric();
+        let transpose_right = transpose_right && !other.is_symmetric();
         if let Some(sparse) = this.product_of_spread(other, transpose_left, transpose_right) {
             return sparse;
         }
         let op = Op::Product { transpose_left, transpose_right };
         self.graph.add(op, &[this.id, other.id], Shape::from([rows, columns]), Kind::F32)
+    }
+
+    /// Whether the matrix is known to be its own transpose, bit for bit: a product of a matrix and its transpose, or such
+    /// a matrix times a number.
+    fn is_symmetric(self) -> bool {
+        let node = self.graph.node(self.id);
+        let operand = |number: usize| self.graph.tensor(node.operands[number]);
+        let is_number = |tensor: Tensor<'g>| {
+            matches!(self.graph.node(tensor.id), Node { op: Op::Broadcast, operands, .. }
+                if self.graph.tensor(operands[0]).shape().elements() == 1)
+        };
+        match node.op {
+            Op::Product { transpose_left, transpose_right } => {
+                node.operands[0] == node.operands[1] && transpose_left != transpose_right
+            }
+            Op::Binary(Binary::Multiply) => {
+                is_number(operand(0)) && operand(1).is_symmetric()
+                    || is_number(operand(1)) && operand(0).is_symmetric()
+            }
+            _ => false,
+        }
     }
 
     /// The matrix that this one is the transpose of, if it was made by transposing one, and whether a product must transpose
@@ -67,6 +91,21 @@ mod tests {
         graph.output("y", x.matmul(w.transpose()));
         let message = Plan::new(&graph).unwrap_err().to_string();
         assert!(message.contains("7×5") && message.contains("4×3"), "{message}");
+    }
+
+    /// The derivative of Σ (GᵀG) ∘ (WᵀW) by either factor is one product, and there is none beside them and these two.
+    #[test]
+    fn symmetric_matrices_are_read_one_way() {
+        let graph = Graph::new();
+        let (g, w) = (graph.state("g", [7, 5]), graph.state("w", [9, 5]));
+        let both = g.product(g, true, false) * w.product(w, true, false);
+        let loss = both.sum_all() * 0.5;
+        for (number, gradient) in graph.gradient(loss, &[g, w]).unwrap().into_iter().enumerate() {
+            graph.output(&number.to_string(), gradient);
+        }
+        let plan = Plan::new(&graph).unwrap();
+        let products = plan.steps.iter().filter(|step| matches!(step.work, Work::Product { .. })).count();
+        assert_eq!(products, 4);
     }
 
     #[test]

@@ -4,8 +4,12 @@ use super::*;
 
 impl Emitter<'_, '_, '_> {
     pub(super) fn push_move(&mut self, moved: Move, domain: Layout, to: BufferId) {
-        let work = Work::Move(moved, to);
-        self.plan.steps.push(Step { work, domain, program: Program::default(), after: Vec::new(), flops: 0 });
+        self.push_plain(Work::Move(moved, to), domain, 0);
+    }
+
+    /// A step that runs no program.
+    fn push_plain(&mut self, work: Work, domain: Layout, flops: u64) {
+        self.plan.steps.push(Step { work, domain, program: Program::default(), after: Vec::new(), flops });
     }
 
     pub(super) fn movement(&mut self, id: NodeId) {
@@ -34,27 +38,13 @@ impl Emitter<'_, '_, '_> {
                     Op::Gather => Work::Gather { table: first, indices, to, columns },
                     _ => Work::ScatterAdd { rows: first, indices, to, columns },
                 };
-                self.plan.steps.push(Step {
-                    work,
-                    domain,
-                    program: Program::default(),
-                    after: Vec::new(),
-                    flops: 0,
-                });
-                return;
+                return self.push_plain(work, domain, 0);
             }
             Op::Largest { count } => {
                 let work = Work::Largest { from: first, to, count: *count };
                 // As many comparisons as the k-th largest takes, at most one a bit.
                 let flops = 32 * node.shape.elements() as u64;
-                self.plan.steps.push(Step {
-                    work,
-                    domain,
-                    program: Program::default(),
-                    after: Vec::new(),
-                    flops,
-                });
-                return;
+                return self.push_plain(work, domain, flops);
             }
             Op::Sparse(kind) => {
                 let matrix = |buffer: BufferId, shape: Shape| Matrix {
@@ -66,14 +56,7 @@ impl Emitter<'_, '_, '_> {
                     (0..node.operands.len()).map(|number| matrix(memory(number), source(number).1)).collect();
                 let flops = sparse_flops(*kind, &operands, node.shape);
                 let work = Work::Sparse(SparseWork { kind: *kind, operands, to: matrix(to, node.shape) });
-                self.plan.steps.push(Step {
-                    work,
-                    domain,
-                    program: Program::default(),
-                    after: Vec::new(),
-                    flops,
-                });
-                return;
+                return self.push_plain(work, domain, flops);
             }
             Op::Permute { order } => {
                 (0..shape.rank()).for_each(|axis| piece.strides[axis] = strides[order[axis] as usize]);

@@ -2,8 +2,8 @@
 //!
 //! With layers h_l = f(a_l), a_l = h_{l−1} W_l + b_l, the Jacobian of a row is a product of W_l and F_l = ∂h_l/∂a_l. For one layer of
 //! elementwise units ‖J‖² = Σⱼ f′(aⱼ)² Σᵢ Wᵢⱼ². For more it is built from the code's side: G has a row for each code unit and is
-//! carried down, G ← (G F_l) W_lᵀ. Below the first layer its squared length is Σ (G M) ∘ G with M = W₁ᵀW₁, which needs no product
-//! with D.
+//! carried down, G ← (G F_l) W_lᵀ. Below the first layer its squared length is Σ (G M) ∘ G = Σ (GᵀG) ∘ M with M = W₁ᵀW₁, which needs
+//! no product with D.
 
 use super::Penalised;
 use crate::network::activation::is_elementwise;
@@ -22,34 +22,56 @@ pub fn contraction<'g>(
 ) -> Result<Option<Tensor<'g>>, Error> {
     let rows = of.code.shape().rows() as f32;
     let (squares, weight) = match contraction {
-        Contraction::Exact { weight } if weight > 0.0 => (exact(of)?.sum_all(), weight),
+        Contraction::Exact { weight } if weight > 0.0 => {
+            let squares = match carried(of)? {
+                Some((carried, weight)) if is_narrow(weight) => {
+                    // G is read twice, and nothing of its size but its derivative 2 G M is written.
+                    carried.product(carried, true, false) * weight.product(weight, true, false)
+                }
+                _ => exact(of)?,
+            };
+            (squares.sum_all(), weight)
+        }
         Contraction::Estimate { weight, draws } if weight > 0.0 => (estimate(of, draws)?, weight),
         _ => return Ok(None),
     };
     Ok(Some(squares * (weight as f32 / rows)))
 }
 
-/// Terms of ‖J‖²_F: a row's stand in one row or, for encoders of several layers, in K rows, one after another.
+/// Terms of ‖J‖²_F: a row's stand in one row or, where G is carried down, in K rows, one after another.
 ///
 /// # Errors
 /// A derivative that cannot be had.
 pub fn exact<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
-    let graph = of.graph;
-    let steps = &of.pass.trace[..of.encoder];
-    let weights = weights(of, steps);
-    let [first, .., last] = steps else {
-        let only = &steps[0];
-        if is_elementwise(only.activation) {
-            let squares = slopes(graph, only)?.square();
-            let lengths = weights[0].square().sum(&[0]);
-            return Ok(squares * lengths);
-        }
-        let units = only.values.shape().columns();
-        let jacobian = through(graph, only, unit_rows(graph, only.values.shape().rows(), units), units)?;
-        return Ok(squared_lengths(jacobian, weights[0]));
+    let Some((carried, weight)) = carried(of)? else {
+        let squares = slopes(of.graph, &of.pass.trace[0])?.square();
+        let lengths = weights(of)[0].square().sum(&[0]);
+        return Ok(squares * lengths);
     };
-    let units = last.values.shape().columns();
-    let rows = last.values.shape().rows();
+    Ok(if is_narrow(weight) {
+        carried.matmul(weight.product(weight, true, false)) * carried
+    } else {
+        carried.matmul(weight.transpose()).square()
+    })
+}
+
+/// Whether products of W's columns, H×H, are less work than W, D×H.
+fn is_narrow(weight: Tensor<'_>) -> bool {
+    weight.shape().columns() < weight.shape().rows()
+}
+
+/// G F₁, (B·K)×H, and W₁, D×H: J has a row for each of G F₁ W₁ᵀ. A single layer of elementwise units needs neither.
+fn carried<'g>(of: &Penalised<'_, 'g>) -> Result<Option<(Tensor<'g>, Tensor<'g>)>, Error> {
+    let graph = of.graph;
+    let (steps, weights) = (&of.pass.trace[..of.encoder], weights(of));
+    let last = &steps[steps.len() - 1];
+    let (rows, units) = (last.values.shape().rows(), last.values.shape().columns());
+    let [first, .., last] = steps else {
+        if is_elementwise(last.activation) {
+            return Ok(None);
+        }
+        return Ok(Some((through(graph, last, unit_rows(graph, rows, units), units)?, weights[0])));
+    };
     // The top layer: row j of G is the jth row of F W ᵀ, with no product if F is diagonal.
     let top = weights[steps.len() - 1];
     let mut carried = if is_elementwise(last.activation) {
@@ -62,22 +84,7 @@ pub fn exact<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
     for (step, weight) in steps[1..steps.len() - 1].iter().zip(&weights[1..]).rev() {
         carried = through(graph, step, carried, units)?.matmul(weight.transpose());
     }
-    Ok(squared_lengths(through(graph, first, carried, units)?, weights[0]))
-}
-
-/// Terms of ‖G W₁ᵀ‖², row by row, for G of N×H: by the H×H products of W₁'s columns where that is less work than a product with D.
-fn squared_lengths<'g>(carried: Tensor<'g>, weight: Tensor<'g>) -> Tensor<'g> {
-    let (features, width) = (weight.shape().rows(), weight.shape().columns());
-    if width < features {
-        let products = weight.transpose().matmul(weight);
-        // M is its own transpose, which differentiation cannot know: the derivative 2 G M by G is written out, so that the product is
-        // there already. The second term is 0.
-        let fixed = carried.stop_gradient();
-        let both = fixed.matmul(products);
-        both * fixed + (carried - fixed) * both.stop_gradient() * 2.0
-    } else {
-        carried.matmul(weight.transpose()).square()
-    }
+    Ok(Some((through(graph, first, carried, units)?, weights[0])))
 }
 
 /// Rows of the unit matrix, once for each of B rows: (B·K)×K.
@@ -118,9 +125,10 @@ fn slopes<'g>(graph: &'g Graph, step: &Step<'g>) -> Result<Tensor<'g>, Error> {
     Ok(graph.gradient(step.values.sum_all(), &[step.sums])?[0])
 }
 
-fn weights<'g>(of: &Penalised<'_, 'g>, steps: &[Step<'g>]) -> Vec<Tensor<'g>> {
+/// The encoder's weights, from the rows up.
+fn weights<'g>(of: &Penalised<'_, 'g>) -> Vec<Tensor<'g>> {
     let all = &of.pass.parameters.list;
-    steps
+    of.pass.trace[..of.encoder]
         .iter()
         .filter_map(|step| {
             let name = format!("{}.weight", step.name);
