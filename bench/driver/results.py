@@ -6,7 +6,7 @@ import machine as machine_facts
 
 SETTINGS = [
     ("PyTorch, eager", "`Adam(fused=True)`, `zero_grad(set_to_none=True)`, ReLU in place, denormals flushed; encoding under `inference_mode`"),
-    ("PyTorch, compiled", "the same with `torch.compile(dynamic=False)` on loss and optimiser step; encoding with the inductor's `freezing` (weights packed once)"),
+    ("PyTorch, compiled", "the same with `torch.compile(dynamic=False)` on loss and optimiser step; encoding with the inductor's `freezing` (weights packed once, for MKL; `pytorch-dynamic`: for oneDNN, which the inductor takes where `dynamic=True`)"),
     ("JAX", "one `jit` for the whole step, Adam included, state donated; waited for once a sample in training (`jax-loop`: eight steps a call in a `fori_loop`), after every call in encoding, where the weights are constants"),
     ("ONNX Runtime", "all graph optimisations, spinning threads, input and output bound once (`io_binding`)"),
     ("compilation caches", "kept between processes for PyTorch and JAX, filled before the first pair of the whole job"),

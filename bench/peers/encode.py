@@ -1,6 +1,4 @@
 """Rows to codes with a trained encoder: 10,000 rows and one row of the deep one, one row of the simple one."""
-import contextlib
-
 import numpy as np
 
 import common
@@ -28,7 +26,7 @@ def expected(files, name):
     return {"codes": value}
 
 
-class Side:
+class Side(common.Side):
     """One peer: `step` encodes all rows (and waits for the codes), `codes` returns the last ones."""
 
     def __init__(self, workload, threads, files):
@@ -40,12 +38,6 @@ class Side:
 
     def rectified(self, index):
         return index + 1 < len(self.layers) or self.relu_code
-
-    def context(self):
-        return contextlib.nullcontext()
-
-    def finish(self):
-        pass
 
     def check(self):
         with self.context():
@@ -87,7 +79,7 @@ class PyTorchCompiled(PyTorch):
 
 
 class PyTorchDynamic(PyTorchCompiled):
-    """Where the number of rows is left open, the inductor packs weights for oneDNN instead of MKL."""
+    """Where the number of rows is left open, the inductor packs weights for oneDNN instead of MKL. (A single row is never left open.)"""
 
     dynamic = True
 

@@ -94,7 +94,7 @@ pub enum Limit {
 pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) -> Result<Source, Failure> {
     let recipe = &model.recipe;
     let mut options = recipe.data.options(recipe.train.seed);
-    if let ItemShape::Vector { columns: Some(words), .. } = &model.shape {
+    if let (ItemShape::Vector { columns: Some(words), .. }, "text") = (&model.shape, model.source.as_str()) {
         options.vocabulary = Some(words.clone());
     }
     options.kind = kind.or_else(|| data::detect(path).ok()).or(options.kind);
@@ -104,6 +104,16 @@ pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) 
         if options.patch.take().is_some() {
             options.image_size = None;
         }
+    }
+    if options.kind == Some(Kind::Text) && model.source != "text" {
+        return Err(Failure::new(
+            format!(
+                "{}: these are texts, and the model has learned from {} alone",
+                path.display(),
+                model.source
+            ),
+            "give data of the kind that the model was trained on, or train one on texts",
+        ));
     }
     let unlabelled = Options { label_column: None, label_array: None, ..options.clone() };
     match data::load(Some(path), &options) {

@@ -219,7 +219,11 @@ fn a_batch_shares_its_units_and_teaches_a_threshold() {
 fn the_threshold_makes_codes_of_rows_alone() {
     let settings = with(
         &SMALL[2..],
-        &["model.hidden=[]", "model.code=12", "model.bottleneck={ kind = 'top-k', keep = 3, batch = true }"],
+        &[
+            "model.hidden=[]",
+            "model.code=12",
+            "model.bottleneck={ kind = 'top-k', keep = 3, batch = true, conscience = 0 }",
+        ],
     );
     let rows = table(120, 8, 1);
     let model = train(&settings, rows.clone(), &compute(2)).0;
@@ -286,6 +290,30 @@ fn dead_units_gain_favour_until_they_are_chosen() {
         }
         assert!(taken > 0 && given > 0, "{taken} gave favour up, {given} gained some");
     }
+}
+
+/// A unit that can say nothing but 0 gives its favour up when it is chosen, though it stays dead.
+#[test]
+fn units_that_say_nothing_take_no_place_for_long() {
+    let settings = with(
+        &TOP_K,
+        &[
+            "model.code_activation=relu",
+            "model.bottleneck={ kind = 'top-k', keep = 3, dead_after = 10, conscience = 0.5 }",
+        ],
+    );
+    let mut favour = [0.0; 9];
+    favour[4] = 100.0;
+    let mut bias = [0.5; 9];
+    bias[4] = -100.0;
+    let feed = feed(&settings)
+        .state("encoder.0.bias", bias)
+        .state("bottleneck.idle", [50.0; 9])
+        .state("bottleneck.favour", favour);
+    let found = evaluated(&settings, &feed);
+    assert!(found.outputs["code"].chunks(9).all(|code| code[4] == 0.0));
+    assert_eq!(found.states["bottleneck.idle"][4], 50.0 + ROWS as f64);
+    assert!((found.states["bottleneck.favour"][4] - 90.0).abs() < 1e-5);
 }
 
 /// In use the same units are chosen, by the favours that training left.

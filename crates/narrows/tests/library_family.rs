@@ -6,7 +6,7 @@ use library_support::{compute, pictures, table, train, with};
 use narrows::apply::evaluate::{Evaluation, Reconstruction, fit_pca};
 use narrows::apply::family::Denoiser;
 use narrows::apply::{Codec, Figures, evaluate};
-use narrows::data::Dataset;
+use narrows::data::{Dataset, Values};
 use narrows::model_file::Model;
 
 /// Judges a model on all rows of what it was trained on.
@@ -81,6 +81,36 @@ fn the_likelihood_lies_above_the_bound() {
     let bound = judged(train(&settings, rows.clone(), &compute(1)).0, &rows, 200).1.family.bound.unwrap();
     assert!(bound.active_units > 0, "{bound:?}");
     assert!(bound.log_likelihood.unwrap() > -bound.bound, "{bound:?}");
+}
+
+/// Rows that are draws of grey values are drawn once: every sample of the code meets the same zeros and ones.
+#[test]
+fn the_likelihood_of_drawn_rows_is_that_of_one_draw() {
+    let settings = with(
+        &SHORT,
+        &[
+            "model.hidden=[]",
+            "model.code=2",
+            "model.bottleneck=gaussian",
+            "model.output=bernoulli",
+            "data.prepare=unit",
+            "data.binarise=true",
+        ],
+    );
+    let mut rows = pictures(60, 1);
+    rows.values = Values::U8((0..rows.values.len()).map(|at| [80, 160, 0, 255][at % 4]).collect());
+    let bias: Vec<f32> = (0..30).map(|at| if at % 3 == 0 { 2.0 } else { -2.0 }).collect();
+    let model = emptied(train(&settings, rows.clone(), &compute(1)).0, &[("decoder.0.bias", &bias)]);
+    let bound = judged(model, &rows, 40).1.family.bound.unwrap();
+    near(bound.log_likelihood.unwrap(), -bound.reconstruction, 1e-4);
+    // By the grey values: a pixel that is 1 with p costs ln(1 + eᵃ) − p a on average.
+    let grey = rows.values.to_f32();
+    let cost = |at: usize| {
+        let a = f64::from(bias[at % 30]);
+        (1.0 + a.exp()).ln() - f64::from(grey[at]) / 255.0 * a
+    };
+    let expected = (0..grey.len()).map(cost).sum::<f64>() / 60.0;
+    assert!((bound.reconstruction - expected).abs() < 2.0, "{} and {expected}", bound.reconstruction);
 }
 
 /// A squared error is a normal density with variance ½: its constant is in the likelihood.

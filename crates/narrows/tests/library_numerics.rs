@@ -289,10 +289,11 @@ fn dropout_keeps_the_sum_and_goes_with_the_row() {
     assert!(dropped(&[3], 5)[0] != rows[2]);
 }
 
-/// Preparation in the graph is the data room's, columns without spread included.
+/// Preparation in the graph is the data room's, columns without spread included, and rows of nothing.
 #[test]
 fn preparation_in_the_graph_is_that_of_the_data_room() {
-    let rows = narrow(&numbers(40, -3.0, 900.0, 12));
+    let mut rows = narrow(&numbers(40, -3.0, 900.0, 12));
+    rows[..12].copy_from_slice(&[0.2, 0.5, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.9, 0.1, 255.0]);
     for preparation in [
         Preparation::None,
         Preparation::Scale { minimum: vec![0.0], maximum: vec![255.0] },

@@ -18,7 +18,7 @@ pub struct Options {
     model: PathBuf,
     #[command(flatten)]
     rows: RowOptions,
-    /// Where the classes go: a CSV file with row (from 1), name (of a picture), class and confidence; printed if not said
+    /// Where the classes go: a CSV file with row (from 1), name (of a picture or text), class and confidence; printed if not said
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print one JSON object, with the confidence in every class

@@ -49,12 +49,6 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let codec = Codec::load(&options.model, &compute)?;
     let description = &codec.model().description;
     let machines = codec.model().is_boltzmann();
-    if options.samples.is_some() && !machines && description.recipe.data.binarise {
-        return Err(Failure::new(
-            format!("--samples: {} was trained on rows that are draws themselves", options.model.display()),
-            "leave --samples out: the bound is told for one draw of each row",
-        ));
-    }
     if options.samples.is_some() && !machines && !generate::has_prior(&codec) {
         return Err(Failure::new(
             format!("--samples: {} has no likelihood to estimate", options.model.display()),

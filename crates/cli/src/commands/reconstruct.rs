@@ -23,7 +23,7 @@ pub struct Options {
     compute: ComputeOptions,
 }
 
-/// Reconstructs every row, in order and in the scale it came in.
+/// Reconstructs every row, in order and in the scale it came in (counts of words come back as weights).
 ///
 /// # Errors
 /// A model or data that cannot be read, do not go together, or rows that cannot be written.

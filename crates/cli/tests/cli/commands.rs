@@ -221,12 +221,21 @@ fn texts_are_trained_on_and_put_to_use() {
     );
     room.write("other.jsonl", "{\"text\": \"sea and ship and storm\"}\n{\"text\": \"fur\"}\n");
     room.done("encode t.narrows --data other.jsonl --out codes.csv");
-    room.write("ship.txt/ship.txt", "sea and ship and storm");
+    room.write("ship.txt", "sea and ship and storm");
     room.done("encode t.narrows --data ship.txt --out file.csv");
     let codes = String::from_utf8(room.read("codes.csv")).unwrap();
     let file = String::from_utf8(room.read("file.csv")).unwrap();
     assert_eq!(codes.lines().nth(1), file.lines().nth(1));
     assert!(codes.lines().nth(1) != codes.lines().nth(2));
+    let refused = room.refused("train glyphs --set data.prepare=tf-idf");
+    assert!(refused.contains("counts of words"), "{refused}");
+    let refused = room.refused("train texts-train.jsonl --set data.binarise=true");
+    assert!(refused.contains("probabilities"), "{refused}");
+    // A table's columns are no words.
+    room.table("t.csv", 60, 5);
+    room.done(&format!("train t.csv {TABLE} --out table.narrows"));
+    let refused = room.refused("encode table.narrows --data other.jsonl --out x.csv");
+    assert!(refused.contains("these are texts"), "{refused}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn broken_texts() {
     says(&room.refused("train blank.jsonl"), &["empty"]);
     room.table("t.csv", 60, 5);
     says(&room.refused("train t.csv --set data.source=csv --set data.words=9"), &["data.words", "texts"]);
-    says(&room.refused("train t.csv --set data.prepare=tf-idf"), &["counts of words", "found -1"]);
+    says(&room.refused("train t.csv --set data.prepare=tf-idf"), &["counts", "fractions"]);
 }
 
 #[test]

@@ -210,6 +210,9 @@ fn rivals_are_trained_beside_the_model() {
         again.stderr
     );
     assert_eq!(room.read("r-narrow.narrows"), before);
+    room.write("w.toml", "[rivals]\n'a/b' = { 'model.code' = 1 }\na-b = { 'model.code' = 2 }\n");
+    let refused = room.refused("train w.toml --data digits");
+    assert!(refused.contains("another rival's file"), "{refused}");
     let wrong = "[rivals]\nbad = { 'data.rows' = 5 }\n";
     std::fs::write(room.path("w.toml"), wrong).unwrap();
     let refused = room.refused("train w.toml --data digits");

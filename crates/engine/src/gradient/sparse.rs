@@ -18,14 +18,10 @@ impl<'g> Step<'g> {
             (Sparse::Sampled, 1) => g.outer(self.operand(2), self.operand(0), rows(1), false),
             (Sparse::Outer, 0) => self.operand(2).sampled_product(g, self.operand(1)),
             (Sparse::Outer, 2) => self.operand(0).sparse_product(self.operand(1), g),
-            (Sparse::TurnedOuter, 0) => self.operand(2).sampled_product(turned(g), self.operand(1)),
-            (Sparse::TurnedOuter, 2) => self.operand(0).sparse_product(self.operand(1), turned(g)),
+            // Transposed in memory, since sparse products read their table row by row.
+            (Sparse::TurnedOuter, 0) => self.operand(2).sampled_product(g.transpose(), self.operand(1)),
+            (Sparse::TurnedOuter, 2) => self.operand(0).sparse_product(self.operand(1), g.transpose()),
             _ => return None,
         })
     }
-}
-
-/// Transposed in memory, since sparse products read their table row by row.
-fn turned(matrix: Tensor<'_>) -> Tensor<'_> {
-    matrix.transpose()
 }

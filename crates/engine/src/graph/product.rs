@@ -44,7 +44,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// Whether the matrix is known to be its own transpose, bit for bit: a product of a matrix and its transpose, or such
-    /// a matrix times a number.
+    /// a matrix times a number. (A derivative by such a product may come turned over; by what it is made of it is right.)
     fn is_symmetric(self) -> bool {
         let node = self.graph.node(self.id);
         let operand = |number: usize| self.graph.tensor(node.operands[number]);
@@ -83,6 +83,7 @@ impl<'g> Tensor<'g> {
 mod tests {
     use crate::graph::Graph;
     use crate::plan::{Plan, Work};
+    use crate::reference::{Feed, evaluate};
 
     #[test]
     fn shapes_that_do_not_fit_are_told_as_they_were_given() {
@@ -106,6 +107,26 @@ mod tests {
         let plan = Plan::new(&graph).unwrap();
         let products = plan.steps.iter().filter(|step| matches!(step.work, Work::Product { .. })).count();
         assert_eq!(products, 4);
+    }
+
+    /// Squares, and symmetric matrices with scaled columns, are not symmetric.
+    #[test]
+    fn what_is_not_symmetric_is_turned() {
+        let graph = Graph::new();
+        let x = graph.state("x", [3, 3]);
+        let unit = graph.table([3, 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+        let scaled = x.product(x, true, false) * graph.table([3], &[1.0, 2.0, 3.0]);
+        for (name, matrix) in [("square", x.matmul(x)), ("scaled", scaled)] {
+            graph.output(name, matrix);
+            graph.output(&format!("{name} turned"), matrix.transpose().matmul(unit));
+        }
+        let feed = Feed::new().state("x", [1.0, 2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0]);
+        let found = evaluate(&graph, &feed).unwrap().outputs;
+        for name in ["square", "scaled"] {
+            let (matrix, turned) = (&found[name], &found[&format!("{name} turned")]);
+            assert!((0..9).all(|at| turned[at] == matrix[at % 3 * 3 + at / 3]), "{name}");
+            assert_ne!(matrix, turned, "{name}");
+        }
     }
 
     #[test]

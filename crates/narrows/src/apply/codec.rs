@@ -120,7 +120,7 @@ impl Codec {
         Ok(codes)
     }
 
-    /// Rows, N×D in their stored scale, of codes, N×K.
+    /// Rows, N×D in their stored scale (of counted words: weights), of codes, N×K.
     ///
     /// # Errors
     /// Codes of another width; numbers that are not finite; a classifier.
@@ -131,7 +131,7 @@ impl Codec {
         Ok(rows)
     }
 
-    /// What the model makes of stored rows, N×D, in their stored scale.
+    /// What the model makes of stored rows, N×D, in their stored scale (of counted words: weights).
     ///
     /// # Errors
     /// Rows of another width; numbers that are not finite; a classifier.

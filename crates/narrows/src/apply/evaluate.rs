@@ -160,13 +160,16 @@ pub fn evaluate(
     if codec.model().is_classifier() {
         return classification(codec, dataset, rows);
     }
-    // As many numbers as a row is told by.
-    let components = match codec.network().bottleneck {
+    let pca = fit_pca(&codec.model().description.preparation, training, components(codec), compute)?;
+    reconstruction(&Judged { codec, dataset, rows, pca: &pca, samples }, training.1.len())
+}
+
+/// As many components for PCA as a row is told by numbers.
+pub(crate) fn components(codec: &Codec) -> usize {
+    match codec.network().bottleneck {
         Bottleneck::TopK { keep, .. } => keep,
         _ => codec.code().min(codec.features()),
-    };
-    let pca = fit_pca(&codec.model().description.preparation, training, components, compute)?;
-    reconstruction(&Judged { codec, dataset, rows, pca: &pca, samples }, training.1.len())
+    }
 }
 
 /// PCA of prepared training rows.

@@ -28,7 +28,7 @@ pub fn sentences(description: &Description) -> Vec<String> {
         let what = if penalty.code_l1 > 0.0 {
             "lower train.penalty.code_l1"
         } else if let Bottleneck::TopK { .. } = model.bottleneck {
-            "train longer, raise model.bottleneck.auxiliary or lower dead_after"
+            "train longer, raise model.bottleneck.conscience or lower dead_after"
         } else if model.activation == Activation::Relu || model.code_activation == Activation::Relu {
             "lower train.learning_rate, or use \"leaky-relu\""
         } else {

@@ -23,7 +23,7 @@ pub enum Kind {
     Npy,
     /// Tables of numbers as text, separated by commas, semicolons or tabs; plain or gzip.
     Csv,
-    /// Texts, read as counts of words: JSON lines, or a folder of `.txt` files; plain or gzip.
+    /// Texts, read as counts of words: JSON lines, plain or gzip, or a folder of `.txt` files.
     Text,
 }
 
@@ -75,6 +75,12 @@ pub fn detect(path: &Path) -> Result<Kind, DataError> {
         return Ok(kind);
     }
     let start = read_start(path, 64)?;
+    // Tables are called .txt, too.
+    let letters = start.iter().filter(|b| b.is_ascii_alphabetic() || !b.is_ascii()).count();
+    let is_text = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt"));
+    if is_text && 2 * letters > start.len() {
+        return Ok(Kind::Text);
+    }
     by_content(&start).ok_or_else(|| DataError::UnknownKind {
         path: path.to_path_buf(),
         found: match path.extension() {
@@ -160,6 +166,8 @@ mod tests {
         assert_eq!(of("a", &[0, 0, 8, 3, 0, 0]).unwrap(), Kind::Idx);
         assert_eq!(of("a.bin", b"\x93NUMPY\x01\x00").unwrap(), Kind::Npy);
         assert_eq!(of("a", b"\x89PNG\r\n").unwrap(), Kind::Pictures);
+        assert_eq!(of("a.txt", b"5.1,3.5,1.4\n4.9,3.0,1.4\n").unwrap(), Kind::Csv);
+        assert_eq!(of("a.txt", b"Dear Jane, in 1812 we met, and\n").unwrap(), Kind::Text);
         assert_eq!(of("iris.data", b"5.1,3.5,1.4,0.2,setosa\n").unwrap(), Kind::Csv);
     }
 

@@ -194,12 +194,18 @@ pub enum DataError {
         known: Vec<String>,
     },
     /// Values that are no counts where a preparation expects them.
-    #[error("data: expected {expected}, found {found}")]
+    #[error("prepare = \"tf-idf\" expects counts, whole numbers of at least 0; {}", uncounted(*whole, *lowest))]
     NotCounts {
-        /// What the preparation takes.
-        expected: &'static str,
+        /// Whether all values are whole numbers.
+        whole: bool,
         /// The smallest value.
-        found: f32,
+        lowest: f32,
+    },
+    /// Texts in which no word can be counted.
+    #[error("{}: no word of two letters or more that at most half of the texts have", path.display())]
+    NoWords {
+        /// The file or folder.
+        path: PathBuf,
     },
     /// No rows, or rows of nothing.
     #[error("{name}: the data set is empty: {found}")]
@@ -331,6 +337,9 @@ impl DataError {
             DataError::EmptyCell { .. } => "fill the cell or remove its row: missing values are not guessed",
             DataError::NotFinite { .. } => "replace the value or remove its row",
             DataError::NoColumn { wanted, known, .. } => return nearest_hint(wanted, known),
+            DataError::NoWords { .. } => {
+                "give more texts, and different ones: a word that most texts have tells nothing"
+            }
             DataError::NotCounts { .. } => "choose another preparation with data.prepare",
             DataError::Empty { .. } => "there must be at least one row with at least one number",
             DataError::TooFewRows { .. } => {
@@ -342,13 +351,20 @@ impl DataError {
                 "choose smaller patches with data.patch, or take larger pictures"
             }
             DataError::NotImages { .. } => "leave data.size out, or give the one that the rows have",
-            DataError::TooLarge { .. } => "use fewer rows with data.rows, or smaller images with data.size",
+            DataError::TooLarge { .. } => {
+                "use fewer rows with data.rows, smaller images with data.size, or fewer words with data.words"
+            }
             DataError::OutputKind { .. } => "rename the path",
             DataError::FolderInUse { .. } => "choose a new or an empty folder",
             DataError::Write(error) => return Some(error.hint()),
         };
         Some(hint.to_string())
     }
+}
+
+/// What is wrong with values that should be counts.
+fn uncounted(whole: bool, lowest: f32) -> String {
+    if whole { format!("the smallest value found is {lowest}") } else { "fractions were found".to_string() }
 }
 
 /// The deepest folder on the way that does exist, because that is where the mistake begins.

@@ -29,6 +29,7 @@ pub enum Preparation {
     },
     /// Counts n as weights w · (1 + ln n), 0 for 0, and each row's weights divided by their length (Salton and Buckley 1988). How often
     /// words come is lost thereby: rows come back as weights.
+    #[serde(rename = "tf-idf")]
     TfIdf {
         /// w = ln(N / N with the word), N training rows.
         weight: Vec<f32>,
@@ -95,7 +96,7 @@ impl Preparation {
     ///
     /// # Errors
     ///
-    /// No rows to fit to; negative values where counts are expected.
+    /// No rows to fit to; values that are no counts where counts are expected.
     ///
     /// # Panics
     ///
@@ -292,10 +293,9 @@ fn centre(dataset: &Dataset, rows: &[u32], summary: &Summary) -> Preparation {
 
 /// Weights of counts: rarer words weigh more.
 fn tf_idf(dataset: &Dataset, rows: &[u32], summary: &Summary) -> Result<Preparation, DataError> {
-    let (lowest, features) = (summary.lowest(), dataset.features());
-    if lowest < 0.0 {
-        let expected = "counts of words, 0 or more, for prepare = \"tf-idf\"";
-        return Err(DataError::NotCounts { expected, found: lowest });
+    let features = dataset.features();
+    if summary.lowest() < 0.0 || !summary.whole {
+        return Err(DataError::NotCounts { whole: summary.whole, lowest: summary.lowest() });
     }
     let (mut rows_with, mut values) = (vec![0u32; features], vec![0f32; features]);
     for &row in rows {

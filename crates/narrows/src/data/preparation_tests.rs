@@ -181,11 +181,12 @@ fn counts_become_weights_of_length_one() {
     assert_eq!(Suits::of(&counts, &[0, 1, 2, 3], &preparation), Suits::Gaussian);
     assert!(preparation.expect_features(4, "x").is_err());
     let text = serde_json::to_string(&preparation).unwrap();
-    assert!(text.starts_with(r#"{"kind":"tfidf","weight":["#), "{text}");
-    let negative = table(1, &[1.0, -2.0]);
-    let error = Preparation::fit(&negative, &[0, 1], PreparationChoice::TfIdf).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "data: expected counts of words, 0 or more, for prepare = \"tf-idf\", found -2"
-    );
+    assert!(text.starts_with(r#"{"kind":"tf-idf","weight":["#), "{text}");
+    let refused = |values: &[f32]| {
+        let error = Preparation::fit(&table(1, values), &[0, 1], PreparationChoice::TfIdf).unwrap_err();
+        assert!(error.hint().is_some());
+        error.to_string()
+    };
+    assert!(refused(&[1.0, -2.0]).ends_with("the smallest value found is -2"));
+    assert!(refused(&[1.0, 0.5]).ends_with("fractions were found"));
 }

@@ -37,13 +37,9 @@ impl Source {
     /// Takes no more rows than asked for: a random choice by seed, because files are often sorted by label.
     pub(super) fn limit(&mut self, options: &Options) {
         fn choose(data: &mut Dataset, most: Option<usize>, seed: u64, part: u32) {
-            let rows = data.rows();
-            let Some(most) = most.filter(|&most| most < rows) else { return };
-            let mut order: Vec<u32> = (0..rows as u32).collect();
-            shuffle(seed, streams::LIMIT, part, &mut order);
-            order.truncate(most);
-            order.sort_unstable();
-            *data = data.select(&order);
+            if let Some(rows) = chosen(data.rows(), most, seed, part) {
+                *data = data.select(&rows);
+            }
         }
         choose(&mut self.train, options.rows, options.seed, 0);
         if let Some(test) = &mut self.test {
@@ -93,6 +89,16 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Which of so many rows are taken where fewer are asked for, in ascending order.
+pub(super) fn chosen(rows: usize, most: Option<usize>, seed: u64, part: u32) -> Option<Vec<u32>> {
+    let most = most.filter(|&most| most < rows)?;
+    let mut order: Vec<u32> = (0..rows as u32).collect();
+    shuffle(seed, streams::LIMIT, part, &mut order);
+    order.truncate(most);
+    order.sort_unstable();
+    Some(order)
 }
 
 /// How patches of the training and the test part are cut.

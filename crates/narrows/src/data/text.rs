@@ -1,7 +1,8 @@
 //! Texts as counts of words: JSON lines, or a folder of `.txt` files.
 //!
 //! A row holds, for each word of the vocabulary, how often the text has it (255 at most). The vocabulary is that of a trained model, or the
-//! words that most texts of the training part have; words that more than half of them have tell nothing and are left out.
+//! words that most texts of the training part have, rows held out of it included; words that more than half of them have tell nothing and
+//! are left out.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader};
@@ -15,13 +16,16 @@ use super::dataset::{Dataset, ItemShape, Values};
 use super::error::DataError;
 use super::folder::{self, Entry, Wanted, name_inside};
 use super::labels::Labels;
-use super::source::Source;
+use super::source::{self, Source};
 
 const FORMAT: &str = "JSON lines";
 const WANTED: Wanted = Wanted {
     endings: &["txt"],
     missing: |path| DataError::Empty { name: path.display().to_string(), found: "no .txt file" },
 };
+/// Files of other kinds.
+const OTHERS: Wanted =
+    Wanted { endings: &["csv", "tsv", "npy", "npz", "jsonl", "ndjson", "gz"], missing: WANTED.missing };
 /// Words that are counted, if nobody says how many.
 pub(super) const WORDS: usize = 2000;
 /// The field of a JSON object that holds the text, and that which holds the label if nobody says which.
@@ -57,11 +61,6 @@ impl Vocabulary {
         Vocabulary::new(ranked.into_iter().map(|(word, _)| word).collect())
     }
 
-    /// The words, one a column.
-    pub fn words(&self) -> &[String] {
-        &self.words
-    }
-
     /// How often `text` has each word, 255 at most: a row that a model of texts takes.
     pub fn count(&self, text: &str) -> Vec<u8> {
         let mut counts = vec![0u8; self.words.len()];
@@ -86,10 +85,22 @@ struct Texts {
     names: Option<Vec<String>>,
 }
 
+impl Texts {
+    /// Takes no more than asked for, as [`Source::limit`] does.
+    fn limit(&mut self, most: Option<usize>, seed: u64, part: u32) {
+        let Some(chosen) = source::chosen(self.texts.len(), most, seed, part) else { return };
+        let select = |all: &[String]| chosen.iter().map(|&row| all[row as usize].clone()).collect();
+        self.texts = select(&self.texts);
+        self.labels = self.labels.as_deref().map(select);
+        self.names = self.names.as_deref().map(select);
+    }
+}
+
 /// Loads texts, plain or gzip. Beside a file with "train" in its name, one with "test" in its place is the test part.
 pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> {
     let mut notes = Vec::new();
-    let (train, test) = match path.is_dir() {
+    let is_text = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt"));
+    let (mut train, mut test) = match path.is_dir() || is_text {
         true => {
             let (train, test) = folder::parts(path, &WANTED, &mut notes)?;
             (read_files(path, &train)?, test.map(|test| read_files(path, &test)).transpose()?)
@@ -102,15 +113,20 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
             (read_lines(path, options)?, sibling.map(|test| read_lines(&test, options)).transpose()?)
         }
     };
+    // Before anything is counted: counts take more memory than texts do.
+    train.limit(options.rows, options.seed, 0);
+    if let Some(test) = &mut test {
+        test.limit(options.test_rows, options.seed, 1);
+    }
     let vocabulary = match &options.vocabulary {
         Some(words) => Vocabulary::new(words.clone()),
         None => Vocabulary::of_texts(train.texts.iter().map(String::as_str), options.words.unwrap_or(WORDS)),
     };
+    if train.texts.is_empty() {
+        return Err(DataError::Empty { name: path.display().to_string(), found: "no texts" });
+    }
     if vocabulary.words.is_empty() {
-        return Err(DataError::Empty {
-            name: path.display().to_string(),
-            found: "no word that at most half of the texts have",
-        });
+        return Err(DataError::NoWords { path: path.to_path_buf() });
     }
     let train = counted(path, train, &vocabulary)?;
     let test = test.map(|test| counted(path, test, &vocabulary)).transpose()?;
@@ -133,16 +149,17 @@ fn counted(path: &Path, part: Texts, vocabulary: &Vocabulary) -> Result<Dataset,
     })
 }
 
-/// Whether there is a text in the folder, at any depth.
+/// Whether the folder holds texts, at any depth, and no data of another kind, to which a text might be a note.
 pub(super) fn any_in(path: &Path) -> Result<bool, DataError> {
-    folder::any_in(path, &WANTED)
+    Ok(folder::any_in(path, &WANTED)? && !folder::any_in(path, &OTHERS)?)
 }
 
 /// The file with "test" where this one's name has "train", if there is one.
 fn test_beside(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
-    let other = path.with_file_name(name.replacen("train", "test", 1));
-    (name.contains("train") && other.is_file()).then_some(other)
+    let (before, after) = name.rsplit_once("train")?;
+    let other = path.with_file_name(format!("{before}test{after}"));
+    other.is_file().then_some(other)
 }
 
 /// Files that are a text each.
@@ -165,7 +182,9 @@ fn read_files(root: &Path, entries: &[Entry]) -> Result<Texts, DataError> {
 /// A file with a JSON object a line.
 fn read_lines(path: &Path, options: &Options) -> Result<Texts, DataError> {
     let (mut texts, mut labels) = (Vec::new(), Vec::new());
-    let wanted = options.label_column.as_deref();
+    let field = options.label_column.as_deref().unwrap_or(LABEL);
+    // The first line without a label, and the fields that it has.
+    let mut without: Option<(usize, Vec<String>)> = None;
     for (at, line) in BufReader::new(open(path)?.reader).lines().enumerate() {
         let malformed = |reason: String| DataError::Malformed {
             path: path.to_path_buf(),
@@ -176,33 +195,44 @@ fn read_lines(path: &Path, options: &Options) -> Result<Texts, DataError> {
             std::io::ErrorKind::InvalidData => malformed("it is not UTF-8".to_string()),
             _ => broken(path, FORMAT, &error),
         })?;
-        if line.trim().is_empty() {
+        // Some editors begin a file with a mark that says UTF-8.
+        let line = line.trim_start_matches('\u{feff}').trim();
+        if line.is_empty() {
             continue;
         }
-        let object: Value = serde_json::from_str(&line).map_err(|error| malformed(error.to_string()))?;
+        let object: Value = serde_json::from_str(line).map_err(|error| {
+            let what = if error.is_eof() { "the object is not closed" } else { "not JSON" };
+            malformed(format!("{what}, column {}", error.column()))
+        })?;
         let Some(text) = object.get(TEXT).and_then(Value::as_str) else {
             return Err(malformed(format!("expected an object with a string named {TEXT:?}")));
         };
         texts.push(text.to_owned());
-        match (object.get(wanted.unwrap_or(LABEL)), wanted) {
-            (Some(Value::String(label)), _) => labels.push(label.clone()),
-            (Some(label), _) => labels.push(label.to_string()),
-            (None, None) => {}
-            (None, Some(wanted)) => {
-                let known = object.as_object().into_iter().flat_map(|object| object.keys().cloned());
-                let (path, wanted) = (path.to_path_buf(), wanted.to_owned());
-                return Err(DataError::NoColumn { path, wanted, known: known.collect() });
-            }
+        labels.push(match object.get(field) {
+            Some(Value::String(label)) => Some(label.clone()),
+            Some(Value::Null) | None => None,
+            Some(label) => Some(label.to_string()),
+        });
+        if labels.last() == Some(&None) && without.is_none() {
+            let known = object.as_object().into_iter().flat_map(|object| object.keys().cloned()).collect();
+            without = Some((at + 1, known));
         }
     }
-    if !labels.is_empty() && labels.len() != texts.len() {
-        return Err(DataError::LabelCount {
-            path: path.to_path_buf(),
-            rows: texts.len(),
-            labels: labels.len(),
-        });
+    let complete: Option<Vec<String>> = labels.iter().cloned().collect();
+    // A trained model needs no labels.
+    if let (Some((line, known)), None) = (without, &options.vocabulary) {
+        if labels.iter().any(Option::is_some) {
+            return Err(DataError::Malformed {
+                path: path.to_path_buf(),
+                format: FORMAT,
+                reason: format!("line {line}: no {field:?}, which other lines have"),
+            });
+        }
+        if options.label_column.is_some() {
+            return Err(DataError::NoColumn { path: path.to_path_buf(), wanted: field.to_owned(), known });
+        }
     }
-    Ok(Texts { texts, labels: (!labels.is_empty()).then_some(labels), names: None })
+    Ok(Texts { texts, labels: complete.filter(|labels| !labels.is_empty()), names: None })
 }
 
 #[cfg(test)]

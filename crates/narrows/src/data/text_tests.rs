@@ -59,6 +59,10 @@ fn a_trained_models_words_are_taken_as_they_are() {
     assert_eq!(columns(&source.train), words);
     assert_eq!(source.train.values, Values::U8(vec![2, 0, 1]));
     assert_eq!(source.train.labels, None);
+    // A trained model needs no labels, and half of them are none.
+    let options = Options { label_column: Some("stars".into()), ..options };
+    let some = "{\"text\": \"the\", \"stars\": 1}\n{\"text\": \"dog\", \"label\": 2}\n";
+    assert_eq!(read_with(some, &options).unwrap().train.labels, None);
     let many = "x the ".repeat(300);
     assert_eq!(Vocabulary::new(words).count(&many), [255, 0, 0]);
 }
@@ -74,7 +78,7 @@ fn a_file_with_test_in_its_name_is_the_test_part() {
     assert_eq!((part.rows(), columns(&part)), (1, columns(&source.train)));
     assert_eq!(part.labels.unwrap().of_row, [1]);
     let alone = load(&folder.path().join("pets-test.jsonl"), &Options::default());
-    assert!(matches!(alone, Err(DataError::Empty { .. })), "one text has no word that half of them lack");
+    assert!(matches!(alone, Err(DataError::NoWords { .. })), "one text has no word that half of them lack");
 }
 
 #[test]
@@ -98,6 +102,17 @@ fn a_folder_holds_a_text_a_file() {
     let bare = written(&[("train/a.txt", "a robin"), ("test/a.md", "not read")]);
     let error = load(bare.path(), &Options::default()).unwrap_err().to_string();
     assert!(error.ends_with("test: the data set is empty: no .txt file"), "{error}");
+}
+
+#[test]
+fn rows_are_chosen_before_they_are_counted() {
+    let lines: String = (0..50).map(|at| format!("{{\"text\": \"w{} even\"}}\n", "x".repeat(at))).collect();
+    let few = Options { rows: Some(3), seed: 4, ..Options::default() };
+    let mut source = read_with(&format!("\u{feff}{lines}"), &few).unwrap();
+    assert_eq!((source.train.rows(), columns(&source.train).len()), (3, 3));
+    let before = source.clone();
+    source.limit(&few);
+    assert_eq!(source, before);
 }
 
 #[test]
@@ -126,8 +141,11 @@ fn what_is_wrong_is_named_with_its_line() {
     assert!(without.ends_with("line 3: expected an object with a string named \"text\""), "{without}");
     assert!(message("[1, 2]\n").contains("line 1: expected an object"));
     assert!(message("{\"text\": 7}\n").contains("line 1: expected an object"));
-    let some = message("{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\"}\n");
-    assert_eq!(some, "a.jsonl: 1 labels for 2 rows");
+    for label in ["", ", \"label\": null"] {
+        let some = message(&format!("{{\"text\": \"a\", \"label\": \"x\"}}\n{{\"text\": \"b\"{label}}}\n"));
+        assert_eq!(some, "a.jsonl: malformed JSON lines: line 2: no \"label\", which other lines have");
+    }
+    assert!(broken.ends_with("line 2: the object is not closed, column 8"), "{broken}");
     assert!(message("").contains("empty"));
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.jsonl"), [b'{', 0xff, b'}', b'\n']).unwrap();

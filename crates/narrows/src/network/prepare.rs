@@ -21,7 +21,8 @@ pub fn prepare<'g>(graph: &'g Graph, preparation: &Preparation, rows: Tensor<'g>
         }
         Preparation::TfIdf { weight } => {
             let (zero, one) = (graph.constant(0.0), graph.constant(1.0));
-            let weighed = values(weight) * rows.greater(zero) * (rows.maximum(one).log() + 1.0);
+            let weighed =
+                values(weight) * rows.greater(zero) * (rows.greater(zero).select(rows, one).log() + 1.0);
             let length = weighed.square().sum(&[1]).sqrt();
             weighed / length.greater(zero).select(length, one)
         }

@@ -25,7 +25,7 @@ part! {
             /// Whether training, too, goes on with 0 or 1, the sigmoid's slope standing in for that of the step.
             straight_through: bool = false, Limits::ANY;
         },
-        /// The k largest values of the code layer; all others are 0 (Makhzani and Frey 2014).
+        /// The k largest values of the code layer, favours of dead units counted in; all others are 0 (Makhzani and Frey 2014).
         TopK = "top-k" {
             /// k, units kept in each row.
             keep: usize = 32, Limits::WIDTH;
@@ -34,12 +34,12 @@ part! {
             batch: bool = false, Limits::ANY;
             /// Rows without a value after which a unit is taken for dead; dead ones learn to rebuild what the others leave.
             dead_after: usize = 10_000, Limits::between(1.0, 1e7);
-            /// Weight of the dead units' loss (Gao et al. 2024); 0 leaves them dead.
+            /// Weight of the dead units' loss (Gao et al. 2024); 0 for none.
             auxiliary: f64 = 0.03125, Limits::NOT_NEGATIVE;
             /// Dead units that take part in each row, at most; 0 for half the width of a row.
             auxiliary_keep: usize = 0, Limits::between(0.0, 1e5);
-            /// Favour that a dead unit gains in `dead_after` rows when units are chosen, in mean values of chosen ones; the next row
-            /// that chooses the unit takes a tenth of it back (DeSieno 1988); 0 for none.
+            /// Favour that a dead unit gains in `dead_after` rows when units are chosen, in mean values of chosen ones; each step in which a
+            /// row chooses it takes a tenth back (DeSieno 1988); 0 for none.
             conscience: f64 = 0.1, Limits::NOT_NEGATIVE;
         },
     }

@@ -17,7 +17,7 @@ use super::{
     ClassFigures, Comparison, EpochPoint, Figure, Mistake, NamedRows, PictureShape, ReportInput, Verdict,
 };
 use crate::Error;
-use crate::apply::evaluate::{fit_pca, largest, true_classes};
+use crate::apply::evaluate::{components, fit_pca, largest, true_classes};
 use crate::apply::family::Denoiser;
 use crate::apply::{Codec, Evaluation, Figures, Rival};
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Values};
@@ -242,7 +242,7 @@ fn history(description: &Description) -> Vec<EpochPoint> {
     description.history.iter().filter(|record| record.stage == 0).map(point).collect()
 }
 
-/// Rows, and what the model and PCA with as many units make of them.
+/// Rows, and what the model and PCA with as many numbers make of them.
 fn comparison(
     shown: &Shown<'_>,
     training: (&Dataset, &[u32]),
@@ -252,8 +252,7 @@ fn comparison(
     let most = if shown.picture.is_some() { MOST_PICTURES } else { MOST_CHARTS };
     let rows = shown.of_each_class(most);
     let stored = shown.stored(&rows);
-    let components = shown.codec.code().min(shown.codec.features());
-    let pca = fit_pca(shown.preparation(), training, components, compute)?;
+    let pca = fit_pca(shown.preparation(), training, components(shown.codec), compute)?;
     let mut prepared = stored.clone();
     shown.preparation().prepare(&mut prepared);
     let mut from_pca = vec![0.0; prepared.len()];

@@ -153,6 +153,14 @@ fn refuse(
     preparation: &Preparation,
     output: Output,
 ) -> Result<(), Error> {
+    let weights = matches!(preparation, Preparation::TfIdf { .. });
+    if weights && matches!(rows.shape, ItemShape::Image { .. }) {
+        return Err(Error::Setting {
+            setting: "data.prepare",
+            problem: format!("\"tf-idf\" weighs counts of words, and rows are {}", rows.shape.describe()),
+            hint: "leave it out, and data.size where rows are texts".to_owned(),
+        });
+    }
     let shift = recipe.train.augment_shift;
     match rows.shape {
         ItemShape::Vector { .. } if shift > 0 => {
@@ -196,10 +204,10 @@ fn refuse(
             fits(&row)
         })
     };
-    if recipe.data.binarise && !every(&unit) {
+    if recipe.data.binarise && (weights || !every(&unit)) {
         return Err(Error::Setting {
             setting: "data.binarise",
-            problem: "prepared values are taken as probabilities, and some lie outside 0 to 1".to_owned(),
+            problem: "prepared values are taken as probabilities, and some are none".to_owned(),
             hint: "use --set data.prepare=unit, or leave data.binarise out".to_owned(),
         });
     }

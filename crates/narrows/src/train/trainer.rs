@@ -300,7 +300,7 @@ impl Trainer {
             let mean = self.states.get(&format!("{AVERAGE}{name}"));
             let values = match mean {
                 Some(values) => values.into_iter().map(|value| (f64::from(value) / weight) as f32).collect(),
-                // Running statistics are means already.
+                // Running statistics are means already; favours belong to the last step.
                 None => self.states.get(name).unwrap_or_default(),
             };
             averaged.set(name, &values)?;

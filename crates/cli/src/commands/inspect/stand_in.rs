@@ -47,8 +47,11 @@ pub fn setup_of_model(model: &Model) -> Result<Setup, Failure> {
     let description = &model.description;
     let rows = description.recipe.train.batch.min(description.rows.train).max(1);
     let mut source = pixels(description.shape.clone(), rows, description.classes.len());
-    let bytes = matches!(&description.preparation, Preparation::Scale { minimum, maximum }
-        if minimum == &[0.0] && maximum == &[255.0]);
+    let bytes = match &description.preparation {
+        Preparation::Scale { minimum, maximum } => minimum == &[0.0] && maximum == &[255.0],
+        Preparation::TfIdf { .. } => true,
+        _ => false,
+    };
     if !bytes {
         source.train.values = Values::F32(source.train.values.to_f32());
     }

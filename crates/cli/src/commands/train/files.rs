@@ -46,9 +46,7 @@ impl Files {
         }
         Ok(Files { model, checkpoint, log, report, is_special })
     }
-}
 
-impl Files {
     /// The same for a rival: its name joined to that of the model's file.
     pub fn of_rival(&self, name: &str) -> Files {
         let joined = |path: &Path, ending: &str| {

@@ -1,7 +1,7 @@
 //! The rivals of a recipe: trained on the same rows before the model itself, each with a model file of its own beside it.
 
 use super::files::Files;
-use super::{Options, outcome, start, train};
+use super::{Options, begin, outcome, start, train};
 use crate::failure::Failure;
 use crate::output;
 use narrows::apply::{Codec, Rival};
@@ -21,6 +21,17 @@ pub fn train_all(
     compute: &Compute,
     options: &Options,
 ) -> Result<Vec<Rival>, Failure> {
+    let mut places = Vec::new();
+    for name in recipe.rivals.names() {
+        let place = files.of_rival(name).model;
+        if places.contains(&place) && !files.is_special {
+            return Err(Failure::new(
+                format!("rivals.{name}: {} is another rival's file, too", place.display()),
+                "names that differ in / and - alone make one file's name: choose another",
+            ));
+        }
+        places.push(place);
+    }
     // What will not do is found before anything is trained.
     if recipe.rivals.names().next().is_some() {
         Setup::new(recipe, source.clone())?;
@@ -55,9 +66,7 @@ fn one(setup: Setup, files: &Files, compute: &Compute, options: &Options) -> Res
     if !options.quiet {
         output::note(&start::described(&trainer, compute));
     }
-    if options.resume && files.checkpoint.exists() {
-        trainer.resume(&files.checkpoint)?;
-    }
+    begin(&mut trainer, files, options)?;
     let progress = train(&mut trainer, files, None, options)?;
     let (model, _) = trainer.finish()?;
     if !files.is_special {

@@ -57,10 +57,12 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
         let sums = network.decode(graph, &mut pass, code);
         // ln p(z) − ln q(z|x): the constants of both normal densities are the same.
         let ratio = (posterior.log_variance + noise.square() - code.square()) * 0.5;
-        Ok(vec![output.loss(sums, rows), posterior.divergence().sum(&[1]), ratio.sum(&[1]), mean])
+        let mut figures =
+            vec![output.loss(sums, rows), posterior.divergence().sum(&[1]), ratio.sum(&[1]), mean];
+        figures.extend(binarise.then_some(rows));
+        Ok(figures)
     })?;
-    // Every sample of a code would meet another draw of a row that is drawn itself.
-    let samples = if binarise { 0 } else { judged.samples };
+    let samples = judged.samples;
     let units = codec.code();
     let (mut reconstruction, mut divergence, mut log_likelihood) = (0.0, 0.0, 0.0);
     let mut means = vec![(0.0f64, 0.0f64); units];
@@ -77,9 +79,15 @@ pub fn bound(judged: &Judged<'_>) -> Result<Option<Bound>, Error> {
             let sums = &mut means[at % units];
             *sums = (sums.0 + f64::from(*value), sums.1 + f64::from(*value).powi(2));
         }
+        // Every sample of a code meets the same draw of a row that is drawn itself: zeros and ones are drawn as what they are.
+        let mut seen = rows;
+        if binarise {
+            seen.copy_from_slice(&first[4]);
+            codec.model().description.preparation.restore(&mut seen);
+        }
         let mut weights: Vec<LogSum> = vec![LogSum::default(); ids.len()];
         for sample in 0..samples as u32 {
-            let drawn = program.run(codec, &rows, ids, (judged.seed(), STEP - sample))?;
+            let drawn = program.run(codec, &seen, ids, (judged.seed(), STEP - sample))?;
             for (row, weight) in weights.iter_mut().enumerate() {
                 weight.add(f64::from(drawn[2][row]) - f64::from(drawn[0][row]) - constant);
             }

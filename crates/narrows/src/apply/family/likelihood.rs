@@ -123,7 +123,7 @@ fn unnormalised(judged: &Judged<'_>, machines: &[Machine]) -> Result<Option<Unno
     let mut known = true;
     let mut program = RowProgram::new(codec, ROWS, |graph, rows, row_ids| {
         let mut parameters = Parameters::default();
-        let mut visible = drawn_rows(machines, rows, row_ids);
+        let mut visible = drawn_rows(&machines[0], rows, row_ids);
         let mut terms = Vec::new();
         let (top, below) = machines.split_last().unwrap_or((&machines[0], &[]));
         for machine in below {
@@ -156,8 +156,8 @@ fn unnormalised(judged: &Judged<'_>, machines: &[Machine]) -> Result<Option<Unno
 }
 
 /// Rows as the lowest machine sees them: draws for Bernoulli units.
-fn drawn_rows<'g>(machines: &[Machine], rows: Tensor<'g>, row_ids: Tensor<'g>) -> Tensor<'g> {
-    match machines[0].visible {
+fn drawn_rows<'g>(machine: &Machine, rows: Tensor<'g>, row_ids: Tensor<'g>) -> Tensor<'g> {
+    match machine.visible {
         Units::Bernoulli => binarised(rows.graph(), rows, row_ids),
         Units::Gaussian | Units::Rectified => rows,
     }
@@ -183,7 +183,7 @@ fn pseudo(judged: &Judged<'_>, machine: &Machine) -> Result<Option<f64>, Error> 
     let mut program = RowProgram::new(codec, at_once, |graph, rows, row_ids| {
         let mut pass = Pass::new(Mode::Use);
         let weights = machine.weights(graph, &mut pass.parameters);
-        let values = binarised(graph, rows, row_ids);
+        let values = drawn_rows(machine, rows, row_ids);
         let sums = weights.up(values);
         let count = rows.shape().rows();
         let all = [count, visible, hidden];

@@ -50,28 +50,31 @@ pub fn training<'g>(
     let zero = graph.constant(0.0);
     let favour = (conscience > 0.0).then(|| graph.state(FAVOUR, [units]));
     let scores = favour.map_or(values, |favour| values + favour);
-    let (code, sizes) = if batch {
+    let (code, sizes, chosen) = if batch {
         let all = scores.reshape([1, rows * units]).largest(keep * rows).reshape([rows, units]);
         // What is not positive passes no threshold in use.
         let positive = all * scores.greater(zero);
         learn_threshold(graph, scores, positive);
         let code = positive.select(values, zero);
-        (code, code.abs())
+        (code, code.abs(), positive)
     } else {
         let positions = scores.largest_positions(keep);
         let kept = values.pick(positions);
         // Spread values: no product with them touches the zeros between.
-        (kept.spread(positions, units), kept.abs().spread(positions, units))
+        let spread = |kept: Tensor<'g>| kept.spread(positions, units);
+        (spread(kept), spread(kept.abs()), spread(graph.constant(1.0).stretch([rows, keep])))
     };
-    let used = sizes.sum(&[0]).greater(zero).reshape([units]);
+    let any = |of: Tensor<'g>| of.sum(&[0]).greater(zero).reshape([units]);
+    let used = any(sizes);
     let idle = graph.state(IDLE, [units]);
     graph.update(idle, used.select(zero, idle + rows as f32));
     let dead = idle.greater(graph.constant(dead_after as f32));
     if let Some(favour) = favour {
         // A row keeps `keep` values, if on average only.
-        let chosen = sizes.sum_all().stop_gradient() / (rows * keep) as f32;
-        let gain = chosen * (conscience * rows as f64 / dead_after as f64) as f32;
-        graph.update(favour, used.select(favour * FAVOUR_LEFT, favour + dead * gain));
+        let mean = sizes.sum_all().stop_gradient() / (rows * keep) as f32;
+        let gain = mean * (conscience * rows as f64 / dead_after as f64) as f32;
+        // Chosen, whatever it says then: a unit that can say nothing but 0 takes no place for long.
+        graph.update(favour, any(chosen).select(favour * FAVOUR_LEFT, favour + dead * gain));
     }
     if auxiliary == 0.0 {
         return Coded::plain(code);

@@ -66,7 +66,7 @@ fn carried<'g>(of: &Penalised<'_, 'g>) -> Result<Option<(Tensor<'g>, Tensor<'g>)
     let (steps, weights) = (&of.pass.trace[..of.encoder], weights(of));
     let last = &steps[steps.len() - 1];
     let (rows, units) = (last.values.shape().rows(), last.values.shape().columns());
-    let [first, .., last] = steps else {
+    let [first, .., _] = steps else {
         if is_elementwise(last.activation) {
             return Ok(None);
         }

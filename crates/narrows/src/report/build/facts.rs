@@ -48,6 +48,7 @@ pub(super) fn source_words(name: &str) -> &str {
         "pictures" => "a folder of pictures",
         "npy" => "a NumPy file",
         "csv" => "a table (CSV)",
+        "text" => "texts",
         other => other,
     }
 }
