@@ -89,10 +89,12 @@ impl Texts {
     /// Takes no more than asked for, as [`Source::limit`] does.
     fn limit(&mut self, most: Option<usize>, seed: u64, part: u32) {
         let Some(chosen) = source::chosen(self.texts.len(), most, seed, part) else { return };
-        let select = |all: &[String]| chosen.iter().map(|&row| all[row as usize].clone()).collect();
-        self.texts = select(&self.texts);
-        self.labels = self.labels.as_deref().map(select);
-        self.names = self.names.as_deref().map(select);
+        let select = |all: &mut Vec<String>| {
+            *all = chosen.iter().map(|&row| std::mem::take(&mut all[row as usize])).collect();
+        };
+        select(&mut self.texts);
+        self.labels.iter_mut().for_each(select);
+        self.names.iter_mut().for_each(select);
     }
 }
 
