@@ -81,6 +81,7 @@ pub fn of_model(
         filters: units::filters(&shown, if shown.picture.is_some() { MOST_FILTERS } else { MOST_LINES })?,
         other_filters: units::other_filters(&shown, (&source.train, &split.train), rivals, compute)?,
         filters_of: codec.network().layers[0].outputs,
+        words: words(description),
         codes: codes::map(&shown, compute)?,
         generated: generated::of(&shown, (&source.train, &split.train))?,
         classes: classes(&shown, evaluation)?,
@@ -240,6 +241,14 @@ fn history(description: &Description) -> Vec<EpochPoint> {
     };
     // Stages of pre-training have losses of their own, which mean something else.
     description.history.iter().filter(|record| record.stage == 0).map(point).collect()
+}
+
+/// What a text's columns are.
+fn words(description: &Description) -> Option<Vec<String>> {
+    match (&description.shape, description.source.as_str()) {
+        (ItemShape::Vector { columns, .. }, "text") => columns.clone(),
+        _ => None,
+    }
 }
 
 /// Rows, and what the model and PCA with as many numbers make of them.

@@ -15,10 +15,39 @@ const MOST_COLUMNS: usize = 256;
 const SQUARE: usize = 16;
 const WIDEST: usize = 800;
 
+/// Words that are told of a unit.
+const WORDS: usize = 8;
+
+/// Units of a network that reads texts, by the words that excite them most.
+fn in_words(filters: &[Vec<f32>], words: &[String], all: usize) -> Section {
+    let mut html = String::from(
+        "<p>Each line is one unit of the first layer: the words that excite it most, the strongest first.",
+    );
+    if filters.len() < all {
+        let (count, all) = (filters.len(), whole(all as f64));
+        html.push_str(&format!(
+            " These are the {count} of {all} units whose values differ most from text to text."
+        ));
+    }
+    html.push_str("</p>\n<ol>\n");
+    for filter in filters {
+        let mut order: Vec<usize> =
+            (0..filter.len().min(words.len())).filter(|at| filter[*at] > 0.0).collect();
+        order.sort_by(|a, b| filter[*b].total_cmp(&filter[*a]));
+        let told: Vec<String> = order.iter().take(WORDS).map(|at| escape(&words[*at])).collect();
+        html.push_str(&format!("<li>{}</li>\n", told.join(", ")));
+    }
+    html.push_str("</ol>\n");
+    Section { id: "filters", title: "What the first layer looks for", html }
+}
+
 /// The section with the filters, when there are any that can be drawn.
 pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Option<Section>, ReportError> {
     let shown = &input.filters[..input.filters.len().min(MOST)];
     let Some(first) = shown.first() else { return Ok(None) };
+    if let Some(words) = &input.words {
+        return Ok(Some(in_words(shown, words, input.filters.len().max(input.filters_of))));
+    }
     let mut about = String::from(
         "Each tile is one unit of the first layer: orange where a larger input excites it, blue where it inhibits it.",
     );

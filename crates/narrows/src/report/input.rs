@@ -31,6 +31,8 @@ pub struct ReportInput {
     pub other_filters: Vec<NamedRows>,
     /// Units of the first layer, of which `filters` may hold only those that are used most; 0 when it holds all.
     pub filters_of: usize,
+    /// The words that a row counts, where rows are texts: those of each filter's numbers.
+    pub words: Option<Vec<String>>,
     /// The codes as points of a plane.
     pub codes: Option<CodeMap>,
     /// What other codes decode to.

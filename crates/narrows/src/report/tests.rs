@@ -110,6 +110,7 @@ fn autoencoder() -> ReportInput {
         filters: (0..64).map(filter).collect(),
         other_filters: vec![("<PCA>".into(), (0..16).map(filter).collect())],
         filters_of: 1000,
+        words: None,
         codes: Some(CodeMap {
             points: rows.iter().map(point).collect(),
             labels: Some(rows.iter().map(|(label, _)| *label as u32).collect()),
@@ -408,4 +409,14 @@ fn sheets_have_classes_of_their_own() {
         let spaced = class.replace('{', " ");
         assert_eq!(style.matches(&class).count() + style.matches(&spaced).count(), 1, "{class}");
     }
+}
+
+#[test]
+fn units_that_read_texts_are_told_by_their_words() {
+    let words = ["sea", "<cat>", "dog", "ship"].map(String::from).to_vec();
+    let filters = vec![vec![0.5, -1.0, 0.0, 0.75], vec![-0.1, 0.3, 0.2, -0.2]];
+    let input = ReportInput { words: Some(words), filters, filters_of: 7, picture: None, ..autoencoder() };
+    let section = filters::section(&input, &mut Vec::new()).unwrap().unwrap();
+    assert!(section.html.contains("<li>ship, sea</li>\n<li>&lt;cat&gt;, dog</li>"), "{}", section.html);
+    assert!(section.html.contains("2 of 7 units"), "{}", section.html);
 }
