@@ -132,9 +132,11 @@ pub fn fill_row(
     let counter = |block: u32| [block, row_id, stream, step];
     let lead = ((4 - first_column % 4) % 4) as usize;
     let (head, rest) = out.split_at_mut(lead.min(out.len()));
-    let values = block(key, counter(first_column / 4), distribution);
-    for (to, from) in head.iter_mut().zip(&values[4 - lead..]) {
-        *to = *from;
+    if lead > 0 {
+        let values = block(key, counter(first_column / 4), distribution);
+        for (to, from) in head.iter_mut().zip(&values[4 - lead..]) {
+            *to = *from;
+        }
     }
     let mut next = first_column.div_ceil(4);
     let mut groups = rest.chunks_exact_mut(4 * LANES);
