@@ -268,15 +268,16 @@ fn bars() -> Vec<f32> {
     upright.chain((0..30).map(|at| if (10..14).contains(&at) { 230.0 } else { 0.0 })).collect()
 }
 
+/// Bits are promised for one instruction set and version; values for all.
+#[track_caller]
+fn close(found: Vec<f32>, expected: &[f32]) {
+    let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4 * b.abs().max(1.0));
+    assert!(near && found.len() == expected.len(), "{found:?}, expected {expected:?}");
+}
+
 #[test]
 fn version_1_loads_forever() {
     let compute = compute(1);
-    let close = |found: Vec<f32>, expected: &[f32]| {
-        assert_eq!(found.len(), expected.len());
-        // Bits are promised for one instruction set and version; values for all.
-        let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4 * b.abs().max(1.0));
-        assert!(near, "{found:?}, expected {expected:?}");
-    };
     let codec = Codec::load(&fixture("version-1-autoencoder.narrows"), &compute).unwrap();
     close(codec.encode(&ROWS).unwrap(), &AUTOENCODER_CODES);
     close(codec.reconstruct(&ROWS).unwrap(), &AUTOENCODER_ROWS);
@@ -290,10 +291,6 @@ fn version_1_loads_forever() {
 #[test]
 fn version_2_loads_forever() {
     let compute = compute(1);
-    let close = |found: Vec<f32>, expected: &[f32]| {
-        let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4 * b.abs().max(1.0));
-        assert!(near && found.len() == expected.len(), "{found:?}, expected {expected:?}");
-    };
     let codec = Codec::load(&fixture("version-2-variational.narrows"), &compute).unwrap();
     close(codec.encode(&ROWS).unwrap(), &[0.29859784, 0.50398505, 0.71304005, -0.7727003]);
     close(codec.decode(&codec.encode(&ROWS).unwrap()).unwrap(), &codec.reconstruct(&ROWS).unwrap());
@@ -307,10 +304,6 @@ fn version_2_loads_forever() {
 #[test]
 fn version_3_loads_forever() {
     let compute = compute(1);
-    let close = |found: Vec<f32>, expected: &[f32]| {
-        let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4 * b.abs().max(1.0));
-        assert!(near && found.len() == expected.len(), "{found:?}, expected {expected:?}");
-    };
     let codec = Codec::load(&fixture("version-3-top-k.narrows"), &compute).unwrap();
     let codes = [[0.0, 0.51746345, 0.0, 0.0, 0.0, 0.482045], [0.2944556, 0.0, 0.07887618, 0.0, 0.0, 0.0]];
     close(codec.encode(&ROWS).unwrap(), codes.as_flattened());

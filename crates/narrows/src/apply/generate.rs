@@ -133,10 +133,13 @@ fn as_codes(codec: &Codec, mut numbers: Vec<f32>) -> Vec<f32> {
             numbers.iter_mut().for_each(|value| *value = f32::from(u8::from(*value > 0.5)));
         }
         Bottleneck::TopK { keep, .. } => {
-            // Chosen as in use: favours count.
+            // Chosen as in use: favours count, and a value below 0 is worth more than none.
             let favour = codec.states().get(FAVOUR).unwrap_or_else(|| vec![0.0; codec.code()]);
             for code in numbers.chunks_exact_mut(codec.code()) {
-                let score = |unit: usize| code[unit] + favour[unit];
+                let score = |unit: usize| match code[unit] {
+                    0.0 => f32::NEG_INFINITY,
+                    value => value + favour[unit],
+                };
                 let mut order: Vec<usize> = (0..code.len()).collect();
                 order.sort_by(|a, b| score(*b).total_cmp(&score(*a)));
                 order[keep.min(code.len())..].iter().for_each(|unit| code[*unit] = 0.0);

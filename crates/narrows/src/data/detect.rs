@@ -75,10 +75,7 @@ pub fn detect(path: &Path) -> Result<Kind, DataError> {
         return Ok(kind);
     }
     let start = read_start(path, 64)?;
-    // Tables are called .txt, too.
-    let letters = start.iter().filter(|b| b.is_ascii_alphabetic() || !b.is_ascii()).count();
-    let is_text = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt"));
-    if is_text && 2 * letters > start.len() {
+    if text::is_text(path, &start) {
         return Ok(Kind::Text);
     }
     by_content(&start).ok_or_else(|| DataError::UnknownKind {

@@ -101,7 +101,7 @@ fn list(folder: &Path, wanted: &Wanted) -> Result<(Vec<PathBuf>, Vec<PathBuf>), 
 }
 
 /// Whether the name ends as it should. Hidden files, such as those that macOS leaves, are nobody's data.
-fn is_wanted(path: &Path, wanted: &Wanted) -> bool {
+pub(super) fn is_wanted(path: &Path, wanted: &Wanted) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     !hidden && ending.is_some_and(|ending| wanted.endings.contains(&ending.as_str()))

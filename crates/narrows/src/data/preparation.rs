@@ -190,8 +190,10 @@ impl Preparation {
     /// [`DataError::Width`] if the preparation was fitted on another width, or its own lists disagree.
     pub fn expect_features(&self, features: usize, name: &str) -> Result<(), DataError> {
         let Some((shifts, other)) = self.lists() else { return Ok(()) };
+        // Each word has a weight of its own.
+        let shared = !matches!(self, Preparation::TfIdf { .. });
         for list in [shifts, other] {
-            if list.len() != 1 && list.len() != features || list.len() != shifts.len() {
+            if !(shared && list.len() == 1) && list.len() != features || list.len() != shifts.len() {
                 return Err(DataError::Width {
                     name: name.to_string(),
                     expected: list.len(),

@@ -180,6 +180,7 @@ fn counts_become_weights_of_length_one() {
     assert_eq!(rows, weights);
     assert_eq!(Suits::of(&counts, &[0, 1, 2, 3], &preparation), Suits::Gaussian);
     assert!(preparation.expect_features(4, "x").is_err());
+    assert!(Preparation::TfIdf { weight: vec![1.0] }.expect_features(4, "x").is_err());
     let text = serde_json::to_string(&preparation).unwrap();
     assert!(text.starts_with(r#"{"kind":"tf-idf","weight":["#), "{text}");
     let refused = |values: &[f32]| {

@@ -27,7 +27,7 @@ const WANTED: Wanted = Wanted {
 const OTHERS: Wanted =
     Wanted { endings: &["csv", "tsv", "npy", "npz", "jsonl", "ndjson", "gz"], missing: WANTED.missing };
 /// Words that are counted, if nobody says how many.
-pub(super) const WORDS: usize = 2000;
+const WORDS: usize = 2000;
 /// The field of a JSON object that holds the text, and that which holds the label if nobody says which.
 const TEXT: &str = "text";
 const LABEL: &str = "label";
@@ -101,8 +101,7 @@ impl Texts {
 /// Loads texts, plain or gzip. Beside a file with "train" in its name, one with "test" in its place is the test part.
 pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> {
     let mut notes = Vec::new();
-    let is_text = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt"));
-    let (mut train, mut test) = match path.is_dir() || is_text {
+    let (mut train, mut test) = match path.is_dir() || folder::is_wanted(path, &WANTED) {
         true => {
             let (train, test) = folder::parts(path, &WANTED, &mut notes)?;
             (read_files(path, &train)?, test.map(|test| read_files(path, &test)).transpose()?)
@@ -149,6 +148,12 @@ fn counted(path: &Path, part: Texts, vocabulary: &Vocabulary) -> Result<Dataset,
         labels: part.labels.map(|labels| Labels::from_texts(&labels)),
         names: part.names,
     })
+}
+
+/// Whether a file is called a text and begins like one, with letters above all: tables are called .txt, too.
+pub(super) fn is_text(path: &Path, start: &[u8]) -> bool {
+    let letters = start.iter().filter(|b| b.is_ascii_alphabetic() || !b.is_ascii()).count();
+    folder::is_wanted(path, &WANTED) && 2 * letters > start.len()
 }
 
 /// Whether the folder holds texts, at any depth, and no data of another kind, to which a text might be a note.
@@ -210,15 +215,16 @@ fn read_lines(path: &Path, options: &Options) -> Result<Texts, DataError> {
             return Err(malformed(format!("expected an object with a string named {TEXT:?}")));
         };
         texts.push(text.to_owned());
-        labels.push(match object.get(field) {
+        let label = match object.get(field) {
             Some(Value::String(label)) => Some(label.clone()),
             Some(Value::Null) | None => None,
             Some(label) => Some(label.to_string()),
-        });
-        if labels.last() == Some(&None) && without.is_none() {
+        };
+        if label.is_none() && without.is_none() {
             let known = object.as_object().into_iter().flat_map(|object| object.keys().cloned()).collect();
             without = Some((at + 1, known));
         }
+        labels.push(label);
     }
     let complete: Option<Vec<String>> = labels.iter().cloned().collect();
     // A trained model needs no labels.

@@ -77,6 +77,9 @@ fn a_file_with_test_in_its_name_is_the_test_part() {
     let part = source.test.unwrap();
     assert_eq!((part.rows(), columns(&part)), (1, columns(&source.train)));
     assert_eq!(part.labels.unwrap().of_row, [1]);
+    // The last "train" is the part's.
+    let twice = written(&[("train-train.jsonl", LINES), ("train-test.jsonl", test)]);
+    assert!(load(&twice.path().join("train-train.jsonl"), &Options::default()).unwrap().test.is_some());
     let alone = load(&folder.path().join("pets-test.jsonl"), &Options::default());
     assert!(matches!(alone, Err(DataError::NoWords { .. })), "one text has no word that half of them lack");
 }
@@ -91,6 +94,9 @@ fn a_folder_holds_a_text_a_file() {
         ("test/fish/e.txt", "pike pike"),
     ]);
     assert_eq!(crate::data::detect(folder.path()).unwrap(), crate::data::Kind::Text);
+    // Beside data of another kind a text is a note.
+    fs::write(folder.path().join("table.csv"), "1,2\n").unwrap();
+    assert!(crate::data::detect(folder.path()).is_err());
     let source = load(folder.path(), &Options { words: Some(2), ..Options::default() }).unwrap();
     assert_eq!(
         source.train.names.as_ref().unwrap(),

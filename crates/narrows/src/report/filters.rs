@@ -18,17 +18,23 @@ const WIDEST: usize = 800;
 /// Words that are told of a unit.
 const WORDS: usize = 8;
 
+/// Which units these are, where there are more.
+fn chosen(count: usize, all: usize) -> String {
+    if count == all {
+        return String::new();
+    }
+    let all = whole(all as f64);
+    format!(
+        " These are the {count} of {all} units whose values differ most from row to row, the most used first."
+    )
+}
+
 /// Units of a network that reads texts, by the words that excite them most.
 fn in_words(filters: &[Vec<f32>], words: &[String], all: usize) -> Section {
     let mut html = String::from(
         "<p>Each line is one unit of the first layer: the words that excite it most, the strongest first.",
     );
-    if filters.len() < all {
-        let (count, all) = (filters.len(), whole(all as f64));
-        html.push_str(&format!(
-            " These are the {count} of {all} units whose values differ most from text to text."
-        ));
-    }
+    html.push_str(&chosen(filters.len(), all));
     html.push_str("</p>\n<ol>\n");
     for filter in filters {
         let mut order: Vec<usize> =
@@ -45,17 +51,14 @@ fn in_words(filters: &[Vec<f32>], words: &[String], all: usize) -> Section {
 pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Option<Section>, ReportError> {
     let shown = &input.filters[..input.filters.len().min(MOST)];
     let Some(first) = shown.first() else { return Ok(None) };
+    let all = input.filters.len().max(input.filters_of);
     if let Some(words) = &input.words {
-        return Ok(Some(in_words(shown, words, input.filters.len().max(input.filters_of))));
+        return Ok(Some(in_words(shown, words, all)));
     }
     let mut about = String::from(
         "Each tile is one unit of the first layer: orange where a larger input excites it, blue where it inhibits it.",
     );
-    let all = input.filters.len().max(input.filters_of);
-    if shown.len() < all {
-        let (count, all) = (shown.len(), whole(all as f64));
-        about.push_str(&format!(" These are the {count} of {all} units whose values differ most from row to row, the most used first."));
-    }
+    about.push_str(&chosen(shown.len(), all));
     let others: Vec<&NamedRows> = input.other_filters.iter().filter(|_| input.picture.is_some()).collect();
     let (sheet, class) = match input.picture {
         Some(shape) => (Sheet::draw("filters", shown, shape, Ink::Signed, 12, LONGEST)?, "tiles"),

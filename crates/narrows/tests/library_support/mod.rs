@@ -1,6 +1,8 @@
 //! What the library's tests share: tiny made data, recipes from settings, and a run from start to file.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod coded;
+
 use narrows::data::{Dataset, ItemShape, Labels, Source, Values};
 use narrows::engine::random::Stream;
 use narrows::model_file::Model;
