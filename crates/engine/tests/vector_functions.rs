@@ -36,6 +36,7 @@ fn arguments() -> Vec<f32> {
         -104.0,
         17.0,
         -17.0,
+        std::f32::consts::LN_2,
         0.346_573_6,
         -0.346_573_6,
         std::f32::consts::FRAC_1_SQRT_2,

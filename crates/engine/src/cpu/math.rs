@@ -52,10 +52,7 @@ unsafe fn exponential_and_rest<S: Simd>(x: S::V) -> (S::V, S::V) {
     let (n, fraction) = reduced_exponential::<S>(clamp::<S>(x, -104.0, 89.5));
     let value = S::add(fraction, S::splat(1.0));
     let rest = S::sub(fraction, S::sub(value, S::splat(1.0)));
-    // Scaled in two halves: n may lie outside the exponents of normal numbers on both sides.
-    let half = S::round(S::mul(n, S::splat(0.5)));
-    let (first, second) = (S::power_of_two(half), S::power_of_two(S::sub(n, half)));
-    (S::mul(S::mul(value, first), second), S::mul(S::mul(rest, first), second))
+    (S::scale(value, n), S::scale(rest, n))
 }
 
 /// eˣ − 1
@@ -84,7 +81,7 @@ pub unsafe fn logarithm<S: Simd>(x: S::V) -> S::V {
     S::select(S::gt(S::splat(f32::INFINITY), x), value, S::select(S::gt(S::splat(0.0), x), value, x))
 }
 
-/// ln(1 + f) + e · ln 2 for 1 + f in [√½, √2), by s = f/(2 + f): ln(1 + f) = 2s + 2s³/3 + 2s⁵/5 + …
+/// ln(1 + f) + e · ln 2 for 1 + f in [√½, 1½], by s = f/(2 + f): ln(1 + f) = 2s + 2s³/3 + 2s⁵/5 + …
 #[inline(always)]
 unsafe fn logarithm_of_mantissa<S: Simd>(f: S::V, exponent: S::V) -> S::V {
     let s = S::div(f, S::add(f, S::splat(2.0)));
@@ -104,9 +101,9 @@ pub unsafe fn logarithm_one_plus<S: Simd>(x: S::V) -> S::V {
     let u = S::add(x, one);
     // What rounding 1 + x lost comes back to first order.
     let lost = S::div(S::sub(x, S::sub(u, one)), u);
+    let lost = S::select(S::eq(x, S::splat(f32::INFINITY)), S::splat(0.0), lost);
     let value = S::add(logarithm::<S>(u), lost);
     let value = S::select(S::eq(u, one), x, value);
-    let value = S::select(S::gt(x, S::splat(1e30)), logarithm::<S>(x), value);
     S::select(S::eq(u, S::splat(0.0)), S::splat(f32::NEG_INFINITY), value)
 }
 
@@ -138,12 +135,16 @@ pub unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
     S::add(value, S::mul(lost, inverse))
 }
 
-/// ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|))
+/// ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)). The exponential lies in [0, 1], where 1 + e is 1 + f or 2 (1 + f) with an exact
+/// f in [−¼, ½].
 #[inline(always)]
 pub unsafe fn softplus<S: Simd>(x: S::V) -> S::V {
     let e = exponential::<S>(S::sub(S::splat(0.0), S::abs(x)));
     let positive = S::select(S::gt(S::splat(0.0), x), S::splat(0.0), x);
-    S::add(positive, logarithm_one_plus::<S>(e))
+    let large = S::gt(e, S::splat(0.5));
+    let f = S::select(large, S::mul(S::sub(e, S::splat(1.0)), S::splat(0.5)), e);
+    let exponent = S::select(large, S::splat(1.0), S::splat(0.0));
+    S::add(positive, logarithm_of_mantissa::<S>(f, exponent))
 }
 
 /// The error function: x · p(x²) up to 1, 1 − e^(−q(|x|)) beyond. The coefficients are our own Chebyshev fits of

@@ -92,6 +92,10 @@ impl Simd for Avx512 {
         _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
     }
     #[inline(always)]
+    unsafe fn scale(a: __m512, n: __m512) -> __m512 {
+        _mm512_scalef_ps(a, n)
+    }
+    #[inline(always)]
     unsafe fn split_exponent(a: __m512) -> (__m512, __m512) {
         let bits = _mm512_castps_si512(a);
         let shifted = _mm512_sub_epi32(bits, _mm512_set1_epi32(super::plain::ROOT_HALF_BITS));

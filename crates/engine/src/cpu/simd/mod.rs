@@ -119,6 +119,17 @@ pub trait Simd: Copy {
     unsafe fn round(a: Self::V) -> Self::V;
     /// 2ⁿ for whole n in −126 … 127
     unsafe fn power_of_two(n: Self::V) -> Self::V;
+    /// a · 2ⁿ, rounded once, for whole n of at most twice the exponents of normal numbers.
+    #[inline(always)]
+    unsafe fn scale(a: Self::V, n: Self::V) -> Self::V {
+        // In two halves, of which the first is exact: n may lie outside the exponents of normal numbers.
+        // SAFETY: the caller's.
+        unsafe {
+            let half = Self::round(Self::mul(n, Self::splat(0.5)));
+            let first = Self::mul(a, Self::power_of_two(half));
+            Self::mul(first, Self::power_of_two(Self::sub(n, half)))
+        }
+    }
     /// (m, e) with a = m · 2ᵉ and m in [√½, √2), for positive normal a
     unsafe fn split_exponent(a: Self::V) -> (Self::V, Self::V);
     /// |a|
