@@ -14,4 +14,4 @@ pub mod random;
 pub mod reference;
 
 pub use error::Error;
-pub use graph::{Graph, Tensor, op, shape::Shape};
+pub use graph::{Graph, Tensor, convolution::Convolution, op, pooling::Pool, shape::Shape};

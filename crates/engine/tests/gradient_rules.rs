@@ -7,7 +7,7 @@ use gradient_support::{
 };
 use narrows_engine::op::{Binary, Distribution, Reduction, Unary};
 use narrows_engine::reference::Feed;
-use narrows_engine::{Graph, Shape};
+use narrows_engine::{Convolution, Graph, Pool, Shape};
 
 fn shapes() -> [Shape; 5] {
     [Shape::SCALAR, Shape::from([7]), Shape::from([3, 5]), Shape::from([2, 3, 4]), Shape::from([1, 9])]
@@ -234,6 +234,47 @@ fn sparse_rows() {
             + (spread * rows).sum(&[0, 1])
             + (spread + x[0].spread(places, 5)).matmul(x[1]).sum_all()
     });
+}
+
+/// Convolutions both ways and the kernel's gradient, by everything, with gaps, zeros around and groups.
+#[test]
+fn convolutions() {
+    let forms = [
+        Convolution::default(),
+        Convolution { stride: [2, 1], dilation: [1, 2], before: [1, 0], after: [0, 2], groups: 1 },
+        Convolution { stride: [1, 2], before: [1, 2], after: [1, 1], groups: 2, ..Convolution::default() },
+    ];
+    for form in forms {
+        let groups = form.groups;
+        let [rows, columns] = form.output([5, 4], [3, 2]).unwrap();
+        let leaves = [
+            both_signs(0.2, 1.0, [2, 5, 4, 2], 1),
+            both_signs(0.2, 1.0, [3, 2, 2 / groups, 4], 2),
+            both_signs(0.2, 1.0, [2, rows, columns, 4], 3),
+            both_signs(0.2, 1.0, [3, 2, 4 / groups, 2], 4),
+        ];
+        expect_smooth(&format!("down {form:?}"), &leaves, |_, x| x[0].convolution(x[1], &form) * x[2]);
+        expect_smooth(&format!("up {form:?}"), &leaves, |_, x| {
+            x[2].transposed_convolution(x[3], &form, [5, 4]) * x[0]
+        });
+        expect_smooth(&format!("kernel {form:?}"), &leaves, |graph, x| {
+            let loss = (x[0].convolution(x[1], &form) * x[2]).sum_all();
+            graph.gradient(loss, &[x[1]]).map_or(loss, |gradient| gradient[0] * x[1])
+        });
+    }
+}
+
+/// Pooling both ways; positions are those of other numbers, some of them of windows that overlap.
+#[test]
+fn pooling() {
+    let pool = Pool { size: [3, 2], stride: [2, 1], before: [1, 0], after: [0, 1] };
+    let [rows, columns] = pool.output([5, 4]).unwrap();
+    let leaves = [distinct([2, 5, 4, 3], 1), between(0.2, 1.0, [2, rows, columns, 3], 2)];
+    expect_smooth("largest", &leaves, |_, x| x[0].max_pool(&pool) * x[1]);
+    expect_smooth("sum", &leaves, |_, x| x[0].pool_sum(&pool) * x[1]);
+    expect_smooth("put", &leaves, |_, x| x[1].unpool(&pool, x[0].pool_positions(&pool), [5, 4]) * x[0]);
+    expect_smooth("repeat", &leaves, |_, x| x[1].pool_repeat(&pool, [5, 4]) * x[0]);
+    expect_flat("positions", &leaves[..1], |_, x| x[0].pool_positions(&pool));
 }
 
 /// Leaves of every sort: random numbers, positions, scalars and stored pixels take part, and are kept in place.

@@ -1,14 +1,17 @@
 //! One copy of every kernel for each instruction set.
 
 use super::finite;
+use super::kernel_gradient;
 use super::largest;
 use super::movement::{self, Rows};
 use super::pack::{self, PackTask};
+use super::pooling;
 use super::product_tile::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
 use super::schedule::{Compiled, Kernel, Piece};
 use super::simd::{Level, Simd, plain::Plain};
 use super::sparse;
 use super::tile::{RunContext, Scratch, Stretch, TILE};
+use super::window_tile::{self, WindowKernel, WindowSegment, WindowTask};
 use crate::plan::layout::PANEL;
 use crate::plan::{Buffer, BufferId, Work};
 
@@ -58,6 +61,23 @@ unsafe fn unit<S: Simd>(
             (Kernel::Product(product), Piece::Product(unit)) => {
                 product.run::<S>(unit, program, domain, tiles, context, scratch);
             }
+            (Kernel::Convolution(convolution), Piece::Product(unit)) => {
+                convolution.run::<S>(unit, program, domain, tiles, context, scratch);
+            }
+            (Kernel::KernelGradient(gradient), Piece::Part { part, panel }) => {
+                gradient.run::<S>((part, panel), tiles, context, scratch);
+            }
+            (Kernel::Plain(Work::AddParts { from, parts }), Piece::Stretch { panel, first, last }) => {
+                program.prepare::<S>(context, scratch);
+                let of = (*from, buffers[from.index()].layout, *parts);
+                let panels = if domain.rows == 1 { panel..last } else { panel..panel + 1 };
+                for panel in panels.step_by(if domain.rows == 1 { TILE / PANEL } else { 1 }) {
+                    let (first, last) = if domain.rows == 1 { (0, 1) } else { (first, last) };
+                    for stretch in Stretch::tiles(domain, panel, first, last) {
+                        kernel_gradient::add_parts::<S>(of, &stretch, program, context, scratch);
+                    }
+                }
+            }
             (Kernel::Plain(Work::Map), Piece::Stretch { panel, first, last }) => {
                 program.prepare::<S>(context, scratch);
                 if domain.rows == 1 {
@@ -81,6 +101,9 @@ unsafe fn unit<S: Simd>(
             }
             (Kernel::Plain(work @ Work::Largest { .. }), Piece::Rows { first, last }) => {
                 largest::mark_rows(work, domain, first, last, context);
+            }
+            (Kernel::Plain(Work::Pooling(work)), Piece::Rows { first, last }) => {
+                pooling::run::<S>(work, first, last, context);
             }
             (Kernel::Plain(Work::Sparse(work)), piece) => sparse::run::<S>(work, piece, context),
             (Kernel::Plain(Work::Gather { table, indices, to, columns }), Piece::Rows { first, last }) => {
@@ -133,6 +156,30 @@ macro_rules! tile_rows {
     (@one $along:literal, $rows:literal, $vectors:literal) => { Some(tile::<$along, $rows, $vectors> as TileKernel) };
 }
 
+macro_rules! window_rows {
+    ([$($vectors:tt),*]) => {
+        [
+            window_rows!(@row 1, [$($vectors),*]),
+            window_rows!(@row 2, [$($vectors),*]),
+            [None; 4],
+            window_rows!(@row 4, [$($vectors),*]),
+            [None; 4],
+            window_rows!(@row 6, [$($vectors),*]),
+            [None; 4],
+            [None; 4],
+            [None; 4],
+            [None; 4],
+            [None; 4],
+            window_rows!(@tall 12, [$($vectors),*]),
+        ]
+    };
+    (@row $rows:literal, [$($vectors:tt),*]) => { [$(window_rows!(@one $rows, $vectors)),*] };
+    (@tall $rows:literal, [1, 2, 3, 4]) => { [window_rows!(@one $rows, 1), window_rows!(@one $rows, 2), None, None] };
+    (@tall $rows:literal, $others:tt) => { [None; 4] };
+    (@one $rows:literal, none) => { None };
+    (@one $rows:literal, $vectors:literal) => { Some(window::<$rows, $vectors> as WindowKernel) };
+}
+
 macro_rules! block_rows {
     ([$($vectors:tt),*]) => {
         [
@@ -167,6 +214,12 @@ macro_rules! level {
             }
 
             $(#[$feature])?
+            unsafe fn window<const R: usize, const V: usize>(task: &WindowTask, segments: &[WindowSegment]) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { window_tile::tile::<$simd, R, V>(task, segments) }
+            }
+
+            $(#[$feature])?
             unsafe fn pack(task: &PackTask<'_>) {
                 // SAFETY: the caller has found the level on this machine.
                 unsafe { pack::pack::<$simd>(task) }
@@ -197,6 +250,7 @@ macro_rules! level {
                 tiles: TileKernels {
                     kernels: [tile_rows!(true, $vectors), tile_rows!(false, $vectors)],
                     blocks: block_rows!($vectors),
+                    windows: window_rows!($vectors),
                     pack,
                     vectors: <$simd as Simd>::TILE_VECTORS,
                     lanes: <$simd as Simd>::LANES,

@@ -2,7 +2,7 @@
 
 use super::executable::Executable;
 use crate::plan::program::{Access, Instruction, Program};
-use crate::plan::{BufferId, Contents, Direction, Plan, Step, Work};
+use crate::plan::{BufferId, Contents, Direction, Images, Plan, Step, Work};
 use std::fmt::Write;
 
 /// One line of a listing.
@@ -94,6 +94,33 @@ fn work(plan: &Plan, step: &Step) -> String {
             let columns = if right.transposed { right.rows } else { right.columns };
             format!("product {rows}×{inner}×{columns} {}{l} {}{r}", name(left.buffer), name(right.buffer))
         }
+        Work::Convolution(work) => {
+            let way = if work.upward { "transposed convolution" } else { "convolution" };
+            let Images { count, height, width, channels, buffer } = work.images;
+            let ([k, l], [high, wide]) = (work.taps, work.result);
+            format!(
+                "{way} {count}×{height}×{width}×{channels} by {k}×{l} to {high}×{wide}×{} {} {}",
+                work.columns,
+                name(buffer),
+                name(work.kernel)
+            )
+        }
+        Work::KernelGradient(work) => {
+            let Images { count, height, width, channels, buffer } = work.images;
+            let [k, l] = work.taps;
+            format!(
+                "kernel gradient {k}×{l}×{channels}×{} in {} parts of {count}×{height}×{width} {} {}",
+                work.gradient.channels,
+                work.parts,
+                name(buffer),
+                name(work.gradient.buffer)
+            )
+        }
+        Work::Pooling(work) => {
+            let ([k, l], Images { count, height, width, channels, buffer }) = (work.size, work.from);
+            format!("{} {count}×{height}×{width}×{channels} by {k}×{l} {}", work.pooling.name(), name(buffer))
+        }
+        Work::AddParts { from, parts } => format!("add {parts} parts of {}", name(*from)),
         Work::Map => format!("map {}×{}", step.domain.rows, step.domain.columns),
         Work::Reduce { direction, reduction, source, before } => {
             let way = if *direction == Direction::AlongRows { "along rows" } else { "down columns" };

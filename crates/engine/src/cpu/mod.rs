@@ -4,15 +4,18 @@
     reason = "the one room of this crate where raw memory is touched; each use states why it is sound"
 )]
 
+mod convolution;
 mod dispatch;
 mod executable;
 mod finite;
+mod kernel_gradient;
 mod largest;
 mod listing;
 mod math;
 mod memory;
 mod movement;
 mod pack;
+mod pooling;
 mod product;
 mod product_tile;
 mod reduce;
@@ -24,6 +27,8 @@ mod threads;
 mod tile;
 mod tile_compile;
 mod verify;
+mod window;
+mod window_tile;
 
 pub use executable::{Executable, Feed, Run};
 pub use finite::all_finite;

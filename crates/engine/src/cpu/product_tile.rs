@@ -3,6 +3,7 @@
 use super::pack::PackTask;
 use super::product::{BLOCK, TILE_ROWS};
 use super::simd::Simd;
+use super::window_tile::WindowKernels;
 
 /// A run of the inner dimension in which the left operand's addresses advance evenly.
 #[derive(Clone, Copy)]
@@ -154,6 +155,8 @@ pub struct TileKernels {
     pub kernels: [[[Option<TileKernel>; 4]; TILE_ROWS]; 2],
     /// `blocks[blocks − 1][vectors − 1]`.
     pub blocks: [[Option<BlocksKernel>; 4]; TILE_ROWS],
+    /// The tiles of convolutions.
+    pub windows: WindowKernels,
     /// Packs a block of a right operand.
     pub pack: PackKernel,
     /// Most vectors side by side.

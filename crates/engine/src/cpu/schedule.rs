@@ -4,6 +4,8 @@
 //! allow; units of a phase may be done in any order by any thread. Intermediate values share one arena, each placed where no
 //! other value that is alive in the same phases lies.
 
+use super::convolution::Convolution;
+use super::kernel_gradient::KernelGradient;
 use super::movement;
 use super::product::{ONE_PASS, Product, ProductUnit};
 use super::reduce::{self, Reduce};
@@ -19,6 +21,10 @@ use crate::plan::{Contents, Direction, Matrix, Plan, Step, Work};
 pub enum Kernel {
     /// A product.
     Product(Product),
+    /// A convolution.
+    Convolution(Convolution),
+    /// Parts of a kernel's gradient.
+    KernelGradient(KernelGradient),
     /// A reduction.
     Reduce(Reduce),
     /// Work that needs nothing compiled but its program.
@@ -61,6 +67,13 @@ pub enum Piece {
     },
     /// A panel of a scatter.
     Panel(usize),
+    /// A part of a panel of a kernel's gradient.
+    Part {
+        /// The part.
+        part: usize,
+        /// The panel.
+        panel: usize,
+    },
 }
 
 /// A piece of work that one thread does.
@@ -99,8 +112,8 @@ pub struct Schedule {
     pub homes: Vec<Home>,
     /// Numbers in the arena.
     pub arena: usize,
-    /// Scratch numbers that each thread needs: registers, splats, partial sums, packed operands.
-    pub scratch: [usize; 4],
+    /// Scratch numbers that each thread needs: registers, splats, partial sums, packed operands, a band of an image.
+    pub scratch: [usize; 5],
 }
 
 /// Units that a product is cut into at least, if it has the rows.
@@ -144,6 +157,8 @@ fn compile(plan: &Plan, step: &Step) -> Compiled {
             before: compile_program(before),
             source: *source,
         }),
+        Work::Convolution(work) => Kernel::Convolution(Convolution::new(work)),
+        Work::KernelGradient(work) => Kernel::KernelGradient(KernelGradient::new(work)),
         plain => Kernel::Plain(plain.clone()),
     };
     Compiled { kernel, program: compile_program(&step.program), domain: step.domain }
@@ -165,14 +180,24 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
     let domain = step.domain;
     match &step.kernel {
         Kernel::Product(product) => product_pieces(product, push),
-        Kernel::Plain(Work::Map) if domain.rows == 1 => {
+        Kernel::Convolution(convolution) => {
+            convolution.units(UNITS, |unit, cost| push(Piece::Product(unit), cost));
+        }
+        Kernel::KernelGradient(gradient) => {
+            for part in 0..gradient.work.parts {
+                for panel in 0..gradient.panels() {
+                    push(Piece::Part { part, panel }, gradient.cost());
+                }
+            }
+        }
+        Kernel::Plain(Work::Map | Work::AddParts { .. }) if domain.rows == 1 => {
             let panels = UNIT_ELEMENTS / PANEL;
             for first in (0..domain.panels()).step_by(panels) {
                 let last = (first + panels).min(domain.panels());
                 push(Piece::Stretch { panel: first, first, last }, (PANEL * (last - first)) as u64);
             }
         }
-        Kernel::Plain(Work::Map) => {
+        Kernel::Plain(Work::Map | Work::AddParts { .. }) => {
             for panel in 0..domain.panels() {
                 let rows = UNIT_ELEMENTS / domain.width(panel);
                 for first in (0..domain.rows).step_by(rows) {
@@ -203,6 +228,15 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
             for first in (0..rows).step_by(sparse::unit_rows(sparse.kind)) {
                 let last = (first + sparse::unit_rows(sparse.kind)).min(rows);
                 push(Piece::Rows { first, last }, (columns * (last - first)) as u64);
+            }
+        }
+        Kernel::Plain(Work::Pooling(work)) => {
+            let lines = work.to.count * work.to.height;
+            let elements = work.to.width * work.to.channels;
+            let block = (UNIT_ELEMENTS / elements).max(1);
+            for first in (0..lines).step_by(block) {
+                let last = (first + block).min(lines);
+                push(Piece::Rows { first, last }, (elements * (last - first)) as u64);
             }
         }
         Kernel::Plain(Work::ScatterAdd { columns, .. }) => {
@@ -301,8 +335,9 @@ fn lifetimes(plan: &Plan, phase_of: &[usize]) -> Vec<(usize, usize)> {
     lives
 }
 
-fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 4] {
-    let (mut registers, mut splats, mut partial, mut packed) = (1, 1, 0, 0);
+fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 5] {
+    let (mut registers, mut splats) = (1, 1);
+    let (mut partial, mut packed, mut band) = (0, 0, 0);
     let mut program = |program: &TileProgram| {
         registers = registers.max(program.registers);
         splats = splats.max(program.splat_count());
@@ -314,10 +349,21 @@ fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 4] {
         }
     }
     for unit in phases.iter().flatten() {
-        if let (Kernel::Product(product), Piece::Product(piece)) = (&steps[unit.step].kernel, unit.piece) {
-            partial = partial.max((piece.last - piece.first) * PANEL);
-            packed = packed.max(if product.packed { product.inner.min(ONE_PASS) * PANEL } else { 0 });
-        }
+        let needed = match (&steps[unit.step].kernel, unit.piece) {
+            (Kernel::Product(product), Piece::Product(piece)) => {
+                let packed = if product.packed { product.inner.min(ONE_PASS) * PANEL } else { 0 };
+                [(piece.last - piece.first) * PANEL, packed, 0]
+            }
+            (Kernel::Convolution(convolution), Piece::Product(piece)) => convolution.scratch(&piece),
+            (Kernel::KernelGradient(gradient), _) => {
+                let [packed, band] = gradient.scratch();
+                [0, packed, band]
+            }
+            _ => continue,
+        };
+        (partial, packed, band) = (partial.max(needed[0]), packed.max(needed[1]), band.max(needed[2]));
     }
-    [registers * super::tile::TILE, splats * super::tile::SPLAT, partial, packed]
+    // Whole cache lines each.
+    let [partial, packed, band] = [partial, packed, band].map(|length| length.next_multiple_of(GRAIN));
+    [registers * super::tile::TILE, splats * super::tile::SPLAT, partial, packed, band]
 }

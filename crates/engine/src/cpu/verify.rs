@@ -126,7 +126,27 @@ impl Verifier<'_> {
                 };
                 footprint.program(&step.program, &[stretch]);
             }
-            (Piece::Stretch { panel, first, last }, _) => {
+            (Piece::Product(piece), Work::Convolution(work)) => {
+                footprint.whole(self.plan, work.images.buffer);
+                footprint.whole(self.plan, work.kernel);
+                let stretch = match work.columns {
+                    1 => Stretch::run(domain, piece.first, piece.last - piece.first),
+                    _ => rows_of(piece.panel, piece.first, piece.last),
+                };
+                footprint.program(&step.program, &[stretch]);
+            }
+            (Piece::Part { part, panel }, Work::KernelGradient(work)) => {
+                footprint.whole(self.plan, work.images.buffer);
+                footprint.whole(self.plan, work.gradient.buffer);
+                if let Kernel::KernelGradient(gradient) = &self.schedule.steps[unit.step].kernel {
+                    let (start, end) = gradient.place(part, panel);
+                    footprint.writes.push((work.to, start..end));
+                }
+            }
+            (Piece::Stretch { panel, first, last }, work) => {
+                if let Work::AddParts { from, .. } = work {
+                    footprint.whole(self.plan, *from);
+                }
                 let stretches: Vec<Stretch> = match domain.rows {
                     1 => (first..last).map(|panel| rows_of(panel, 0, 1)).collect(),
                     _ => vec![rows_of(panel, first, last)],
@@ -148,6 +168,19 @@ impl Verifier<'_> {
             (Piece::Rows { first, last }, Work::Largest { from, to, .. }) => {
                 footprint.whole(self.plan, *from);
                 footprint.rows(*to, domain, first, last);
+            }
+            (Piece::Rows { first, last }, Work::Pooling(work)) => {
+                footprint.whole(self.plan, work.from.buffer);
+                work.positions.iter().for_each(|positions| footprint.whole(self.plan, *positions));
+                let (first, last) = (first * work.to.width, last * work.to.width);
+                match work.to.channels {
+                    // A single column lies as a row, whose rounding nobody writes.
+                    1 if last == domain.columns => {
+                        footprint.writes.push((work.to.buffer, first..domain.length()));
+                    }
+                    1 => footprint.writes.push((work.to.buffer, first..last)),
+                    _ => footprint.rows(work.to.buffer, domain, first, last),
+                }
             }
             (Piece::Rows { first, last }, Work::Sparse(sparse)) => {
                 sparse.operands.iter().for_each(|operand| footprint.whole(self.plan, operand.buffer));

@@ -1,11 +1,12 @@
 //! Whether every access of a plan fits the layout of the buffer that it goes to.
 
 use crate::error::Error;
-use crate::graph::op::{BLOCK, Sparse};
+use crate::graph::op::{BLOCK, Sparse, Windows};
 use crate::plan::layout::Layout;
 use crate::plan::program::{Access, Instruction, Program};
 use crate::plan::{
-    BufferId, Contents, Direction, Matrix, Move, Operand, Piece, Plan, SparseWork, Step, Work,
+    BufferId, Contents, ConvolutionWork, Direction, Images, Matrix, Move, Operand, Piece, Plan, SparseWork,
+    Step, Work,
 };
 
 /// Checks every step of a plan.
@@ -98,6 +99,34 @@ impl Fits<'_> {
     fn work(&self, work: &Work, domain: Layout) -> bool {
         match work {
             Work::Map => true,
+            Work::Convolution(work) => self.convolution(work, domain),
+            Work::KernelGradient(work) => {
+                let [gradient, images] = [&work.gradient, &work.images];
+                let kernel = matrix(work.taps[0] * work.taps[1] * images.channels, gradient.channels);
+                self.windows(&work.windows, work.taps)
+                    && self.images(images)
+                    && self.images(gradient)
+                    && images.count == gradient.count
+                    && (1..=gradient.count * gradient.height).contains(&work.parts)
+                    && (self.layout)(work.to) == Some(work.layout())
+                    && domain == kernel
+            }
+            Work::Pooling(work) => {
+                self.windows(&work.windows, work.size)
+                    && self.images(&work.from)
+                    && self.images(&work.to)
+                    && work.from.count == work.to.count
+                    && work.from.channels == work.to.channels
+                    && work
+                        .positions
+                        .is_none_or(|positions| (self.layout)(positions) == Some(work.small().layout()))
+                    && domain == work.to.layout()
+            }
+            Work::AddParts { from, parts } => (self.layout)(*from).is_some_and(|layout| {
+                let rows = layout.rows / parts.max(&1);
+                let columns = if domain.rows == 1 && rows > 1 { 1 } else { layout.columns };
+                rows * parts == layout.rows && domain == matrix(rows, columns)
+            }),
             Work::Product { left, right, inner } => self.product(left, right, *inner, domain),
             Work::Reduce { direction, before, source, .. } => {
                 let results = match direction {
@@ -115,6 +144,25 @@ impl Fits<'_> {
             Work::Gather { table, indices, to, columns } => self.rows(*table, *to, *indices, *columns),
             Work::ScatterAdd { rows, indices, to, columns } => self.rows(*to, *rows, *indices, *columns),
         }
+    }
+
+    fn convolution(&self, work: &ConvolutionWork, domain: Layout) -> bool {
+        let inner = work.taps[0] * work.taps[1] * work.images.channels;
+        let places = work.images.count * work.result[0] * work.result[1];
+        self.windows(&work.windows, work.taps)
+            && self.images(&work.images)
+            && (self.layout)(work.kernel) == Some(matrix(inner, work.columns))
+            && places > 0
+            && domain == matrix(places, work.columns)
+    }
+
+    fn windows(&self, windows: &Windows, taps: [usize; 2]) -> bool {
+        let positive = |sizes: [usize; 2]| sizes.iter().all(|size| *size > 0);
+        positive(windows.stride) && positive(windows.dilation) && positive(taps)
+    }
+
+    fn images(&self, images: &Images) -> bool {
+        (self.layout)(images.buffer) == Some(images.layout()) && images.layout().elements() > 0
     }
 
     fn sparse(&self, work: &SparseWork, domain: Layout) -> bool {

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::graph::Graph;
+use crate::graph::convolution::Convolution;
+use crate::graph::pooling::Pool;
 use crate::plan::program::Instruction;
 
-/// Two dense layers, the largest kept, softmax, a loss, momentum behind a norm clip, a gather: products, maps, reductions, movement, commits.
+/// Two dense layers, the largest kept, a convolution and pooling, softmax, a loss, momentum behind a norm clip, a gather: products, maps, reductions, movement, commits.
 fn sound() -> (Plan, Schedule) {
     let graph = Graph::new();
     let x = graph.input("x", [300, 70]);
@@ -14,10 +16,14 @@ fn sound() -> (Plan, Schedule) {
     let h = h * h.largest(40);
     let y = (h.matmul(w) + table.gather(graph.indices("i", [300]))).exp();
     let y = y / y.sum(&[1]);
-    let loss = (y.square().sum_all() + h.transpose().slice(&[1, 1], &[100, 200]).sum_all()) * 0.01;
+    let (pool, filter) = (Pool::of([2, 2]), graph.state("filter", [3, 3, 1, 20]));
+    let maps = h.slice(&[0, 0], &[30, 130]).reshape([3, 10, 130, 1]);
+    let maps = maps.convolution(filter, &Convolution::default()).tanh().max_pool(&pool);
+    let loss = maps.square().sum_all()
+        + (y.square().sum_all() + h.transpose().slice(&[1, 1], &[100, 200]).sum_all()) * 0.01;
     graph.output("loss", loss);
     graph.output("h", h);
-    let weights = [v, w, table];
+    let weights = [v, w, table, filter];
     let gradients = graph.gradient(loss, &weights).unwrap();
     let norm = gradients.iter().fold(graph.constant(0.0), |sum, g| sum + g.square().sum_all());
     for (w, g) in weights.iter().zip(&gradients) {
@@ -164,6 +170,10 @@ fn accesses_that_do_not_fit_are_found() {
             Work::Reduce { source, .. } => source.rows += 1,
             Work::Largest { count, .. } => *count = 1000,
             Work::Sparse(sparse) => sparse.to.columns += 1,
+            Work::Convolution(work) => work.columns += 1,
+            Work::KernelGradient(work) => work.parts += 1,
+            Work::AddParts { parts, .. } => *parts += 1,
+            Work::Pooling(work) => work.from.width += 1,
             Work::Map => continue,
         }
         refused(&plan, &schedule, "past a layout");

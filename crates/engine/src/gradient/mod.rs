@@ -7,9 +7,11 @@
 //!
 //! Piecewise constant operations (comparisons, sign, argmax, the choice of the largest), random numbers, and `stop_gradient` pass nothing on.
 
+mod convolution;
 mod elementwise;
 mod gather;
 mod movement;
+mod pooling;
 mod product;
 mod reduction;
 mod sparse;
@@ -17,7 +19,7 @@ mod sparse;
 mod tests;
 
 use crate::error::Error;
-use crate::graph::op::{Binary, Kind, Op, Reduction, Sparse, Unary};
+use crate::graph::op::{Binary, Kind, Op, Pooling, Reduction, Sparse, Unary};
 use crate::graph::{Graph, Node, NodeId, Tensor};
 
 impl Graph {
@@ -101,10 +103,12 @@ fn passes(op: &Op, operand: usize) -> bool {
         | Op::Convert
         | Op::Random { .. }
         | Op::Largest { .. }
-        | Op::Sparse(Sparse::Positions | Sparse::Index { .. }) => false,
+        | Op::Sparse(Sparse::Positions | Sparse::Index { .. })
+        | Op::Pooling { pooling: Pooling::Positions, .. } => false,
         // Positions are constants, wherever they stand.
         Op::Sparse(Sparse::Sampled) => operand < 2,
         Op::Sparse(_) => operand != 1 && operand != 3,
+        Op::Pooling { .. } => operand == 0,
         Op::Select => operand > 0,
         Op::Gather | Op::ScatterAdd => operand == 0,
         _ => true,
@@ -140,9 +144,12 @@ impl<'g> Step<'g> {
             Op::Product { transpose_left, transpose_right } => {
                 self.product(transpose_left, transpose_right, number)
             }
+            Op::Convolution { windows, upward } => self.convolution(windows, upward, number),
+            Op::KernelGradient(windows) => self.kernel_gradient(windows, number),
             Op::Gather => self.gather(),
             Op::ScatterAdd => self.scatter_add(),
             Op::Sparse(sparse) => return Ok(self.sparse(sparse, number)),
+            Op::Pooling { pooling, windows, size } => return Ok(self.pooling(pooling, windows, size)),
             Op::Input(_)
             | Op::State(_)
             | Op::Scalar(_)

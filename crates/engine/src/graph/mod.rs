@@ -4,12 +4,14 @@
 //! twice gives the same node. The first mistake is kept in the graph, with the shapes and the name path, and comes out of
 //! [`Graph::check`] (which compiling calls); building never panics on it.
 
+pub mod convolution;
 mod elementwise;
 mod gather;
 mod largest;
 mod leaf;
 mod movement;
 pub mod op;
+pub mod pooling;
 mod product;
 mod reduction;
 pub mod shape;

@@ -179,10 +179,74 @@ pub enum Op {
         /// Transpose the right operand.
         transpose_right: bool,
     },
+    /// Operands (images N×H×W×C, kernel K×L×C×D): every D-channel element of the result is the sum of a window of an image times the
+    /// kernel, N×H'×W'×D. With `upward` the other way round: every pixel is spread, times the kernel, over a window of the result.
+    Convolution {
+        /// Where windows lie.
+        windows: Windows,
+        /// Whether windows lie in the result.
+        upward: bool,
+    },
+    /// Operands (images N×H×W×C, gradient N×H'×W'×D): a convolution's gradient by its kernel, K×L×C×D.
+    KernelGradient(Windows),
+    /// Windows of images, N×H×W×C, and pixels, N×H'×W'×C, one for each, channel by channel.
+    Pooling {
+        /// What is done.
+        pooling: Pooling,
+        /// Where windows lie.
+        windows: Windows,
+        /// Height and width of a window.
+        size: [usize; 2],
+    },
     /// Operands (table N×D, indices R): rows of the table, R×D.
     Gather,
     /// Operands (rows R×D, indices R): an N×D table of zeros with every row added at its index.
     ScatterAdd,
+}
+
+/// Where windows lie in an image, along height and width: element k of window o is pixel o · stride + k · dilation − before. Pixels
+/// beyond the image are zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Windows {
+    /// From window to window.
+    pub stride: [usize; 2],
+    /// From element to element.
+    pub dilation: [usize; 2],
+    /// Zeros before the first pixel.
+    pub before: [usize; 2],
+}
+
+/// What is done with windows of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pooling {
+    /// Operand (images): which pixel of each window is the largest.
+    Positions,
+    /// Operands (images, positions): that pixel.
+    Pick,
+    /// Operands (pixels, positions): images of zeros with every pixel added at its position.
+    Put,
+    /// Operand (images): the sum of each window.
+    Sum,
+    /// Operand (pixels): images of zeros with every pixel added all over its window.
+    Repeat,
+}
+
+impl Pooling {
+    /// Whether windows lie in the result.
+    pub fn upward(self) -> bool {
+        matches!(self, Pooling::Put | Pooling::Repeat)
+    }
+
+    /// The name in listings and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pooling::Positions => "pool_positions",
+            Pooling::Pick => "pool_pick",
+            Pooling::Put => "unpool",
+            Pooling::Sum => "pool_sum",
+            Pooling::Repeat => "pool_repeat",
+        }
+    }
 }
 
 /// Columns of a block of a sparse index.
@@ -257,6 +321,10 @@ impl Op {
             Op::Largest { .. } => "largest",
             Op::Sparse(sparse) => sparse.name(),
             Op::Product { .. } => "product",
+            Op::Convolution { upward: false, .. } => "convolution",
+            Op::Convolution { upward: true, .. } => "transposed_convolution",
+            Op::KernelGradient(_) => "kernel_gradient",
+            Op::Pooling { pooling, .. } => pooling.name(),
             Op::Gather => "gather",
             Op::ScatterAdd => "scatter_add",
         }

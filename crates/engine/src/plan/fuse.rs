@@ -116,12 +116,12 @@ fn role(nodes: &[Node], at: usize) -> Role {
             Role::Alias(node.operands[0])
         }
         Op::Broadcast => spread(operand(0).shape, node.shape).map_or(Role::Moving, Role::Spread),
-        Op::Product { .. } => Role::Product,
+        Op::Product { .. } | Op::Convolution { .. } | Op::KernelGradient(_) => Role::Product,
         Op::Reduce { reduction, axes } => Role::Reduce(pattern(operand(0).shape, &axes[..], *reduction)),
         Op::Reshape | Op::Permute { .. } | Op::Slice { .. } | Op::Pad { .. } | Op::Concatenate { .. } => {
             Role::Moving
         }
-        Op::Largest { .. } | Op::Sparse(_) | Op::Gather | Op::ScatterAdd => Role::Moving,
+        Op::Largest { .. } | Op::Sparse(_) | Op::Pooling { .. } | Op::Gather | Op::ScatterAdd => Role::Moving,
     }
 }
 

@@ -11,7 +11,7 @@ pub mod program;
 
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::graph::op::{Kind, Reduction, Sparse};
+use crate::graph::op::{Kind, Pooling, Reduction, Sparse, Windows};
 use crate::graph::shape::{MAX_RANK, Shape};
 use layout::Layout;
 use program::Program;
@@ -122,6 +122,109 @@ pub struct Matrix {
     pub columns: usize,
 }
 
+/// Images in memory, channels last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Images {
+    /// Where they lie.
+    pub buffer: BufferId,
+    /// How many.
+    pub count: usize,
+    /// Their rows of pixels.
+    pub height: usize,
+    /// Pixels of a row.
+    pub width: usize,
+    /// Numbers of a pixel.
+    pub channels: usize,
+}
+
+impl Images {
+    /// How they lie: a row for each pixel.
+    pub fn layout(&self) -> Layout {
+        Layout::of(Shape::from([self.count * self.height * self.width, self.channels]))
+    }
+}
+
+/// A convolution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvolutionWork {
+    /// Where windows lie.
+    pub windows: Windows,
+    /// Whether they lie in the result.
+    pub upward: bool,
+    /// What is convolved.
+    pub images: Images,
+    /// The kernel: a matrix with a row for each tap and channel of the images.
+    pub kernel: BufferId,
+    /// Height and width of the kernel.
+    pub taps: [usize; 2],
+    /// Height and width of the result.
+    pub result: [usize; 2],
+    /// Channels of the result.
+    pub columns: usize,
+}
+
+impl ConvolutionWork {
+    /// Two operations for every tap of every window, those beyond the image included.
+    pub fn flops(&self) -> u64 {
+        let area = match self.upward {
+            false => self.result[0] * self.result[1],
+            true => self.images.height * self.images.width,
+        };
+        let inner = self.taps[0] * self.taps[1] * self.images.channels;
+        2 * (self.images.count * area * inner * self.columns) as u64
+    }
+}
+
+/// The gradient of a convolution by its kernel, in parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelGradientWork {
+    /// Where windows lie.
+    pub windows: Windows,
+    /// What was convolved.
+    pub images: Images,
+    /// The result's gradient.
+    pub gradient: Images,
+    /// Height and width of the kernel.
+    pub taps: [usize; 2],
+    /// Parts that the images' rows are cut into.
+    pub parts: usize,
+    /// Where the parts go, one below the other.
+    pub to: BufferId,
+}
+
+impl KernelGradientWork {
+    /// The layout of all parts; a single column keeps the rounding that every other last panel has.
+    pub fn layout(&self) -> Layout {
+        let rows = self.parts * self.taps[0] * self.taps[1] * self.images.channels;
+        let columns = if self.gradient.channels == 1 { layout::GRAIN } else { self.gradient.channels };
+        Layout { rows, columns }
+    }
+}
+
+/// Windows of images and a pixel for each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolingWork {
+    /// What is done.
+    pub pooling: Pooling,
+    /// Where windows lie.
+    pub windows: Windows,
+    /// Height and width of a window.
+    pub size: [usize; 2],
+    /// On what.
+    pub from: Images,
+    /// Which pixel of each window is meant.
+    pub positions: Option<BufferId>,
+    /// The result.
+    pub to: Images,
+}
+
+impl PoolingWork {
+    /// What has a pixel for each window.
+    pub fn small(&self) -> Images {
+        if self.pooling.upward() { self.from } else { self.to }
+    }
+}
+
 /// What a step does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
@@ -133,6 +236,19 @@ pub enum Work {
         right: Operand,
         /// The inner dimension K.
         inner: usize,
+    },
+    /// A convolution; the program runs on its result.
+    Convolution(ConvolutionWork),
+    /// Parts of a kernel's gradient.
+    KernelGradient(KernelGradientWork),
+    /// Windows of images and a pixel for each.
+    Pooling(PoolingWork),
+    /// The sum of parts that lie one below the other; the program runs on it.
+    AddParts {
+        /// The parts.
+        from: BufferId,
+        /// How many.
+        parts: usize,
     },
     /// The program on every element.
     Map,
@@ -251,6 +367,10 @@ impl Step {
         let mut reads: Vec<BufferId> = self.program.loads().map(|load| load.0).collect();
         match &self.work {
             Work::Product { left, right, .. } => reads.extend([left.buffer, right.buffer]),
+            Work::Convolution(work) => reads.extend([work.images.buffer, work.kernel]),
+            Work::KernelGradient(work) => reads.extend([work.images.buffer, work.gradient.buffer]),
+            Work::AddParts { from, .. } => reads.push(*from),
+            Work::Pooling(work) => reads.extend([work.from.buffer].into_iter().chain(work.positions)),
             Work::Map => {}
             Work::Reduce { before, .. } => reads.extend(before.loads().map(|load| load.0)),
             Work::Move(moved, _) => reads.extend(moved.pieces.iter().map(|piece| piece.buffer)),
@@ -273,6 +393,8 @@ impl Step {
             | Work::Gather { to, .. }
             | Work::ScatterAdd { to, .. } => writes.push(*to),
             Work::Sparse(sparse) => writes.push(sparse.to.buffer),
+            Work::KernelGradient(work) => writes.push(work.to),
+            Work::Pooling(work) => writes.push(work.to.buffer),
             _ => {}
         }
         writes

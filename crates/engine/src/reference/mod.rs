@@ -3,6 +3,7 @@
 //! One element at a time, in row-major order, no fusion and no reuse of memory: obviously right rather than fast. Constants
 //! and random numbers are the f32 values that a plan has, widened; everything else is f64.
 
+mod convolution;
 mod function;
 mod movement;
 mod row;
@@ -193,6 +194,15 @@ fn compute(node: &Node, operands: &[Operand], feed: &Feed) -> Vec<f64> {
         }
         Op::Largest { count } => row::largest(shape, &operands[0], *count),
         Op::Sparse(kind) => sparse::compute(*kind, shape, operands),
+        Op::Convolution { windows, upward } => {
+            convolution::convolution(shape, &operands[0], &operands[1], *windows, *upward)
+        }
+        Op::KernelGradient(windows) => {
+            convolution::kernel_gradient(shape, &operands[0], &operands[1], *windows)
+        }
+        Op::Pooling { pooling, windows, size } => {
+            convolution::pooling(*pooling, shape, operands, *windows, *size)
+        }
         Op::Gather => row::gather(shape, &operands[0], &operands[1]),
         Op::ScatterAdd => row::scatter_add(shape, &operands[0], &operands[1]),
     }

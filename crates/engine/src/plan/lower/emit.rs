@@ -25,7 +25,11 @@ impl Emitter<'_, '_, '_> {
         let mut program = self.program(group, anchor, &made);
         let work = match anchor {
             None => Work::Map,
-            Some(id) if lowering.role(id) == Role::Product => self.product(id),
+            Some(id) if lowering.role(id) == Role::Product => match lowering.nodes[id.index()].op {
+                Op::Convolution { windows, upward } => self.convolution(id, windows, upward),
+                Op::KernelGradient(windows) => self.kernel_gradient(id, windows),
+                _ => self.product(id),
+            },
             Some(id) if domain.rows > 1 => {
                 // Reductions write one row; a result of several is laid out first.
                 let laid_out = self.reduce_to_rows(group, id, domain);
@@ -117,6 +121,8 @@ pub(super) fn whole_piece(
 pub(super) fn work_flops(work: &Work, elements: u64) -> u64 {
     match work {
         Work::Product { inner, .. } => 2 * *inner as u64 * elements,
+        Work::Convolution(work) => work.flops(),
+        Work::AddParts { parts, .. } => *parts as u64 * elements,
         Work::Reduce { before, source, .. } => (before.operations() as u64 + 1) * source.elements() as u64,
         _ => 0,
     }

@@ -1,5 +1,6 @@
 //! Lowering: from a grouped graph to steps over buffers.
 
+mod convolution;
 mod emit;
 mod fed;
 mod movement;
@@ -8,12 +9,13 @@ mod reduce;
 mod writer;
 
 use super::fuse::{Grouping, Pattern, Role, expensive, feeds, root};
-use super::layout::Layout;
+use super::layout::{Layout, PANEL};
 use super::program::{Access, Instruction, Program, Value};
 use super::{
-    Buffer, BufferId, Contents, Direction, Matrix, Move, Operand, Piece, Plan, Port, SparseWork, Step, Work,
+    Buffer, BufferId, Contents, ConvolutionWork, Direction, Images, KernelGradientWork, Matrix, Move,
+    Operand, Piece, Plan, PoolingWork, Port, SparseWork, Step, Work,
 };
-use crate::graph::op::{Op, Reduction, Sparse};
+use crate::graph::op::{Op, Pooling, Reduction, Sparse, Windows};
 use crate::graph::shape::{MAX_RANK, Shape};
 use crate::graph::{Graph, Node, NodeId};
 use emit::{Emitter, finish_before, loading, whole_piece, work_flops};

@@ -8,7 +8,7 @@ impl Emitter<'_, '_, '_> {
     }
 
     /// A step that runs no program.
-    fn push_plain(&mut self, work: Work, domain: Layout, flops: u64) {
+    pub(super) fn push_plain(&mut self, work: Work, domain: Layout, flops: u64) {
         self.plan.steps.push(Step { work, domain, program: Program::default(), after: Vec::new(), flops });
     }
 
@@ -39,6 +39,12 @@ impl Emitter<'_, '_, '_> {
                     _ => Work::ScatterAdd { rows: first, indices, to, columns },
                 };
                 return self.push_plain(work, domain, 0);
+            }
+            Op::Pooling { pooling, windows, size } => {
+                let work = self.pooling(id, *pooling, *windows, *size);
+                // A comparison or an addition for each pixel of each window.
+                let flops = (size[0] * size[1] * node.shape.elements().min(shape.elements())) as u64;
+                return self.push_plain(work, domain, flops);
             }
             Op::Largest { count } => {
                 let work = Work::Largest { from: first, to, count: *count };

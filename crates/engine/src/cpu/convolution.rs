@@ -1,0 +1,419 @@
+//! Convolutions, up and down: sums over windows, tile by tile, the program behind them.
+//!
+//! Every element of the result is one chain of multiply-adds, or chains of about [`BLOCK`] terms added up in ascending order, in the order of
+//! the kernel's rows: what lies beside a pixel makes no difference to its bits. A place of an upward result meets every stride-th tap only, so
+//! places are taken by classes.
+
+use super::product::{BLOCK, ONE_PASS, ProductUnit, UNIT_ROWS};
+use super::product_tile::TileKernels;
+use super::simd::Simd;
+use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
+use super::window::Geometry;
+use super::window_tile::{WindowSegment, WindowTask, sum_rows};
+use crate::plan::ConvolutionWork;
+use crate::plan::layout::{GRAIN, Layout, PANEL};
+
+/// Results of so few channels, of images of so many, are summed along the channels, since vectors across would be nearly empty.
+const FEW: usize = 4;
+const MANY: usize = 8;
+/// Segments of a block at most.
+const SEGMENTS: usize = 64;
+/// Numbers that a band should have at most, so that it stays in the second cache.
+const BAND: usize = 96 << 10;
+
+/// A convolution with its places found.
+#[derive(Clone, Debug)]
+pub struct Convolution {
+    /// What is done.
+    pub work: ConvolutionWork,
+    /// Which pixels meet.
+    pub geometry: Geometry,
+    /// Classes of places, the kernel cut into blocks for each.
+    classes: Vec<Class>,
+}
+
+/// Places that meet the same taps.
+#[derive(Clone, Debug)]
+struct Class {
+    /// First row and column of its places.
+    first: [usize; 2],
+    /// The first tap that they meet.
+    tap: [usize; 2],
+    /// Pieces of the inner dimension.
+    blocks: Vec<Vec<Run>>,
+}
+
+/// Elements that follow each other both in the window and in the kernel.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// Offset in the band from a place's own.
+    left: isize,
+    /// Row of the kernel's matrix.
+    right: usize,
+    /// How many.
+    inner: usize,
+}
+
+impl Convolution {
+    /// Finds which elements meet.
+    pub fn new(work: &ConvolutionWork) -> Convolution {
+        let geometry = Geometry::new(&work.windows, work.upward, work.images, work.taps, work.result);
+        let [high, wide] = geometry.axes;
+        let mut classes = Vec::new();
+        for (y, x) in (0..high.classes()).flat_map(|y| (0..wide.classes()).map(move |x| (y, x))) {
+            let channels = work.images.channels;
+            let mut runs: Vec<Run> = Vec::new();
+            let first = [high.taps_of(y).next(), wide.taps_of(x).next()];
+            let tap = first.map(|tap| tap.unwrap_or(0));
+            for (k, l) in high.taps_of(y).flat_map(|k| wide.taps_of(x).map(move |l| (k, l))) {
+                let down = high.pixel(y, k) - high.pixel(y, tap[0]);
+                let right = geometry.column(wide.pixel(x, l)) - geometry.column(wide.pixel(x, tap[1]));
+                let left = (down * geometry.width as isize + right) * channels as isize;
+                let run = Run { left, right: (k * wide.taps + l) * channels, inner: channels };
+                match runs.last_mut() {
+                    Some(last)
+                        if last.left + last.inner as isize == run.left
+                            && last.right + last.inner == run.right =>
+                    {
+                        last.inner += channels;
+                    }
+                    _ => runs.push(run),
+                }
+            }
+            classes.push(Class { first: [y, x], tap, blocks: blocks(&runs) });
+        }
+        Convolution { work: work.clone(), geometry, classes }
+    }
+
+    /// Rows of the kernel's matrix.
+    fn inner(&self) -> usize {
+        self.work.taps[0] * self.work.taps[1] * self.work.images.channels
+    }
+
+    /// Whether sums run along the channels of the images.
+    fn along(&self) -> bool {
+        self.work.columns <= FEW && self.work.images.channels >= MANY
+    }
+
+    /// Places of the result.
+    pub fn places(&self) -> usize {
+        self.work.images.count * self.work.result[0] * self.work.result[1]
+    }
+
+    /// Cuts the result into units; each is told with its operations.
+    pub fn units(&self, least: usize, mut push: impl FnMut(ProductUnit, u64)) {
+        let (places, columns) = (self.places(), self.work.columns);
+        let panels = columns.div_ceil(PANEL);
+        let mut block = UNIT_ROWS;
+        while block > PANEL
+            && (panels * places.div_ceil(block) < least
+                || super::window::room(&self.geometry, 0, block.min(places)) > BAND)
+        {
+            block /= 2;
+        }
+        for panel in 0..panels {
+            for first in (0..places).step_by(block) {
+                let last = (first + block).min(places);
+                push(ProductUnit { panel, first, last }, (2 * self.inner() * PANEL * (last - first)) as u64);
+            }
+        }
+    }
+
+    /// Scratch that a unit needs: partial sums, a packed kernel, a band.
+    pub fn scratch(&self, unit: &ProductUnit) -> [usize; 3] {
+        let packed = match self.work.columns {
+            columns if self.along() => columns * self.inner() + GRAIN,
+            1 => self.inner() * GRAIN,
+            _ => 0,
+        };
+        let band = super::window::room(&self.geometry, unit.first, unit.last);
+        [(unit.last - unit.first) * PANEL, packed, band]
+    }
+
+    /// Does one unit.
+    ///
+    /// # Safety
+    /// The machine has the level; the context is that of a bound plan; nobody else touches what the unit writes.
+    #[inline(always)]
+    pub unsafe fn run<S: Simd>(
+        &self,
+        unit: ProductUnit,
+        program: &TileProgram,
+        domain: Layout,
+        kernels: &TileKernels,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let columns = self.work.columns;
+        let width = (columns - unit.panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
+        let images: *const f32 = context.buffers[self.work.images.buffer.index()];
+        let kernel: *const f32 = context.buffers[self.work.kernel.index()];
+        let band = self.geometry.band(unit.first, unit.last);
+        // SAFETY: the scratch has room for the band, the packed kernel and a unit's sums; everything else lies in the plan's buffers.
+        unsafe {
+            program.prepare::<S>(context, scratch);
+            self.geometry.gather::<S>(&band, images, scratch.band);
+            let right = if self.along() {
+                self.pack_columns(kernel, scratch.packed);
+                scratch.packed.cast_const()
+            } else if columns == 1 {
+                let packed = std::slice::from_raw_parts_mut(scratch.packed, self.inner() * GRAIN);
+                packed.fill(0.0);
+                for inner in 0..self.inner() {
+                    packed[inner * GRAIN] = *kernel.add(inner);
+                }
+                scratch.packed.cast_const()
+            } else {
+                let layout = Layout { rows: self.inner(), columns };
+                kernel.add(layout.panel_start(unit.panel))
+            };
+            let mut rows = [0isize; UNIT_ROWS];
+            let mut places = [0usize; UNIT_ROWS];
+            for class in &self.classes {
+                let count = self.places_of(class, &unit, &band, width, &mut rows, &mut places);
+                let mut task = WindowTask {
+                    rows: rows.as_ptr(),
+                    step: 1,
+                    places: places.as_ptr(),
+                    from: std::ptr::null(),
+                    to: scratch.partial,
+                    width,
+                    column: 0,
+                };
+                if self.along() {
+                    self.sum_along::<S>(class, count, &task, right, scratch.band);
+                    continue;
+                }
+                if class.blocks.is_empty() {
+                    sum_rows(&task, count, &[], &kernels.windows, (kernels.vectors, kernels.lanes));
+                }
+                for block in &class.blocks {
+                    let mut segments = [WindowSegment::EMPTY; SEGMENTS];
+                    for (segment, run) in segments.iter_mut().zip(block) {
+                        *segment = WindowSegment {
+                            left: scratch.band.offset(run.left),
+                            right: right.add(run.right * width),
+                            inner: run.inner,
+                        };
+                    }
+                    let segments = &segments[..block.len()];
+                    sum_rows(&task, count, segments, &kernels.windows, (kernels.vectors, kernels.lanes));
+                    task.from = scratch.partial;
+                }
+            }
+            self.finish::<S>(&unit, width, program, domain, context, scratch);
+        }
+    }
+
+    /// The kernel's columns one after another.
+    #[inline(always)]
+    unsafe fn pack_columns(&self, kernel: *const f32, to: *mut f32) {
+        let (inner, columns) = (self.inner(), self.work.columns);
+        // A single column lies as a row.
+        let step = if columns == 1 { 1 } else { columns.next_multiple_of(GRAIN) };
+        for column in 0..columns {
+            for at in 0..inner {
+                // SAFETY: the kernel has that many rows; the scratch has room for all columns.
+                unsafe { *to.add(column * inner + at) = *kernel.add(at * step + column) };
+            }
+        }
+    }
+
+    /// Sums a class of places along the channels: as many places side by side as a vector has lanes, then the lanes of each.
+    #[inline(always)]
+    unsafe fn sum_along<S: Simd>(
+        &self,
+        class: &Class,
+        count: usize,
+        task: &WindowTask,
+        kernel: *const f32,
+        band: *const f32,
+    ) {
+        const MOST: usize = 16;
+        const COUNTING: [f32; MOST] = [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
+        let inner = self.inner();
+        // SAFETY: runs lie in the band and in the kernel; behind both is room for a vector.
+        unsafe {
+            let counting = S::load(COUNTING.as_ptr());
+            for first in (0..count).step_by(S::LANES) {
+                let own = S::LANES.min(count - first);
+                let mut lefts = [band; MOST];
+                for (at, left) in lefts[..S::LANES].iter_mut().enumerate() {
+                    *left = band.offset(*task.rows.add(first + at.min(own - 1)));
+                }
+                for column in 0..self.work.columns {
+                    let kernel = kernel.add(column * inner);
+                    let mut sums = [S::splat(0.0); MOST];
+                    for block in &class.blocks {
+                        for run in block {
+                            let mut at = 0;
+                            while at + S::LANES <= run.inner {
+                                let weights = S::load(kernel.add(run.right + at));
+                                let offset = run.left + at as isize;
+                                for lane in 0..S::LANES {
+                                    sums[lane] =
+                                        S::fma(S::load(lefts[lane].offset(offset)), weights, sums[lane]);
+                                }
+                                at += S::LANES;
+                            }
+                            if at < run.inner {
+                                let inside = S::gt(S::splat((run.inner - at) as f32), counting);
+                                let weights = S::load(kernel.add(run.right + at));
+                                let offset = run.left + at as isize;
+                                let zero = S::splat(0.0);
+                                for lane in 0..S::LANES {
+                                    // Behind the run lies what must not count, not even times zero.
+                                    let left = S::select(inside, S::load(lefts[lane].offset(offset)), zero);
+                                    let weights = S::select(inside, weights, zero);
+                                    sums[lane] = S::fma(left, weights, sums[lane]);
+                                }
+                            }
+                        }
+                    }
+                    let mut totals = [0.0f32; MOST];
+                    S::store(totals.as_mut_ptr(), add_lanes::<S>(&sums));
+                    for (at, total) in totals[..own].iter().enumerate() {
+                        *task.to.add(*task.places.add(first + at) + column) = *total;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The places of a class in a unit: where their windows begin in the band, and where their sums go. Gives their number.
+    #[inline(always)]
+    fn places_of(
+        &self,
+        class: &Class,
+        unit: &ProductUnit,
+        band: &super::window::Band,
+        width: usize,
+        rows: &mut [isize; UNIT_ROWS],
+        places: &mut [usize; UNIT_ROWS],
+    ) -> usize {
+        let geometry = &self.geometry;
+        let [high, wide] = geometry.axes;
+        let [height, across] = geometry.result;
+        let channels = self.work.images.channels as isize;
+        let mut count = 0;
+        let first_line = unit.first / across;
+        let last_line = (unit.last - 1) / across;
+        for line in first_line..=last_line {
+            let (image, y) = (line / height, line % height);
+            if y % high.classes() != class.first[0] {
+                continue;
+            }
+            let share = band.share(image);
+            let down = band.rows_before(image) as isize + high.pixel(y, class.tap[0]) - share.top;
+            let start = down * geometry.row() as isize;
+            let from = unit.first.saturating_sub(line * across);
+            let to = (unit.last - line * across).min(across);
+            let step = wide.classes();
+            let first = from + (class.first[1] + step - from % step) % step;
+            // Windows are evenly apart.
+            let mut left = start + geometry.column(wide.pixel(first, class.tap[1])) * channels;
+            let apart = if wide.upward { -channels } else { wide.stride as isize * channels };
+            let mut place = line * across + first - unit.first;
+            for _ in (first..to).step_by(step) {
+                rows[count] = left;
+                places[count] = place * width;
+                count += 1;
+                left += apart;
+                place += step;
+            }
+        }
+        count
+    }
+
+    /// Runs the program over the unit's sums.
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(
+        &self,
+        unit: &ProductUnit,
+        width: usize,
+        program: &TileProgram,
+        domain: Layout,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let single = self.work.columns == 1;
+        let height = if single { TILE } else { TILE / width };
+        let mut row = unit.first;
+        while row < unit.last {
+            let rows = height.min(unit.last - row);
+            let from = (row - unit.first) * width;
+            // SAFETY: the sums lie in rows of `width`; register 0 holds a stretch.
+            unsafe {
+                if single {
+                    for at in 0..rows {
+                        *scratch.registers.add(at) = *scratch.partial.add(from + at * width);
+                    }
+                    program.run::<S>(&Stretch::run(domain, row, rows), context, scratch);
+                } else {
+                    let sums = scratch.partial.add(from);
+                    std::ptr::copy_nonoverlapping(sums, scratch.registers, rows * width);
+                    let column = unit.panel * PANEL;
+                    program.run::<S>(&Stretch { row, rows, column, width, domain }, context, scratch);
+                }
+            }
+            row += rows;
+        }
+    }
+}
+
+/// The sum of each vector's lanes, a lane of the result each.
+#[inline(always)]
+unsafe fn add_lanes<S: Simd>(vectors: &[S::V; 16]) -> S::V {
+    let (mut rows, mut turned) = ([0.0f32; 256], [0.0f32; 256]);
+    // SAFETY: LANES squared numbers fit.
+    unsafe {
+        for (row, vector) in vectors[..S::LANES].iter().enumerate() {
+            S::store(rows.as_mut_ptr().add(row * S::LANES), *vector);
+        }
+        for row in (0..S::LANES).step_by(S::TURN) {
+            for column in (0..S::LANES).step_by(S::TURN) {
+                let from = rows.as_ptr().add(row * S::LANES + column);
+                S::turn(from, S::LANES, turned.as_mut_ptr().add(column * S::LANES + row), S::LANES);
+            }
+        }
+        let mut half = S::LANES / 2;
+        let mut sums = [S::splat(0.0); 16];
+        for (row, sum) in sums[..S::LANES].iter_mut().enumerate() {
+            *sum = S::load(turned.as_ptr().add(row * S::LANES));
+        }
+        while half > 0 {
+            for row in 0..half {
+                sums[row] = S::add(sums[row], sums[row + half]);
+            }
+            half /= 2;
+        }
+        sums[0]
+    }
+}
+
+/// Cuts runs into blocks: one if that is short enough to be one chain.
+fn blocks(runs: &[Run]) -> Vec<Vec<Run>> {
+    let total: usize = runs.iter().map(|run| run.inner).sum();
+    let most = if total <= ONE_PASS { ONE_PASS } else { BLOCK };
+    let mut blocks: Vec<Vec<Run>> = Vec::new();
+    let mut length = 0;
+    for run in runs {
+        let pieces = run.inner.div_ceil(most).max(1);
+        for piece in 0..pieces {
+            let (first, last) = (run.inner * piece / pieces, run.inner * (piece + 1) / pieces);
+            let piece =
+                Run { left: run.left + first as isize, right: run.right + first, inner: last - first };
+            match blocks.last_mut() {
+                Some(block) if length + piece.inner <= most && block.len() < SEGMENTS => {
+                    length += piece.inner;
+                    block.push(piece);
+                }
+                _ => {
+                    length = piece.inner;
+                    blocks.push(vec![piece]);
+                }
+            }
+        }
+    }
+    blocks
+}

@@ -1,0 +1,195 @@
+//! The gradient of a convolution by its kernel: all windows times all gradients, in parts that are added up afterwards.
+//!
+//! A part is some rows of the result of some images, the same however many threads there are; within it sums run over blocks of about
+//! [`BLOCK`] places, added up in ascending order.
+
+use super::product::BLOCK;
+use super::product_tile::TileKernels;
+use super::simd::Simd;
+use super::tile::{RunContext, Scratch, Stretch, TileProgram};
+use super::window::{Geometry, room};
+use super::window_tile::{WindowSegment, WindowTask, sum_rows};
+use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::{BufferId, KernelGradientWork};
+
+/// Lines of a block at most.
+const SEGMENTS: usize = 64;
+
+/// A kernel's gradient with its places found.
+#[derive(Clone, Debug)]
+pub struct KernelGradient {
+    /// What is done.
+    pub work: KernelGradientWork,
+    /// Which pixels meet.
+    pub geometry: Geometry,
+    /// Offsets in a band of the kernel's elements, row by row of its matrix.
+    rows: Vec<isize>,
+    /// The same numbers, times the width of a panel: where the sums of each row go, for widths of 16, 32, 48 and 64.
+    places: [Vec<usize>; PANEL / GRAIN],
+}
+
+impl KernelGradient {
+    /// Finds which elements meet.
+    pub fn new(work: &KernelGradientWork) -> KernelGradient {
+        let result = [work.gradient.height, work.gradient.width];
+        let geometry = Geometry::new(&work.windows, false, work.images, work.taps, result);
+        let channels = work.images.channels;
+        let mut rows = Vec::new();
+        for (k, l) in (0..work.taps[0]).flat_map(|k| (0..work.taps[1]).map(move |l| (k, l))) {
+            let [down, across] = work.windows.dilation;
+            let start = (k * down * geometry.width + l * across) * channels;
+            rows.extend((start..start + channels).map(|offset| offset as isize));
+        }
+        let places =
+            std::array::from_fn(|width| (0..rows.len()).map(|row| row * (width + 1) * GRAIN).collect());
+        KernelGradient { work: work.clone(), geometry, rows, places }
+    }
+
+    /// Lines, rows of the result of all images.
+    fn lines(&self) -> usize {
+        self.work.gradient.count * self.work.gradient.height
+    }
+
+    /// Lines of a block.
+    fn block(&self) -> usize {
+        (BLOCK / self.work.gradient.width).clamp(1, SEGMENTS)
+    }
+
+    /// Panels of the result.
+    pub fn panels(&self) -> usize {
+        self.work.gradient.channels.div_ceil(PANEL)
+    }
+
+    /// Operations of a part of a panel.
+    pub fn cost(&self) -> u64 {
+        (2 * self.rows.len() * PANEL * self.lines() * self.work.gradient.width / self.work.parts) as u64
+    }
+
+    /// Scratch that a unit needs: a packed gradient, a band.
+    pub fn scratch(&self) -> [usize; 2] {
+        let across = self.work.gradient.width;
+        let places = self.block() * across;
+        let packed = if self.work.gradient.channels == 1 { places * GRAIN } else { 0 };
+        // A block that begins inside an image and ends in another touches no more rows than one that lies in whole images.
+        let most = (0..self.lines()).map(|line| {
+            room(&self.geometry, line * across, ((line + self.block()) * across).min(self.lines() * across))
+        });
+        [packed, most.max().unwrap_or(0)]
+    }
+
+    /// The numbers in memory that a part of a panel takes.
+    pub fn place(&self, part: usize, panel: usize) -> (usize, usize) {
+        let layout = self.work.layout();
+        let start = layout.address(part * self.rows.len(), panel * PANEL);
+        (start, start + self.rows.len() * layout.width(panel))
+    }
+
+    /// Does one part of a panel.
+    ///
+    /// # Safety
+    /// The machine has the level; the context is that of a bound plan; nobody else touches what the unit writes.
+    #[inline(always)]
+    pub unsafe fn run<S: Simd>(
+        &self,
+        (part, panel): (usize, usize),
+        kernels: &TileKernels,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let work = &self.work;
+        let width = work.layout().width(panel);
+        let images: *const f32 = context.buffers[work.images.buffer.index()];
+        let gradient: *const f32 = context.buffers[work.gradient.buffer.index()];
+        let (across, height) = (work.gradient.width, work.gradient.height);
+        let (begin, end) = (self.lines() * part / work.parts, self.lines() * (part + 1) / work.parts);
+        let axis = self.geometry.axes[0];
+        let single = work.gradient.channels == 1;
+        // SAFETY: the scratch has room for a block's band and packed gradient; everything else lies in the plan's buffers.
+        unsafe {
+            let to = context.buffers[work.to.index()].add(self.place(part, panel).0);
+            let mut task = WindowTask {
+                rows: self.rows.as_ptr(),
+                step: work.windows.stride[1] * work.images.channels,
+                places: self.places[width / GRAIN - 1].as_ptr(),
+                from: std::ptr::null(),
+                to,
+                width,
+                column: 0,
+            };
+            let mut line = begin;
+            while line < end {
+                let last = (line + self.block()).min(end);
+                let band = self.geometry.band(line * across, last * across);
+                self.geometry.gather::<S>(&band, images, scratch.band);
+                let right = if single {
+                    for at in 0..(last - line) * across {
+                        let row = std::slice::from_raw_parts_mut(scratch.packed.add(at * GRAIN), GRAIN);
+                        row.fill(0.0);
+                        row[0] = *gradient.add(line * across + at);
+                    }
+                    scratch.packed.cast_const()
+                } else {
+                    let layout = work.gradient.layout();
+                    gradient.add(layout.panel_start(panel) + line * across * width)
+                };
+                let mut segments = [WindowSegment::EMPTY; SEGMENTS];
+                for (number, segment) in segments[..last - line].iter_mut().enumerate() {
+                    let (image, y) = ((line + number) / height, (line + number) % height);
+                    let row = band.rows_before(image) as isize + axis.pixel(y, 0) - band.share(image).top;
+                    *segment = WindowSegment {
+                        left: scratch.band.offset(row * self.geometry.row() as isize),
+                        right: right.add(number * across * width),
+                        inner: across,
+                    };
+                }
+                let segments = &segments[..last - line];
+                let size = (kernels.vectors, kernels.lanes);
+                sum_rows(&task, self.rows.len(), segments, &kernels.windows, size);
+                task.from = to;
+                line = last;
+            }
+        }
+    }
+}
+
+/// Adds up the parts of a stretch in ascending order and runs the program on the sums.
+///
+/// # Safety
+/// As for [`KernelGradient::run`].
+#[inline(always)]
+pub unsafe fn add_parts<S: Simd>(
+    (from, layout, parts): (BufferId, Layout, usize),
+    stretch: &Stretch,
+    program: &TileProgram,
+    context: &RunContext<'_>,
+    scratch: &Scratch,
+) {
+    let memory: *const f32 = context.buffers[from.index()];
+    let rows = layout.rows / parts;
+    let sums = scratch.registers;
+    // SAFETY: every part has all rows and columns of the domain; register 0 has room for a stretch.
+    unsafe {
+        if stretch.domain.rows == 1 {
+            // One row, or one column that lies as one.
+            for at in 0..stretch.valid() {
+                let (row, column) =
+                    if rows == 1 { (0, stretch.column + at) } else { (stretch.column + at, 0) };
+                let mut sum = 0.0;
+                for part in 0..parts {
+                    sum += *memory.add(layout.address(part * rows + row, column));
+                }
+                *sums.add(at) = sum;
+            }
+        } else {
+            for at in (0..stretch.length()).step_by(S::LANES) {
+                let mut sum = S::splat(0.0);
+                for part in 0..parts {
+                    let start = layout.address(part * rows + stretch.row, stretch.column);
+                    sum = S::add(sum, S::load(memory.add(start + at)));
+                }
+                S::store(sums.add(at), sum);
+            }
+        }
+        program.run::<S>(stretch, context, scratch);
+    }
+}

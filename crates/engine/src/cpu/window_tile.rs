@@ -1,0 +1,133 @@
+//! The microkernel of convolutions: a tile of sums whose left operand is read through windows.
+
+use super::simd::Simd;
+
+/// Rows of a tile at most.
+pub const WINDOW_ROWS: usize = 12;
+/// Rows of a tile of more than two vectors at most.
+pub const WIDE_ROWS: usize = 6;
+
+/// A run of the inner dimension.
+#[derive(Clone, Copy)]
+pub struct WindowSegment {
+    /// What a row's offset is counted from.
+    pub left: *const f32,
+    /// The right operand's first row.
+    pub right: *const f32,
+    /// Length.
+    pub inner: usize,
+}
+
+impl WindowSegment {
+    /// Nothing.
+    pub const EMPTY: WindowSegment =
+        WindowSegment { left: std::ptr::null(), right: std::ptr::null(), inner: 0 };
+}
+
+/// What a tile needs besides its segments.
+#[derive(Clone, Copy)]
+pub struct WindowTask {
+    /// Offsets of the rows' elements in the left operand.
+    pub rows: *const isize,
+    /// From inner index to inner index in the left operand.
+    pub step: usize,
+    /// Offsets of the rows in `from` and `to`.
+    pub places: *const usize,
+    /// Sums to add to; null for none.
+    pub from: *const f32,
+    /// Where the sums go.
+    pub to: *mut f32,
+    /// From row to row of the right operand.
+    pub width: usize,
+    /// Columns already done.
+    pub column: usize,
+}
+
+/// Sums an R×V tile over all segments.
+///
+/// # Safety
+/// The machine has the level; offsets and segments stay inside their memory.
+#[inline(always)]
+pub unsafe fn tile<S: Simd, const R: usize, const V: usize>(task: &WindowTask, segments: &[WindowSegment]) {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        for segment in segments {
+            let mut right = segment.right.add(task.column);
+            let mut rows = [segment.left; R];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = segment.left.offset(*task.rows.add(r));
+            }
+            let mut at = 0;
+            for _ in 0..segment.inner {
+                let mut vectors = [S::splat(0.0); V];
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    *vector = S::load(right.add(v * S::LANES));
+                }
+                for r in 0..R {
+                    let factor = S::splat(*rows[r].add(at));
+                    for v in 0..V {
+                        sums[r][v] = S::fma(factor, vectors[v], sums[r][v]);
+                    }
+                }
+                at += task.step;
+                right = right.add(task.width);
+            }
+        }
+        for (r, row) in sums.iter_mut().enumerate() {
+            let place = *task.places.add(r) + task.column;
+            for (v, sum) in row.iter_mut().enumerate() {
+                if !task.from.is_null() {
+                    *sum = S::add(S::load(task.from.add(place + v * S::LANES)), *sum);
+                }
+                S::store(task.to.add(place + v * S::LANES), *sum);
+            }
+        }
+    }
+}
+
+/// A compiled tile.
+pub type WindowKernel = unsafe fn(&WindowTask, &[WindowSegment]);
+
+/// The tiles of a level: by rows − 1 (1, 2, 4, 6 and, up to two vectors, 12 are there) and vectors − 1.
+pub type WindowKernels = [[Option<WindowKernel>; 4]; WINDOW_ROWS];
+
+/// Sums all rows of `width` columns: tiles as large as there are.
+///
+/// # Safety
+/// As for [`tile`], for `count` rows.
+#[inline(always)]
+pub unsafe fn sum_rows(
+    task: &WindowTask,
+    count: usize,
+    segments: &[WindowSegment],
+    kernels: &WindowKernels,
+    (most, lanes): (usize, usize),
+) {
+    let mut column = 0;
+    while column < task.width {
+        let vectors = most.min((task.width - column) / lanes);
+        let mut row = 0;
+        while row < count {
+            let mut rows = match count - row {
+                WINDOW_ROWS.. => WINDOW_ROWS,
+                WIDE_ROWS.. => WIDE_ROWS,
+                4.. => 4,
+                2.. => 2,
+                _ => 1,
+            };
+            if kernels[rows - 1][vectors - 1].is_none() {
+                rows = WIDE_ROWS;
+            }
+            let Some(kernel) = kernels[rows - 1][vectors - 1] else { return };
+            // SAFETY: handed on.
+            unsafe {
+                let part =
+                    WindowTask { rows: task.rows.add(row), places: task.places.add(row), column, ..*task };
+                kernel(&part, segments);
+            }
+            row += rows;
+        }
+        column += vectors * lanes;
+    }
+}

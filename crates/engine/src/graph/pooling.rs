@@ -1,0 +1,156 @@
+//! Pooling: windows of an image that become a pixel, channel by channel, and the ways back.
+
+use super::Tensor;
+use super::convolution::Convolution;
+use super::op::{Kind, Op, Pooling, Windows};
+use super::shape::Shape;
+use crate::error::Error;
+
+/// Windows that go over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Height and width of a window.
+    pub size: [usize; 2],
+    /// Pixels from one window to the next.
+    pub stride: [usize; 2],
+    /// Pixels in front of the image that windows reach.
+    pub before: [usize; 2],
+    /// Pixels behind the image that windows reach.
+    pub after: [usize; 2],
+}
+
+impl Pool {
+    /// Windows side by side.
+    pub fn of(size: [usize; 2]) -> Pool {
+        Pool { size, stride: size, before: [0; 2], after: [0; 2] }
+    }
+
+    fn form(&self) -> Convolution {
+        let Pool { stride, before, after, .. } = *self;
+        Convolution { stride, before, after, ..Convolution::default() }
+    }
+
+    /// Height and width of what the windows of an image of height and width `size` become; nothing if none fits.
+    pub fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        self.form().output(size, self.size)
+    }
+
+    fn windows(&self) -> Windows {
+        Windows { stride: self.stride, dilation: [1; 2], before: self.before }
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// Where the largest pixel of each window of images, N×H×W×C, lies: its number in the window, row by row; the first of equal ones. Pixels
+    /// beyond the image are not looked at. N×H'×W'×C. A choice, taken as a constant by differentiation.
+    pub fn pool_positions(self, pool: &Pool) -> Tensor<'g> {
+        self.pooled("pool_positions", Pooling::Positions, pool, None)
+    }
+
+    /// The pixel of each window that `positions` name.
+    pub fn pool_pick(self, pool: &Pool, positions: Tensor<'g>) -> Tensor<'g> {
+        self.pooled("pool_pick", Pooling::Pick, pool, Some(positions))
+    }
+
+    /// Maximum pooling: the largest pixel of each window.
+    pub fn max_pool(self, pool: &Pool) -> Tensor<'g> {
+        self.pool_pick(pool, self.pool_positions(pool))
+    }
+
+    /// The sum of each window.
+    pub fn pool_sum(self, pool: &Pool) -> Tensor<'g> {
+        self.pooled("pool_sum", Pooling::Sum, pool, None)
+    }
+
+    /// Zeros, N×H×W×C with `size` for H and W, to which each of these pixels, N×H'×W'×C, is added where `positions` name in its window.
+    pub fn unpool(self, pool: &Pool, positions: Tensor<'g>, size: [usize; 2]) -> Tensor<'g> {
+        self.unpooled("unpool", Pooling::Put, pool, Some(positions), size)
+    }
+
+    /// Zeros, N×H×W×C with `size` for H and W, to which each of these pixels, N×H'×W'×C, is added everywhere in its window.
+    pub fn pool_repeat(self, pool: &Pool, size: [usize; 2]) -> Tensor<'g> {
+        self.unpooled("pool_repeat", Pooling::Repeat, pool, None, size)
+    }
+
+    fn pooled(
+        self,
+        operation: &'static str,
+        pooling: Pooling,
+        pool: &Pool,
+        positions: Option<Tensor<'g>>,
+    ) -> Tensor<'g> {
+        let Ok([count, height, width, channels]) = <[usize; 4]>::try_from(self.shape().sizes()) else {
+            return self.refuse(operation, "images: four axes".to_owned(), self.shape());
+        };
+        if !self.pool_is_possible(operation, pool) {
+            return self;
+        }
+        let Some([rows, columns]) = pool.output([height, width]) else {
+            let expected = format!("an image that holds a window of {}×{}", pool.size[0], pool.size[1]);
+            return self.refuse(operation, expected, self.shape());
+        };
+        let shape = Shape::from([count, rows, columns, channels]);
+        self.add_pooling(operation, pooling, pool, positions, (shape, shape))
+    }
+
+    fn unpooled(
+        self,
+        operation: &'static str,
+        pooling: Pooling,
+        pool: &Pool,
+        positions: Option<Tensor<'g>>,
+        size: [usize; 2],
+    ) -> Tensor<'g> {
+        let Ok([count, height, width, channels]) = <[usize; 4]>::try_from(self.shape().sizes()) else {
+            return self.refuse(operation, "images: four axes".to_owned(), self.shape());
+        };
+        if !self.pool_is_possible(operation, pool) {
+            return self;
+        }
+        if pool.output(size) != Some([height, width]) {
+            let expected = format!("a size that its windows make of {}×{}", size[0], size[1]);
+            return self.refuse(operation, expected, self.shape());
+        }
+        let shape = Shape::from([count, size[0], size[1], channels]);
+        self.add_pooling(operation, pooling, pool, positions, (self.shape(), shape))
+    }
+
+    fn pool_is_possible(self, operation: &'static str, pool: &Pool) -> bool {
+        self.expect_numbers(operation);
+        let possible = !pool.size.contains(&0) && !pool.stride.contains(&0);
+        if !possible {
+            self.refuse(operation, "windows and strides of at least 1".to_owned(), self.shape());
+        }
+        possible
+    }
+
+    fn add_pooling(
+        self,
+        operation: &'static str,
+        pooling: Pooling,
+        pool: &Pool,
+        positions: Option<Tensor<'g>>,
+        (small, shape): (Shape, Shape),
+    ) -> Tensor<'g> {
+        if let Some(positions) = positions.filter(|positions| positions.shape() != small) {
+            let (place, left, right) = (self.graph.place(), small, positions.shape());
+            self.graph.fail(Error::Shapes { operation, place, left, right });
+            return self;
+        }
+        self.pooling(pooling, pool.windows(), pool.size, positions, shape)
+    }
+
+    /// The primitive; shapes go together.
+    pub(crate) fn pooling(
+        self,
+        pooling: Pooling,
+        windows: Windows,
+        size: [usize; 2],
+        positions: Option<Tensor<'g>>,
+        shape: Shape,
+    ) -> Tensor<'g> {
+        let op = Op::Pooling { pooling, windows, size };
+        let operands: Vec<_> = [self.id].into_iter().chain(positions.map(|positions| positions.id)).collect();
+        self.graph.add(op, &operands, shape, Kind::F32)
+    }
+}

@@ -1,0 +1,54 @@
+//! Convolutions, their kernels' gradients, and pooling.
+
+use super::*;
+
+/// Units that a kernel's gradient is cut into at most, and places that each has at least.
+const PARTS: usize = 16;
+const PLACES: usize = 512;
+
+impl Emitter<'_, '_, '_> {
+    pub(super) fn convolution(&self, id: NodeId, windows: Windows, upward: bool) -> Work {
+        let node = &self.lowering.nodes[id.index()];
+        let kernel = node.operands[1];
+        let taps = self.lowering.nodes[kernel.index()].shape.sizes();
+        let sizes = node.shape.sizes();
+        Work::Convolution(ConvolutionWork {
+            windows,
+            upward,
+            images: self.images(node.operands[0]),
+            kernel: self.buffers[&self.lowering.root(kernel)],
+            taps: [taps[0], taps[1]],
+            result: [sizes[1], sizes[2]],
+            columns: sizes[3],
+        })
+    }
+
+    /// Two steps: parts of the sum side by side, then their sum.
+    pub(super) fn kernel_gradient(&mut self, id: NodeId, windows: Windows) -> Work {
+        let node = &self.lowering.nodes[id.index()];
+        let (images, gradient) = (self.images(node.operands[0]), self.images(node.operands[1]));
+        let taps = [node.shape.sizes()[0], node.shape.sizes()[1]];
+        let places = gradient.count * gradient.height * gradient.width;
+        let most = (places / PLACES).clamp(1, gradient.count * gradient.height);
+        let parts = PARTS.div_ceil(gradient.channels.div_ceil(PANEL)).min(most);
+        let mut work = KernelGradientWork { windows, images, gradient, taps, parts, to: BufferId(0) };
+        work.to = add_buffer(self.plan, Contents::Intermediate, work.layout());
+        let flops = 2 * (node.shape.elements() * places) as u64;
+        let to = work.to;
+        self.push_plain(Work::KernelGradient(work), Layout::of(node.shape), flops);
+        Work::AddParts { from: to, parts }
+    }
+
+    pub(super) fn pooling(&self, id: NodeId, pooling: Pooling, windows: Windows, size: [usize; 2]) -> Work {
+        let node = &self.lowering.nodes[id.index()];
+        let positions = node.operands.get(1).map(|id| self.buffers[&self.lowering.root(*id)]);
+        let (from, to) = (self.images(node.operands[0]), self.images(id));
+        Work::Pooling(PoolingWork { pooling, windows, size, from, positions, to })
+    }
+
+    fn images(&self, id: NodeId) -> Images {
+        let sizes = self.lowering.nodes[id.index()].shape;
+        let [count, height, width, channels] = [0, 1, 2, 3].map(|axis| sizes.sizes()[axis]);
+        Images { buffer: self.buffers[&self.lowering.root(id)], count, height, width, channels }
+    }
+}

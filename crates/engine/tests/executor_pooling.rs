@@ -1,0 +1,138 @@
+//! Pooling and unpooling: every level against the reference over random sizes, and the lectures' values.
+
+mod executor_support;
+
+use executor_support::{EXACT, check, numbers, pool, roundings_of, run};
+use narrows_engine::cpu::Level;
+use narrows_engine::random::Stream;
+use narrows_engine::reference::{Feed, evaluate};
+use narrows_engine::{Graph, Pool};
+
+/// All ways, and derivatives by everything.
+fn compare(images: [usize; 4], pool: &Pool) {
+    let Some(size) = pool.output([images[1], images[2]]) else { return };
+    let small_shape = [images[0], size[0], size[1], images[3]];
+    let large = [images[1], images[2]];
+    let graph = Graph::new();
+    let x = graph.input("x", images);
+    let small = graph.input("small", small_shape);
+    let positions = x.pool_positions(pool);
+    let outputs = [
+        ("positions", positions),
+        ("largest", x.max_pool(pool)),
+        ("sum", x.pool_sum(pool)),
+        ("put", small.unpool(pool, positions, large)),
+        ("repeat", small.pool_repeat(pool, large)),
+    ];
+    let mut loss = graph.constant(0.0);
+    for (name, output) in outputs {
+        graph.output(name, output);
+        let other = if output.shape() == small.shape() { small } else { x };
+        loss = loss + (output * other.stop_gradient()).sum_all();
+    }
+    for (name, gradient) in ["by x", "by small"].iter().zip(graph.gradient(loss, &[x, small]).unwrap()) {
+        graph.output(name, gradient);
+    }
+    // Few different numbers, so that some are equal.
+    let some = |count: usize, salt: u32| {
+        numbers(count, -4.0, 4.0, salt).into_iter().map(|value| value.round() / 4.0).collect::<Vec<f32>>()
+    };
+    let feed = Feed::new()
+        .input("x", some(images.iter().product(), 1))
+        .input("small", some(small_shape.iter().product(), 2));
+    check(&format!("{images:?} {pool:?}"), &graph, &feed, roundings_of(4.0, 100.0));
+}
+
+#[test]
+fn random_sizes() {
+    let mut words = Stream::new(6, 0, 0);
+    let mut draw = |from: usize, to: usize| from + (words.uniform() * (to + 1 - from) as f32) as usize;
+    for _ in 0..150 {
+        let images = [draw(1, 3), draw(1, 17), draw(1, 17), draw(1, 20)];
+        let mut two = |from: usize, to: usize| [draw(from, to), draw(from, to)];
+        compare(images, &Pool { size: two(1, 4), stride: two(1, 4), before: two(0, 4), after: two(0, 2) });
+    }
+    compare([2, 9, 11, 130], &Pool::of([2, 2]));
+    compare([70, 6, 6, 64], &Pool::of([3, 2]));
+}
+
+/// The lectures' maps at stride 1, 4×4 each, become 2×2.
+#[test]
+fn the_lectures_maps() {
+    let first = [3., -1., -3., -1., -3., 1., 0., -3., -3., -3., 0., 1., 3., -2., -2., -1.];
+    let second = [-1., -1., -1., -1., -1., -1., -2., 1., -1., -1., -2., 1., -1., 0., -4., 3.];
+    let graph = Graph::new();
+    let both: Vec<f32> = (0..32).map(|at| if at % 2 == 0 { first[at / 2] } else { second[at / 2] }).collect();
+    let maps = graph.table([1, 4, 4, 2], &both);
+    let pool = Pool::of([2, 2]);
+    let positions = maps.pool_positions(&pool);
+    let pooled = maps.max_pool(&pool);
+    graph.output("y", pooled);
+    graph.output("back", pooled.unpool(&pool, positions, [4, 4]));
+    check("the lectures' maps", &graph, &Feed::new(), EXACT);
+    let found = evaluate(&graph, &Feed::new()).unwrap().outputs;
+    let map =
+        |name: &str, number: usize| found[name].iter().copied().skip(number).step_by(2).collect::<Vec<_>>();
+    assert_eq!(map("y", 0), [3., 0., 3., 1.]);
+    assert_eq!(map("y", 1), [-1., 1., 0., 3.]);
+    assert_eq!(map("back", 0), [3., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 1., 3., 0., 0., 0.]);
+}
+
+/// A number that is none stays one: it is not lost beside larger ones.
+#[test]
+fn not_a_number_is_the_largest() {
+    let graph = Graph::new();
+    let x = graph.input("x", [1, 2, 4, 16]);
+    graph.output("y", x.max_pool(&Pool::of([2, 2])));
+    let mut values = numbers(128, -1.0, 1.0, 1);
+    values[3] = f32::NAN;
+    values[64 + 35] = f32::NAN;
+    let feed = Feed::new().input("x", values);
+    for level in Level::all_available() {
+        let found = run(&graph, &feed, &pool(1), level, 1).unwrap().outputs[0].1.clone();
+        let lost: Vec<usize> = (0..32).filter(|at| found[*at].is_nan()).collect();
+        assert_eq!(lost, [3, 19], "{}", level.name());
+    }
+}
+
+#[test]
+fn threads_make_no_difference() {
+    let graph = Graph::new();
+    let x = graph.input("x", [9, 23, 19, 70]);
+    let pool_of = Pool { size: [3, 3], stride: [2, 2], before: [1, 1], after: [1, 0] };
+    let loss = (x.max_pool(&pool_of) * x.pool_sum(&pool_of)).sum_all();
+    graph.output("by x", graph.gradient(loss, &[x]).unwrap()[0]);
+    let feed = Feed::new().input("x", numbers(9 * 23 * 19 * 70, -1.0, 1.0, 1));
+    for level in Level::all_available() {
+        let bits = |threads: usize| run(&graph, &feed, &pool(threads), level, 1).unwrap().bits();
+        let alone = bits(1);
+        assert!([2, 3, 7].into_iter().all(|threads| bits(threads) == alone), "{}", level.name());
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let message = |build: &dyn Fn(&Graph)| {
+        let graph = Graph::new();
+        build(&graph);
+        graph.check().unwrap_err().to_string()
+    };
+    let pool = Pool::of([3, 2]);
+    let large = message(&|graph| {
+        graph.state("x", [1, 2, 9, 1]).max_pool(&pool);
+    });
+    assert!(large.contains("3×2") && large.contains("1×2×9×1"), "{large}");
+    let size = message(&|graph| {
+        graph.state("x", [1, 2, 2, 1]).pool_repeat(&pool, [9, 4]);
+    });
+    assert!(size.contains("9×4"), "{size}");
+    let positions = message(&|graph| {
+        let x = graph.state("x", [1, 2, 2, 1]);
+        x.unpool(&pool, graph.state("positions", [1, 2, 3, 1]), [6, 4]);
+    });
+    assert!(positions.contains("1×2×3×1"), "{positions}");
+    let still = message(&|graph| {
+        graph.state("x", [1, 2, 2, 1]).pool_sum(&Pool { stride: [0, 1], ..pool });
+    });
+    assert!(still.contains("stride"), "{still}");
+}
