@@ -139,7 +139,7 @@ fn tied_weights_are_one_parameter() {
     names.sort_unstable();
     let biases = ["decoder.0.bias", "decoder.1.bias", "encoder.0.bias"];
     assert_eq!(names, [&biases[..], &["encoder.0.weight", "encoder.1.bias", "encoder.1.weight"]].concat());
-    assert_eq!(model.network().parameter_count(), 8 * 7 + 7 * 3 + 7 + 8 + 7 + 3);
+    assert_eq!(model.network().unwrap().parameter_count(), 8 * 7 + 7 * 3 + 7 + 8 + 7 + 3);
 
     // By hand: h = tanh(x W₁ + b), z = h W₂ + b, and the same matrices turned on the way back.
     let codec = Codec::new(model.clone(), &compute(1)).unwrap();

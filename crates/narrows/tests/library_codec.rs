@@ -32,14 +32,14 @@ fn by_hand(
         rows: RowCounts { train: 0, validation: 0, test: 0 },
     };
     let mut model = Model { description, tensors: Vec::new() };
-    for (layer, (weights, biases)) in model.network().layers.iter().zip(layers) {
+    for (layer, (weights, biases)) in model.network().unwrap().layers.iter().zip(layers) {
         let named = |kind: &str, shape: Vec<usize>, values: &[f32]| NamedTensor {
             name: format!("{}.{kind}", layer.name),
             shape,
             values: values.to_vec(),
         };
-        model.tensors.push(named("weight", vec![layer.inputs, layer.outputs], weights));
-        model.tensors.push(named("bias", vec![layer.outputs], biases));
+        model.tensors.push(named("weight", vec![layer.inputs(), layer.outputs()], weights));
+        model.tensors.push(named("bias", vec![layer.outputs()], biases));
     }
     model
 }

@@ -295,7 +295,7 @@ fn version_2_loads_forever() {
     close(codec.encode(&ROWS).unwrap(), &[0.29859784, 0.50398505, 0.71304005, -0.7727003]);
     close(codec.decode(&codec.encode(&ROWS).unwrap()).unwrap(), &codec.reconstruct(&ROWS).unwrap());
     let model = codec.model();
-    assert!(model.description.recipe.model.tied && model.network().log_variance.is_some());
+    assert!(model.description.recipe.model.tied && model.network().unwrap().log_variance.is_some());
     let codec = Codec::load(&fixture("version-2-top-k.narrows"), &compute).unwrap();
     let codes = [[0.0, 1.3909619, 0.0, 0.771094, 0.0, 1.6045375], [0.83766794, 0.0, 0.0, 0.0, 0.0, 0.0]];
     close(codec.encode(&ROWS).unwrap(), codes.as_flattened());

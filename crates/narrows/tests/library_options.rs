@@ -23,6 +23,26 @@ const BASE: [&str; 6] = [
 const CHANGES: &[(&str, &[&str], &str)] = &[
     ("model.kind", &[], "classifier"),
     ("model.hidden", &[], "[7]"),
+    ("model.hidden[0].channels", &["model.hidden[0]=convolution"], "3"),
+    ("model.hidden[0].size", &["model.hidden[0]=convolution"], "[1, 3]"),
+    ("model.hidden[0].stride", &["model.hidden[0]=convolution"], "2"),
+    ("model.hidden[0].dilation", &["model.hidden[0]=convolution"], "2"),
+    ("model.hidden[0].padding", &["model.hidden[0]=convolution"], "none"),
+    ("model.hidden[1].groups", &["model.hidden[0]=convolution", "model.hidden[1]=convolution"], "2"),
+    ("model.hidden[0].channels", &["model.hidden[0]=transposed-convolution"], "3"),
+    ("model.hidden[0].size", &["model.hidden[0]=transposed-convolution"], "2"),
+    ("model.hidden[0].stride", &["model.hidden[0]=transposed-convolution"], "1"),
+    ("model.hidden[0].padding", &["model.hidden[0]=transposed-convolution"], "none"),
+    ("model.hidden[0].size", &["model.hidden[0]=max-pool"], "3"),
+    ("model.hidden[0].stride", &["model.hidden[0]=max-pool"], "1"),
+    ("model.hidden[0].padding", &["model.hidden[0]={ kind = 'max-pool', size = 3 }"], "same"),
+    ("model.hidden[0].size", &["model.hidden[0]=average-pool"], "3"),
+    ("model.hidden[0].stride", &["model.hidden[0]=average-pool"], "1"),
+    ("model.hidden[0].padding", &["model.hidden[0]={ kind = 'average-pool', size = 3 }"], "same"),
+    ("model.hidden[0]", &["model.hidden[0]=max-pool"], "global-pool"),
+    ("model.hidden[0].size", &["model.hidden[0]=repeat"], "3"),
+    ("model.growth", &["model.hidden[0]=max-pool"], "repeat"),
+    ("model.growth", &["model.hidden[0]={ kind = 'convolution', stride = 2 }"], "upsample"),
     ("model.code", &[], "4"),
     ("model.decoder", &[], "[5]"),
     ("model.activation", &[], "tanh"),
@@ -135,10 +155,16 @@ const EAGER: &str = "train.schedule={ kind = 'plateau', patience = 1 }";
 const STUCK: &str = "train.optimiser={ kind = 'adam', beta1 = 0.0 }";
 
 /// Settings that change no weight, each with its reason.
-const WITHOUT_EFFECT: &[(&str, &str)] = &[(
-    "train.checkpoint_seconds",
-    "when checkpoints are written must not change what is learned; a_checkpoint_is_written_as_often_as_asked tests it",
-)];
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    (
+        "train.checkpoint_seconds",
+        "when checkpoints are written must not change what is learned; a_checkpoint_is_written_as_often_as_asked tests it",
+    ),
+    ("model.hidden[0].height", RESHAPED),
+    ("model.hidden[0].width", RESHAPED),
+    ("model.hidden[0].channels", RESHAPED),
+];
+const RESHAPED: &str = "no other number of them has as many numbers; what_a_layer_of_maps_says tests them";
 
 fn weights(settings: &[&str]) -> Vec<(String, Vec<f32>)> {
     let model: Model = train(settings, pictures(40, 1), &compute(1)).0;
@@ -176,7 +202,10 @@ fn every_setting_is_listed() {
             // A setting of one kind of several must be tried in that kind.
             let chooser = choice.split_once('=').map_or("", |(chooser, _)| chooser);
             let of_a_kind = path.starts_with(&format!("{chooser}."));
-            *known == path && (!of_a_kind || belongs(beside, &choice))
+            // Any layer may stand for the first.
+            let first = |text: &str| text.replace("[1]", "[0]");
+            let beside: Vec<String> = beside.iter().map(|setting| first(setting)).collect();
+            first(known) == path && (!of_a_kind || belongs(&beside, &choice))
         };
         let excepted = WITHOUT_EFFECT.iter().any(|(known, reason)| *known == path && !reason.is_empty());
         assert!(excepted || CHANGES.iter().any(|change| own(&change)), "{path} of {choice} has no test");
@@ -184,7 +213,7 @@ fn every_setting_is_listed() {
 }
 
 /// Whether what stands beside a change chooses this kind: `train.schedule=step`, or written as a table.
-fn belongs(beside: &[&str], choice: &str) -> bool {
+fn belongs(beside: &[String], choice: &str) -> bool {
     let (path, kind) = choice.split_once('=').unwrap();
     beside
         .iter()

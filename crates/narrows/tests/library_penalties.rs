@@ -16,7 +16,7 @@ const ACTIVATIONS: [&str; 10] =
     ["identity", "sigmoid", "tanh", "relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "softmax"];
 
 fn network(recipe: &Recipe) -> Network {
-    Network::new(&recipe.model, FEATURES, 0)
+    Network::new(&recipe.model, FEATURES, 0).unwrap()
 }
 
 /// Rows, row ids and weights for an encoder.
@@ -26,10 +26,10 @@ fn feed(network: &Network) -> Feed {
         .input("row ids", (0..ROWS as u32).map(|row| row * 3))
         .keyed(5, 2);
     for layer in &network.layers[..network.encoder] {
-        let weights = numbers(layer.inputs * layer.outputs, -0.9, 0.9, layer.outputs as u32);
+        let weights = numbers(layer.inputs() * layer.outputs(), -0.9, 0.9, layer.outputs() as u32);
         feed = feed
             .state(&format!("{}.weight", layer.name), weights)
-            .state(&format!("{}.bias", layer.name), numbers(layer.outputs, -0.5, 0.5, 3));
+            .state(&format!("{}.bias", layer.name), numbers(layer.outputs(), -0.5, 0.5, 3));
     }
     feed
 }

@@ -69,7 +69,7 @@ impl Trainer {
     /// Compiles the step for `batch` rows and `threads` threads; `table` has a whole number of batches.
     fn new(layers: &[Layer], table: Array, batch: usize, threads: usize) -> Result<Self> {
         let recipe = recipe()?;
-        let network = Network::new(&recipe.model, AUTOENCODER[0], 0);
+        let network = Network::new(&recipe.model, AUTOENCODER[0], 0)?;
         let graph = Graph::new();
         let (loss, parameters) = loss(&graph, &network, batch);
         let scalars = declare_scalars(&graph);
@@ -102,8 +102,8 @@ impl Trainer {
         };
         let layer = |layer: &narrows::network::Layer| -> Result<Layer> {
             Ok(Layer {
-                weight: read(format!("{}.weight", layer.name), &[layer.inputs, layer.outputs])?,
-                bias: read(format!("{}.bias", layer.name), &[layer.outputs])?,
+                weight: read(format!("{}.weight", layer.name), &[layer.inputs(), layer.outputs()])?,
+                bias: read(format!("{}.bias", layer.name), &[layer.outputs()])?,
             })
         };
         self.network.layers.iter().map(layer).collect()
@@ -137,7 +137,7 @@ fn states(graph: &Graph, network: &Network, layers: &[Layer]) -> Result<States> 
 
 /// Loss and its gradient by every weight and bias, in the layers' shapes: a plan that only fetches them.
 fn loss_and_gradients(layers: &[Layer], rows: &Array, threads: usize) -> Result<(f32, Vec<Layer>)> {
-    let network = Network::new(&recipe()?.model, AUTOENCODER[0], 0);
+    let network = Network::new(&recipe()?.model, AUTOENCODER[0], 0)?;
     let graph = Graph::new();
     let (loss, parameters) = loss(&graph, &network, rows.shape[0]);
     let by: Vec<Tensor<'_>> = parameters.list.iter().map(|parameter| parameter.1).collect();

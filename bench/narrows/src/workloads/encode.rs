@@ -55,8 +55,9 @@ fn codec(shape: &Shape, layers: &[Layer], threads: usize) -> Result<Codec> {
     );
     let recipe = Recipe::parse(&text, &[]).map_err(|problems| Error(problems.to_string()))?;
     let mut tensors = Vec::new();
-    for (number, place) in Network::new(&recipe.model, *features, 0).layers.iter().enumerate() {
-        let layer = layers.get(number).cloned().unwrap_or_else(|| Layer::zeros(place.inputs, place.outputs));
+    for (number, place) in Network::new(&recipe.model, *features, 0)?.layers.iter().enumerate() {
+        let layer =
+            layers.get(number).cloned().unwrap_or_else(|| Layer::zeros(place.inputs(), place.outputs()));
         for (name, Array { shape, data: values }) in [("weight", layer.weight), ("bias", layer.bias)] {
             tensors.push(NamedTensor { name: format!("{}.{name}", place.name), shape, values });
         }

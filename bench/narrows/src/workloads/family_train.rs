@@ -84,7 +84,7 @@ pub const TOP_K: Family = Family {
 pub fn prepare(family: &Family, threads: usize) -> Result<Step> {
     let Family { batch, features, .. } = *family;
     let recipe = parsed(family.recipe)?;
-    let network = Network::new(&recipe.model, features, 0);
+    let network = Network::new(&recipe.model, features, 0)?;
     let graph = Graph::new();
     let scalars = declare_scalars(&graph);
     let (loss, parameters) = loss(&graph, &recipe, &network, &scalars, (batch, None))?;
@@ -112,7 +112,7 @@ pub fn prepare(family: &Family, threads: usize) -> Result<Step> {
 /// Loss and gradients for the folder's weights, rows and random numbers.
 pub fn check(folder: &Path, family: &Family, threads: usize) -> Result<()> {
     let recipe = parsed(family.recipe)?;
-    let network = Network::new(&recipe.model, family.features, 0);
+    let network = Network::new(&recipe.model, family.features, 0)?;
     // In the order of the files: the layer beside the code's stands behind it.
     let mut places: Vec<&narrows::network::Layer> = network.layers.iter().collect();
     if let Some(layer) = &network.log_variance {
@@ -157,8 +157,8 @@ pub fn check(folder: &Path, family: &Family, threads: usize) -> Result<()> {
         .iter()
         .map(|place| {
             Ok(Layer {
-                weight: fetch(format!("{}.weight", place.name), &[place.inputs, place.outputs])?,
-                bias: fetch(format!("{}.bias", place.name), &[place.outputs])?,
+                weight: fetch(format!("{}.weight", place.name), &[place.inputs(), place.outputs()])?,
+                bias: fetch(format!("{}.bias", place.name), &[place.outputs()])?,
             })
         })
         .collect::<Result<_>>()?;

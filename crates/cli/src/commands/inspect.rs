@@ -10,7 +10,7 @@ use crate::wording::{bytes, count, figure, flops, of, table};
 use crate::{commands, output};
 use clap::Args;
 use narrows::model_file::{Description, Model};
-use narrows::network::Network;
+use narrows::network::{Layer, Network};
 use narrows::recipe::Recipe;
 use narrows::train::{Setup, Trainer};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         ));
     }
     let mut shown = Shown {
-        network: subject.network(),
+        network: subject.network()?,
         trained: subject.trained().cloned(),
         notes: Vec::new(),
         gradients: options.gradients,
@@ -112,11 +112,11 @@ impl Subject {
         Ok(Subject::Recipe(Box::new(Setup::new(&choice.recipe, source)?), notes))
     }
 
-    fn network(&self) -> Network {
-        match self {
-            Subject::Model(model) => model.network(),
+    fn network(&self) -> Result<Network, Failure> {
+        Ok(match self {
+            Subject::Model(model) => model.network()?,
             Subject::Recipe(setup, _) => setup.network.clone(),
-        }
+        })
     }
 
     fn trained(&self) -> Option<&Description> {
@@ -162,10 +162,11 @@ impl Shown {
         let layer = |layer: &narrows::network::Layer| {
             json!({
                 "name": layer.name,
-                "inputs": layer.inputs,
-                "outputs": layer.outputs,
+                "inputs": layer.from.to_string(),
+                "outputs": layer.to.to_string(),
                 "activation": layer.activation.name(),
                 "parameters": layer.parameter_count(),
+                "flops": layer.flops(),
             })
         };
         let mut object = json!({
@@ -245,7 +246,10 @@ fn history(trained: &Description) -> String {
 }
 
 fn layers(network: &Network) -> String {
-    let head = ["layer", "shape", "activation", "parameters"].map(str::to_owned).to_vec();
+    let head = ["layer", "shape", "activation", "parameters", "FLOPs a row", "if fully connected"];
+    // Only convolutions have something to be compared with.
+    let columns = if network.layers.iter().any(|layer| layer.window().is_some()) { 6 } else { 5 };
+    let head = head.map(str::to_owned)[..columns].to_vec();
     let mut rows = vec![head];
     for (number, layer) in network.layers.iter().enumerate() {
         let mut notes = layer.activation.name().to_owned();
@@ -256,14 +260,25 @@ fn layers(network: &Network) -> String {
             notes.push_str(&format!(", dropout {}", layer.dropout));
         }
         let code = if number + 1 == network.encoder { " (the code)" } else { "" };
-        rows.push(vec![
+        let connected = layer.window().map_or(String::new(), |_| {
+            count((layer.inputs() as u64 + 1).saturating_mul(layer.outputs() as u64))
+        });
+        let mut row = vec![
             format!("{}{code}", layer.name),
-            format!("{} → {}", layer.inputs, layer.outputs),
+            format!("{} → {}", layer.from, layer.to),
             notes,
             count(layer.parameter_count() as u64),
-        ]);
+            count(layer.flops()),
+            connected,
+        ];
+        row.truncate(columns);
+        rows.push(row);
     }
     let total = count(network.parameter_count() as u64);
-    rows.push(vec!["all".to_owned(), commands::train::widths(network), String::new(), total]);
-    table(&rows, |column| column == 3)
+    let flops = count(network.layers.iter().map(Layer::flops).sum::<u64>());
+    let mut row =
+        vec!["all".to_owned(), commands::train::widths(network), String::new(), total, flops, String::new()];
+    row.truncate(columns);
+    rows.push(row);
+    table(&rows, |column| column >= 3)
 }

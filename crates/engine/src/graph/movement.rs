@@ -2,7 +2,7 @@
 
 use super::op::{Kind, Op};
 use super::shape::{MAX_RANK, Shape};
-use super::{NodeId, Tensor};
+use super::{Node, NodeId, Tensor};
 use crate::error::Error;
 
 impl<'g> Tensor<'g> {
@@ -15,6 +15,10 @@ impl<'g> Tensor<'g> {
         if shape.elements() != self.shape().elements() {
             let expected = format!("{} elements for {shape}", shape.elements());
             return self.refuse("reshape", expected, shape);
+        }
+        // Of several shapes in a row only the last counts: nothing is moved to a layout that nobody reads.
+        if let Node { op: Op::Reshape, operands, .. } = self.graph.node(self.id) {
+            return self.graph.tensor(operands[0]).reshape(shape);
         }
         self.graph.add(Op::Reshape, &[self.id], shape, self.kind())
     }

@@ -57,7 +57,7 @@ impl Codec {
             found: problem,
             hint: "put the model together as training does, or load its file".to_owned(),
         })?;
-        let network = model.network();
+        let network = model.network()?;
         let declared: Vec<(String, Shape)> = model
             .tensors
             .iter()

@@ -51,7 +51,7 @@ impl Machine {
             visible_bias: format!("{}.bias", mirror.name),
             hidden: Units::of_activation(own.activation)?,
             visible,
-            sizes: [own.inputs, own.outputs],
+            sizes: [own.inputs(), own.outputs()],
         })
     }
 

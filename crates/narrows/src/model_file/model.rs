@@ -107,7 +107,7 @@ impl Model {
             return Err(format!("{} classes do not go with this kind of model", classes.len()));
         }
         let mut expected = {
-            let network = self.network();
+            let network = self.network().map_err(|error| error.to_string())?;
             let layers = network.all_layers().flat_map(Layer::tensors);
             layers.chain(bottleneck::tensors(network.bottleneck, network.code())).collect::<Vec<_>>()
         };
@@ -125,9 +125,12 @@ impl Model {
     }
 
     /// The model's layers.
-    pub fn network(&self) -> Network {
-        let features = self.description.shape.features();
-        Network::new(&self.description.recipe.model, features, self.description.classes.len())
+    ///
+    /// # Errors
+    /// Layers that do not fit its rows.
+    pub fn network(&self) -> Result<Network, Error> {
+        let Description { recipe, shape, classes, .. } = &self.description;
+        Network::new(&recipe.model, shape, classes.len())
     }
 
     /// Whether it is a stack of Boltzmann machines.

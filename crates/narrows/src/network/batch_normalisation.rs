@@ -9,8 +9,8 @@ const EPSILON: f32 = 1e-5;
 /// Share of the running means that a step keeps.
 const KEPT: f32 = 0.9;
 
-/// Normalises sums of shape B×H and scales them: γ (x − μ)/√(σ² + ε) + β. States `NAME.scale`, `NAME.shift`, and the running
-/// `NAME.mean` and `NAME.variance`, each H.
+/// Normalises sums of shape B×H, or maps of B×H×W×C over all their pixels, and scales them: γ (x − μ)/√(σ² + ε) + β. States `NAME.scale`, `NAME.shift`, and the running
+/// `NAME.mean` and `NAME.variance`, one for each unit or channel.
 pub fn batch_normalisation<'g>(
     graph: &'g Graph,
     parameters: &mut Parameters<'g>,
@@ -19,6 +19,7 @@ pub fn batch_normalisation<'g>(
     training: bool,
 ) -> Tensor<'g> {
     let units = x.shape().columns();
+    let leading: Vec<usize> = (0..x.shape().rank() - 1).collect();
     let scale = parameters.get(graph, &format!("{name}.scale"), &[units], Role::Bias);
     let shift = parameters.get(graph, &format!("{name}.shift"), &[units], Role::Bias);
     let running_mean = graph.state(&format!("{name}.mean"), [units]);
@@ -26,9 +27,9 @@ pub fn batch_normalisation<'g>(
     // A short last batch of one row has no variance to go by, nor to learn from: it is normalised as in use.
     let normal = if training && x.shape().rows() > 1 {
         let rows = x.shape().rows() as f32;
-        let mean = x.mean(&[0]);
+        let mean = x.mean(&leading);
         let centred = x - mean;
-        let variance = centred.square().mean(&[0]);
+        let variance = centred.square().mean(&leading);
         // Running variances are of the population that the batch was drawn from, hence the n/(n − 1).
         let unbiased = variance * (rows / (rows - 1.0));
         let blend = |running: Tensor<'g>, batch: Tensor<'g>| {

@@ -3,17 +3,16 @@
 use crate::recipe::{Activation, Initial};
 use narrows_engine::random::Stream;
 
-/// Draws an inputs×outputs weight, row-major. The same seed and layer number give the same weights.
+/// Draws an inputs×outputs weight, row-major, of which `heard` meet at a unit and `said` at an input: as many, but for convolutions. The same seed and layer number give the same weights.
 pub fn weights(
     initial: Initial,
     activation: Activation,
-    inputs: usize,
-    outputs: usize,
+    ([inputs, outputs], [heard, said]): ([usize; 2], [f64; 2]),
     seed: u64,
     layer: u32,
 ) -> Vec<f32> {
     let mut stream = Stream::new(seed, crate::streams::WEIGHTS, layer);
-    let (fan_in, both) = (inputs as f64, (inputs + outputs) as f64);
+    let (fan_in, both) = (heard, heard + said);
     let count = inputs * outputs;
     let mut normal =
         |deviation: f64| (0..count).map(|_| (f64::from(stream.normal()) * deviation) as f32).collect();
@@ -90,6 +89,10 @@ fn sparse(stream: &mut Stream, inputs: usize, outputs: usize, connections: usize
 mod tests {
     use super::*;
 
+    fn dense(initial: Initial, inputs: usize, outputs: usize, layer: u32) -> Vec<f32> {
+        weights(initial, Activation::Tanh, ([inputs, outputs], [inputs as f64, outputs as f64]), 3, layer)
+    }
+
     fn variance(values: &[f32]) -> f64 {
         values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / values.len() as f64
     }
@@ -103,20 +106,18 @@ mod tests {
             (Initial::HeNormal, 2.0 / 300.0),
             (Initial::Lecun, 1.0 / 300.0),
         ] {
-            let values = weights(initial, Activation::Tanh, 300, 200, 3, 0);
+            let values = dense(initial, 300, 200, 0);
             assert!((variance(&values) / expected - 1.0).abs() < 0.03, "{initial:?}: {}", variance(&values));
         }
         assert!(
-            weights(Initial::GlorotUniform, Activation::Tanh, 300, 200, 3, 0)
-                .iter()
-                .all(|w| w.abs() <= (6.0f32 / 500.0).sqrt())
+            dense(Initial::GlorotUniform, 300, 200, 0).iter().all(|w| w.abs() <= (6.0f32 / 500.0).sqrt())
         );
     }
 
     #[test]
     fn orthogonal_weights_are_orthonormal_along_the_shorter_side() {
         for (inputs, outputs) in [(5, 9), (9, 5), (6, 6)] {
-            let w = weights(Initial::Orthogonal, Activation::Tanh, inputs, outputs, 1, 0);
+            let w = dense(Initial::Orthogonal, inputs, outputs, 0);
             let few = inputs.min(outputs);
             let entry = |vector: usize, at: usize| {
                 if inputs <= outputs { w[vector * outputs + at] } else { w[at * outputs + vector] }
@@ -132,11 +133,11 @@ mod tests {
 
     #[test]
     fn sparse_units_hear_exactly_so_many_inputs() {
-        let w = weights(Initial::Sparse { connections: 4 }, Activation::Tanh, 10, 7, 1, 0);
+        let w = dense(Initial::Sparse { connections: 4 }, 10, 7, 0);
         for unit in 0..7 {
             assert_eq!((0..10).filter(|input| w[input * 7 + unit] != 0.0).count(), 4);
         }
-        assert_eq!(weights(Initial::Constant { value: 0.5 }, Activation::Tanh, 2, 2, 1, 0), [0.5; 4]);
+        assert_eq!(dense(Initial::Constant { value: 0.5 }, 2, 2, 0), [0.5; 4]);
     }
 
     #[test]
@@ -144,9 +145,6 @@ mod tests {
         assert_eq!(resolved(Initial::Auto, Activation::Relu), Initial::HeNormal);
         assert_eq!(resolved(Initial::Auto, Activation::Tanh), Initial::GlorotUniform);
         assert_eq!(resolved(Initial::Auto, Activation::Identity), Initial::Lecun);
-        assert_ne!(
-            weights(Initial::Lecun, Activation::Tanh, 3, 3, 1, 0),
-            weights(Initial::Lecun, Activation::Tanh, 3, 3, 1, 1)
-        );
+        assert_ne!(dense(Initial::Lecun, 3, 3, 0), dense(Initial::Lecun, 3, 3, 1));
     }
 }

@@ -4,9 +4,14 @@ pub mod activation;
 pub mod batch_normalisation;
 pub mod dense;
 pub mod dropout;
+pub mod extent;
 pub mod initial;
+pub mod layer;
+mod maps;
 pub mod prepare;
 pub mod shape;
 
 pub use dense::{Parameters, Role};
-pub use shape::{Layer, Mode, Network, Pass, Step};
+pub use extent::Extent;
+pub use layer::{Layer, LayerWork};
+pub use shape::{Mode, Network, Pass, Step};

@@ -1,32 +1,13 @@
 //! The shape of a network: which layers, how wide, what each does.
 
-use super::activation::activate;
-use super::batch_normalisation::batch_normalisation;
-use super::dense::{Parameters, dense, weight};
-use super::dropout::dropout;
+use super::dense::Parameters;
+use super::extent::Extent;
 use super::initial;
-use crate::recipe::{Activation, Bottleneck, ModelKind, ModelRecipe};
+use super::layer::{Layer, LayerWork};
+use crate::error::Error;
+use crate::recipe::{Activation, Bottleneck, Decoder, LayerRecipe, ModelKind, ModelRecipe};
 use narrows_engine::cpu::States;
 use narrows_engine::{Graph, Tensor};
-
-/// A dense layer with what goes around it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Layer {
-    /// Name path of its states: `encoder.0`, `decoder.3`, `output`.
-    pub name: String,
-    /// Units that it hears.
-    pub inputs: usize,
-    /// Its own units.
-    pub outputs: usize,
-    /// What a unit does with its sum.
-    pub activation: Activation,
-    /// Whether sums are normalised over the batch.
-    pub normalised: bool,
-    /// Share of its units that are silenced in training.
-    pub dropout: f32,
-    /// The layer whose weight, transposed, is this one's.
-    pub tied: Option<String>,
-}
 
 /// A network as a list of layers: the encoder's, the last of which is the code, then the rest. The last layer of all gives the
 /// sums that the output distribution turns into values.
@@ -71,12 +52,25 @@ pub struct Step<'g> {
     pub name: String,
     /// Its activation.
     pub activation: Activation,
+    /// What it says.
+    pub to: Extent,
     /// What it heard, B×inputs.
     pub input: Tensor<'g>,
     /// Its sums, B×outputs.
     pub sums: Tensor<'g>,
     /// What it says, B×outputs.
     pub values: Tensor<'g>,
+}
+
+impl<'g> Step<'g> {
+    /// What it says, a column for each unit: of maps, which share their weights, a row for each pixel.
+    pub fn by_unit(&self) -> Tensor<'g> {
+        let rows = self.values.shape().rows();
+        match self.to.pixels() {
+            1 => self.values,
+            pixels => self.values.reshape([rows * pixels, self.to.channels]),
+        }
+    }
 }
 
 impl<'g> Pass<'g> {
@@ -87,35 +81,45 @@ impl<'g> Pass<'g> {
 }
 
 impl Network {
-    /// The network of a recipe for rows of `features` numbers and, for a classifier, so many classes.
-    pub fn new(model: &ModelRecipe, features: usize, classes: usize) -> Network {
-        let mut layers = Vec::new();
-        let mut inputs = features;
-        let mut push = |name: String, outputs: usize, activation: Activation, hidden: bool| {
-            let normalised = hidden && model.batch_normalisation;
-            let dropout = if hidden { model.dropout as f32 } else { 0.0 };
-            layers.push(Layer { name, inputs, outputs, activation, normalised, dropout, tied: None });
-            inputs = outputs;
+    /// The network of a recipe for rows of so many numbers, or pictures, and, for a classifier, so many classes.
+    ///
+    /// # Errors
+    /// A layer that cannot hear what the one before it says.
+    pub fn new(model: &ModelRecipe, rows: impl Into<Extent>, classes: usize) -> Result<Network, Error> {
+        let mut rows = rows.into();
+        let is_dense = |layer: &LayerRecipe| matches!(layer, LayerRecipe::Dense(_));
+        let decoder = match &model.decoder {
+            Decoder::Layers(layers) => &layers[..],
+            Decoder::Mirror => &[],
         };
-        for (number, width) in model.hidden.iter().enumerate() {
-            push(format!("encoder.{number}"), *width, model.activation, true);
+        if model.hidden.iter().chain(decoder).all(is_dense) {
+            // Nobody looks at rows as pictures.
+            rows = Extent::from(rows.numbers());
         }
         let classifier = model.kind == ModelKind::Classifier;
-        push(format!("encoder.{}", model.hidden.len()), model.code, model.code_activation, classifier);
-        let encoder = model.hidden.len() + 1;
-        if classifier {
-            push("output".to_owned(), classes, Activation::Identity, false);
-        } else {
-            let widths = model.decoder_widths();
-            for (number, width) in widths.iter().enumerate() {
-                push(format!("decoder.{number}"), *width, model.activation, true);
-            }
-            push(format!("decoder.{}", widths.len()), features, Activation::Identity, false);
+        let mut building = Building { model, layers: Vec::new(), at: rows };
+        for (number, layer) in model.hidden.iter().enumerate() {
+            building.written("model.hidden", &format!("encoder.{number}"), layer, number)?;
         }
+        let (depth, code) = (model.hidden.len(), Extent::from(model.code));
+        building.push(format!("encoder.{depth}"), LayerWork::Dense, code, model.code_activation, classifier);
+        let encoder = depth + 1;
+        if classifier {
+            let classes = Extent::from(classes);
+            building.push("output".to_owned(), LayerWork::Dense, classes, Activation::Identity, false);
+        } else {
+            building.decoder(encoder, rows)?;
+        }
+        let mut layers = building.layers;
         if model.tied {
             let (encoders, decoders) = layers.split_at_mut(encoder);
             for (layer, mirrored) in decoders.iter_mut().zip(encoders.iter().rev()) {
-                layer.tied = Some(mirrored.name.clone());
+                if layer.has_weights()
+                    && layer.kernel()[..2] == mirrored.kernel()[..2]
+                    && mirrored.has_weights()
+                {
+                    layer.tied = Some(mirrored.name.clone());
+                }
             }
         }
         let log_variance = matches!(model.bottleneck, Bottleneck::Gaussian { .. }).then(|| Layer {
@@ -123,18 +127,18 @@ impl Network {
             activation: Activation::Identity,
             ..layers[encoder - 1].clone()
         });
-        let partners = Vec::new();
-        Network { features, layers, encoder, bottleneck: model.bottleneck, partners, log_variance }
+        let (features, partners) = (rows.numbers(), Vec::new());
+        Ok(Network { features, layers, encoder, bottleneck: model.bottleneck, partners, log_variance })
     }
 
     /// Units of the code, K.
     pub fn code(&self) -> usize {
-        self.layers[self.encoder - 1].outputs
+        self.layers[self.encoder - 1].outputs()
     }
 
     /// Units of the last layer.
     pub fn outputs(&self) -> usize {
-        self.layers[self.layers.len() - 1].outputs
+        self.layers[self.layers.len() - 1].outputs()
     }
 
     /// Every layer that has parameters: the network's own and the one beside the code's.
@@ -146,14 +150,11 @@ impl Network {
     #[must_use]
     pub fn with_partners(mut self, model: &ModelRecipe) -> Network {
         if model.kind == ModelKind::Classifier {
-            let partner = |(number, layer): (usize, &Layer)| Layer {
-                name: format!("partner.{number}"),
-                inputs: layer.outputs,
-                outputs: layer.inputs,
-                activation: if number == 0 { Activation::Identity } else { model.activation },
-                normalised: false,
-                dropout: 0.0,
-                tied: None,
+            let partner = |(number, layer): (usize, &Layer)| {
+                let (work, to) = layer.mirrored(model.growth);
+                let (name, from) = (format!("partner.{number}"), layer.to);
+                let activation = if number == 0 { Activation::Identity } else { model.activation };
+                Layer { name, from, to, work, activation, normalised: false, dropout: 0.0, tied: None }
             };
             self.partners = self.layers[..self.encoder].iter().enumerate().map(partner).collect();
         }
@@ -202,15 +203,16 @@ impl Network {
         for (number, layer) in self.all_layers().chain(&self.partners).enumerate() {
             if layer.tied.is_none() && dictionary && number == 1 {
                 let encoder = states.get(&format!("{}.weight", self.layers[0].name)).unwrap_or_default();
-                let turned = |at: usize| encoder[at % layer.outputs * layer.inputs + at / layer.outputs];
+                let turned =
+                    |at: usize| encoder[at % layer.outputs() * layer.inputs() + at / layer.outputs()];
                 let weight: Vec<f32> = (0..encoder.len()).map(turned).collect();
                 states.set(&format!("{}.weight", layer.name), &weight)?;
-            } else if layer.tied.is_none() {
+            } else if layer.tied.is_none() && layer.has_weights() {
+                let ([inputs, outputs], fans) = layer.fans();
                 let weight = initial::weights(
                     model.initial,
                     layer.activation,
-                    layer.inputs,
-                    layer.outputs,
+                    ([inputs, outputs], fans),
                     seed,
                     number as u32,
                 );
@@ -220,10 +222,8 @@ impl Network {
                     states.set(&name, &weight)?;
                 }
             }
-            if layer.normalised {
-                let ones = vec![1.0; layer.outputs];
-                states.set(&format!("{}.scale", layer.name), &ones)?;
-                states.set(&format!("{}.variance", layer.name), &ones)?;
+            for (name, ones) in layer.starting_ones() {
+                states.set(&name, &ones)?;
             }
         }
         Ok(())
@@ -235,49 +235,74 @@ impl Network {
     }
 }
 
-impl Layer {
-    /// What the layer says, B×outputs, when it hears x, B×inputs.
-    pub fn apply<'g>(&self, graph: &'g Graph, pass: &mut Pass<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        graph.within(&self.name, || {
-            let parameters = &mut pass.parameters;
-            let mut sums = dense(graph, parameters, &self.name, self.tied.as_deref(), x, self.outputs);
-            if self.normalised {
-                let training = matches!(pass.mode, Mode::Training(_));
-                sums = batch_normalisation(graph, parameters, &self.name, sums, training);
-            }
-            let mut values = activate(self.activation, sums);
-            if let Mode::Training(row_ids) = pass.mode {
-                values = dropout(graph, values, row_ids, self.dropout);
-            }
-            let (name, activation) = (self.name.clone(), self.activation);
-            pass.trace.push(Step { name, activation, input: x, sums, values });
-            values
-        })
-    }
+/// A network while it is built: layers so far, and what the last of them says.
+struct Building<'m> {
+    model: &'m ModelRecipe,
+    layers: Vec<Layer>,
+    at: Extent,
+}
 
-    /// Its weight, inputs×outputs.
-    pub fn weight<'g>(&self, graph: &'g Graph, parameters: &mut Parameters<'g>) -> Tensor<'g> {
-        weight(graph, parameters, &self.name, self.tied.as_deref(), [self.inputs, self.outputs])
-    }
-
-    /// Names and shapes of its states.
-    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        let named = |state: &str, shape: &[usize]| (format!("{}.{state}", self.name), shape.to_vec());
-        let mut all = vec![named("bias", &[self.outputs])];
-        if self.tied.is_none() {
-            all.insert(0, named("weight", &[self.inputs, self.outputs]));
+impl Building<'_> {
+    fn push(&mut self, name: String, work: LayerWork, to: Extent, activation: Activation, hidden: bool) {
+        let from = std::mem::replace(&mut self.at, to);
+        let mut layer =
+            Layer { name, from, to, work, activation, normalised: false, dropout: 0.0, tied: None };
+        if layer.has_weights() {
+            layer.normalised = hidden && self.model.batch_normalisation;
+            layer.dropout = if hidden { self.model.dropout as f32 } else { 0.0 };
+        } else {
+            layer.activation = Activation::Identity;
         }
-        if self.normalised {
-            let states = ["scale", "shift", "mean", "variance"];
-            all.extend(states.map(|state| named(state, &[self.outputs])));
-        }
-        all
+        self.layers.push(layer);
     }
 
-    /// Numbers that training changes.
-    pub fn parameter_count(&self) -> usize {
-        let normalisation = if self.normalised { 2 * self.outputs } else { 0 };
-        let weight = if self.tied.is_some() { 0 } else { self.inputs * self.outputs };
-        weight + self.outputs + normalisation
+    /// A hidden layer that a recipe names.
+    fn written(
+        &mut self,
+        setting: &'static str,
+        name: &str,
+        layer: &LayerRecipe,
+        number: usize,
+    ) -> Result<(), Error> {
+        let (work, to) = Layer::work_of(layer, self.at).map_err(|problem| Error::Setting {
+            setting,
+            problem: format!("layer {}: {problem}", number + 1),
+            hint: "`narrows inspect` tells what every layer says; rows are pictures only where data.size or the files say so"
+                .to_owned(),
+        })?;
+        self.push(name.to_owned(), work, to, self.model.activation, true);
+        Ok(())
+    }
+
+    /// The way back from the code of `encoder` layers to rows.
+    fn decoder(&mut self, encoder: usize, rows: Extent) -> Result<(), Error> {
+        let model = self.model;
+        let last = |number: usize| format!("decoder.{number}");
+        match &model.decoder {
+            Decoder::Mirror => {
+                for number in 0..encoder {
+                    let (work, to) = self.layers[encoder - 1 - number].mirrored(model.growth);
+                    let end = number + 1 == encoder;
+                    let activation = if end { Activation::Identity } else { model.activation };
+                    self.push(last(number), work, to, activation, !end);
+                }
+            }
+            Decoder::Layers(layers) => {
+                for (number, layer) in layers.iter().enumerate() {
+                    self.written("model.decoder", &last(number), layer, number)?;
+                }
+                let ends =
+                    self.layers.last().is_some_and(|layer| layer.window().is_some() && layer.to == rows);
+                match self.layers.last_mut() {
+                    // Maps as large as rows are the output themselves.
+                    Some(output) if ends => {
+                        output.activation = Activation::Identity;
+                        (output.normalised, output.dropout) = (false, 0.0);
+                    }
+                    _ => self.push(last(layers.len()), LayerWork::Dense, rows, Activation::Identity, false),
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -7,6 +7,8 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     ("mnist-deep", include_str!("../../../../recipes/mnist-deep.toml")),
     ("mnist-pca", include_str!("../../../../recipes/mnist-pca.toml")),
     ("mnist-classifier", include_str!("../../../../recipes/mnist-classifier.toml")),
+    ("lecture-cnn", include_str!("../../../../recipes/lecture-cnn.toml")),
+    ("conv-autoencoder", include_str!("../../../../recipes/conv-autoencoder.toml")),
     ("digits-16x16", include_str!("../../../../recipes/digits-16x16.toml")),
     ("undercomplete", include_str!("../../../../recipes/undercomplete.toml")),
     ("overcomplete", include_str!("../../../../recipes/overcomplete.toml")),

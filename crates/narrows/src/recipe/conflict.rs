@@ -1,8 +1,8 @@
 //! Settings that are right by themselves and do not go together.
 
 use super::{
-    Activation, Bottleneck, Chain, Contraction, Corruption, Decoder, ModelKind, OutputChoice, Pretraining,
-    Recipe, RecipeProblem, Schedule, SourceKind, Sparsity,
+    Activation, Bottleneck, Chain, Contraction, Corruption, Decoder, Growth, LayerKind, LayerRecipe,
+    ModelKind, OutputChoice, Pretraining, Recipe, RecipeProblem, Schedule, SourceKind, Sparsity,
 };
 use crate::data::Part;
 
@@ -13,6 +13,7 @@ const MOST_WEIGHTS: u128 = 1_000_000_000;
 pub(super) fn find(recipe: &Recipe, problems: &mut Vec<RecipeProblem>) {
     let mut conflicts = Conflicts { problems };
     model(recipe, &mut conflicts);
+    maps(recipe, &mut conflicts);
     bottleneck(recipe, &mut conflicts);
     pretraining(recipe, &mut conflicts);
     boltzmann(recipe, &mut conflicts);
@@ -44,7 +45,7 @@ fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         classifier && model.decoder != Decoder::Mirror,
         &["model.decoder", "model.kind"],
         "no decoder in a classifier",
-        format!("the widths {:?}", model.decoder_widths()),
+        "a decoder".to_string(),
         "leave model.decoder out, or set model.kind to \"autoencoder\"",
     );
     conflicts.add(
@@ -54,10 +55,17 @@ fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         format!("\"{}\"", model.output),
         "leave model.output out, or set model.kind to \"autoencoder\"",
     );
-    let mut widths = model.hidden.clone();
+    // Layers of other kinds cut the chain: their sizes depend on the rows.
+    let width = |layer: &LayerRecipe| match layer {
+        LayerRecipe::Dense(width) => *width,
+        LayerRecipe::Other(_) => 0,
+    };
+    let mut widths: Vec<usize> = model.hidden.iter().map(width).collect();
     widths.push(model.code);
-    if !classifier {
-        widths.extend(model.decoder_widths());
+    match &model.decoder {
+        _ if classifier => {}
+        Decoder::Mirror => widths.extend(model.hidden.iter().rev().map(width)),
+        Decoder::Layers(layers) => widths.extend(layers.iter().map(width)),
     }
     let weights: u128 = widths.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).sum();
     conflicts.add(
@@ -73,6 +81,57 @@ fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "false with one row in a batch, which has no variance",
         "true".to_string(),
         "set train.batch to 2 or more, or batch_normalisation to false",
+    );
+}
+
+/// What layers that look at rows as pictures do not go with.
+fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
+    let (model, train) = (&recipe.model, &recipe.train);
+    let is_dense = |layer: &LayerRecipe| matches!(layer, LayerRecipe::Dense(_));
+    let any = !model.hidden.iter().all(is_dense);
+    let classifier = model.kind == ModelKind::Classifier;
+    let mirrored =
+        if classifier { train.pretraining != Pretraining::None } else { model.decoder == Decoder::Mirror };
+    conflicts.add(
+        model.growth != Growth::Transposed && !(any && mirrored),
+        &["model.growth", "model.decoder", "model.hidden"],
+        "nothing where no decoder mirrors an encoder of maps",
+        format!("\"{}\"", model.growth),
+        "leave model.growth out",
+    );
+    let grouped = |layer: &LayerRecipe| matches!(layer, LayerRecipe::Other(LayerKind::Convolution { groups, .. }) if *groups > 1);
+    conflicts.add(
+        model.tied && model.hidden.iter().any(grouped),
+        &["model.tied", "model.hidden"],
+        "false beside convolutions in groups, whose weights are not those of their mirror image",
+        "true".to_string(),
+        "set groups to 1, or leave model.tied out",
+    );
+    let machines = model.kind == ModelKind::Boltzmann || matches!(train.pretraining, Pretraining::Rbm { .. });
+    conflicts.add(
+        any && machines,
+        &["model.hidden", "model.kind", "train.pretraining"],
+        "widths, since Boltzmann machines hear every number",
+        "layers of maps".to_string(),
+        "give widths, or choose \"greedy\" or \"growing\" pre-training",
+    );
+    conflicts.add(
+        any && matches!(train.penalty.contraction, Contraction::Exact { .. }),
+        &["train.penalty.contraction", "model.hidden"],
+        "\"estimate\" for layers of maps, whose exact Jacobian is not built here",
+        "\"exact\"".to_string(),
+        "use \"estimate\"",
+    );
+    let first = match &model.decoder {
+        Decoder::Layers(layers) => layers.first(),
+        Decoder::Mirror => None,
+    };
+    conflicts.add(
+        train.penalty.unit_atoms && first.is_some_and(|layer| !is_dense(layer)),
+        &["train.penalty.unit_atoms", "model.decoder"],
+        "false where no dense layer hears the code",
+        "true".to_string(),
+        "begin model.decoder with a width, or leave unit_atoms out",
     );
 }
 
@@ -100,7 +159,7 @@ fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     );
     if let Bottleneck::TopK { keep, auxiliary, auxiliary_keep, .. } = model.bottleneck {
         conflicts.add(
-            auxiliary > 0.0 && !model.decoder_widths().is_empty(),
+            auxiliary > 0.0 && model.decoder_depth() > 0,
             &["model.bottleneck.auxiliary", "model.hidden", "model.decoder"],
             "0 with a decoder of more than one layer, through which dead units reach no row of their own",
             auxiliary.to_string(),
@@ -130,9 +189,8 @@ fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
             "shorten the warm-up or raise train.epochs",
         );
     }
-    let mirrored: Vec<usize> = model.hidden.iter().rev().copied().collect();
     conflicts.add(
-        model.tied && (classifier || model.decoder_widths() != mirrored),
+        model.tied && (classifier || !model.is_mirrored()),
         &["model.tied", "model.decoder", "model.kind"],
         "false where decoder and encoder have layers of unequal shapes, which cannot share weights",
         "true".to_string(),
@@ -152,9 +210,8 @@ fn pretraining(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         found(),
         "add layers to model.hidden, or leave train.pretraining out",
     );
-    let mirrored: Vec<usize> = model.hidden.iter().rev().copied().collect();
     conflicts.add(
-        asked && !classifier && model.decoder_widths() != mirrored,
+        asked && !classifier && !model.is_mirrored(),
         &["train.pretraining", "model.decoder"],
         "\"none\" where the decoder does not mirror the encoder, so that layers have no partner to learn with",
         found(),

@@ -3,6 +3,7 @@
 use toml::Value;
 
 use super::bottleneck::Bottleneck;
+use super::layer::LayerRecipe;
 use super::part::{part, section};
 use super::setting::wrong_value;
 use super::{Limits, RecipeProblem, Setting};
@@ -12,12 +13,14 @@ section! {
     pub struct ModelRecipe {
         /// What is learned: to rebuild each row from a short code, to tell its class, or how probable rows are.
         kind: ModelKind = ModelKind::Autoencoder, Limits::ANY;
-        /// Widths of the encoder's layers before the code, from the input on; may be empty.
-        hidden: Vec<usize> = vec![128], Limits::WIDTH;
+        /// The encoder's layers before the code, from the input on: widths, or layers of other kinds; may be empty.
+        hidden: Vec<LayerRecipe> = vec![LayerRecipe::Dense(128)], Limits::WIDTH;
         /// Units in the code, K; in a classifier the width of the last hidden layer.
         code: usize = 16, Limits::WIDTH;
-        /// The decoder's widths between code and output, or "mirror" for the encoder's in reverse.
+        /// The decoder's layers between code and output, or "mirror" for the encoder's in reverse.
         decoder: Decoder = Decoder::Mirror, Limits::WIDTH;
+        /// How a mirrored decoder makes maps grow where the encoder's shrink.
+        growth: Growth = Growth::Transposed, Limits::ANY;
         /// What each hidden unit does with its sum.
         activation: Activation =
             if kind == ModelKind::Boltzmann { Activation::Sigmoid } else { Activation::Silu }, Limits::ANY;
@@ -52,6 +55,18 @@ part! {
         /// Restricted Boltzmann machines, each trained on what the one below says: one machine where model.hidden is empty, else a
         /// deep belief network.
         Boltzmann = "boltzmann",
+    }
+}
+
+part! {
+    /// How a mirrored decoder makes maps grow where the encoder's shrink. Its output has the input's height and width, whatever they are.
+    pub enum Growth: "transposed" {
+        /// Convolutions and pooling are undone by transposed convolutions of the same windows.
+        Transposed = "transposed",
+        /// Pooling is undone by repeating pixels, convolutions by transposed convolutions.
+        Repeat = "repeat",
+        /// Pixels are repeated, and then convolved with stride 1, so that every pixel is met by as many weights (Odena et al. 2016).
+        Upsample = "upsample",
     }
 }
 
@@ -133,31 +148,42 @@ part! {
 /// The decoder's layers between code and output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoder {
-    /// The encoder's widths in reverse.
+    /// The encoder's layers in reverse.
     Mirror,
-    /// Widths written out, from the code on; may be empty.
-    Widths(Vec<usize>),
+    /// Layers written out, from the code on; may be empty.
+    Layers(Vec<LayerRecipe>),
 }
 
 impl ModelRecipe {
-    /// The decoder's widths between code and output, from the code on, mirrored or written out.
-    pub fn decoder_widths(&self) -> Vec<usize> {
+    /// Layers between code and output.
+    pub fn decoder_depth(&self) -> usize {
         match &self.decoder {
-            Decoder::Mirror => self.hidden.iter().rev().copied().collect(),
-            Decoder::Widths(widths) => widths.clone(),
+            Decoder::Mirror => self.hidden.len(),
+            Decoder::Layers(layers) => layers.len(),
+        }
+    }
+
+    /// Whether the decoder is the encoder's mirror image, derived from it or written out alike.
+    pub fn is_mirrored(&self) -> bool {
+        match &self.decoder {
+            Decoder::Mirror => true,
+            Decoder::Layers(layers) => {
+                let dense = layers.iter().all(|layer| matches!(layer, LayerRecipe::Dense(_)));
+                dense && layers.iter().rev().eq(&self.hidden)
+            }
         }
     }
 }
 
 impl Setting for Decoder {
     fn expected(limits: Limits) -> String {
-        format!("\"mirror\" or {}", Vec::<usize>::expected(limits))
+        format!("\"mirror\" or {}", Vec::<LayerRecipe>::expected(limits))
     }
 
     fn read(value: &Value, limits: Limits, path: &str, problems: &mut Vec<RecipeProblem>) -> Option<Self> {
         match value {
             Value::String(word) if word == "mirror" => Some(Self::Mirror),
-            Value::Array(_) => Vec::read(value, limits, path, problems).map(Self::Widths),
+            Value::Array(_) => Vec::read(value, limits, path, problems).map(Self::Layers),
             _ => {
                 let hint = Some("write \"mirror\", or widths such as [250, 500]".to_string());
                 wrong_value(value, Self::expected(limits), path, problems, hint);
@@ -169,7 +195,7 @@ impl Setting for Decoder {
     fn write(&self) -> Option<Value> {
         match self {
             Self::Mirror => Some(Value::String("mirror".to_string())),
-            Self::Widths(widths) => widths.write(),
+            Self::Layers(layers) => layers.write(),
         }
     }
 }

@@ -7,6 +7,7 @@ const HEAD: &str = "# Settings of a recipe
 Made from the code (`narrows::recipe::Recipe::reference`). Each can be overridden with `--set path=value`.
 A choice is written as a word, `schedule = \"cosine\"`, or as a table when its own settings differ from their
 defaults, `schedule = { kind = \"step\", every = 5 }`; only the settings of the chosen kind are accepted.
+The elements of a list have numbers: `--set model.hidden[0]=64` changes the first layer.
 ";
 
 /// Writes the page: a table for each section, the kinds of a choice among its rows.

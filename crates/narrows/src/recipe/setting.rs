@@ -285,6 +285,11 @@ impl<T: Setting> Setting for Vec<T> {
     fn write(&self) -> Option<Value> {
         Some(Value::Array(self.iter().filter_map(T::write).collect()))
     }
+
+    fn describe(path: &str) -> Vec<SettingDescription> {
+        // The first one stands for all.
+        T::describe(&format!("{path}[0]"))
+    }
 }
 
 /// Height and width of a picture in pixels.

@@ -27,8 +27,17 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.test", "50"),
     ("model.kind", "classifier"),
     ("model.hidden", "[20, 10]"),
+    ("model.hidden[0].channels", "7"),
+    ("model.hidden[0].size", "[3, 5]"),
+    ("model.hidden[0].stride", "3"),
+    ("model.hidden[0].dilation", "2"),
+    ("model.hidden[0].padding", "[1, 2]"),
+    ("model.hidden[0].groups", "2"),
+    ("model.hidden[0].height", "3"),
+    ("model.hidden[0].width", "4"),
     ("model.code", "5"),
     ("model.decoder", "[12]"),
+    ("model.growth", "upsample"),
     ("model.activation", "relu"),
     ("model.code_activation", "sigmoid"),
     ("model.bottleneck", "gaussian"),
@@ -109,6 +118,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
 /// What settings need beside them.
 fn companions(path: &str, kind: Option<&str>) -> Vec<(String, String)> {
     pairs(match (path, kind) {
+        ("model.growth", _) => &[("model.hidden[0]", "max-pool")],
         ("data.labels_per_class", _) => &[("model.kind", "classifier")],
         ("train.emphasis", _) => &[("train.corruption", "masking")],
         (path, Some("rbm")) if path.starts_with("train.pretraining") => {
@@ -317,6 +327,25 @@ fn settings_that_do_not_go_together_are_refused() {
         ("model.decoder", &[("model.kind", "classifier"), ("model.decoder", "[20]")]),
         ("model.output", &[("model.kind", "classifier"), ("model.output", "gaussian")]),
         ("model.hidden", &[("model.hidden", "[100000, 100000]")]),
+        ("model.hidden", &[("model.hidden[0]", "max-pool"), ("model.kind", "boltzmann")]),
+        ("model.growth", &[("model.growth", "repeat")]),
+        (
+            "model.growth",
+            &[("model.growth", "repeat"), ("model.hidden[0]", "max-pool"), ("model.decoder", "[5]")],
+        ),
+        (
+            "model.growth",
+            &[("model.growth", "repeat"), ("model.hidden[0]", "max-pool"), ("model.kind", "classifier")],
+        ),
+        ("model.tied", &[("model.tied", "true"), ("model.hidden", "[{ kind = 'convolution', groups = 2 }]")]),
+        (
+            "train.penalty.contraction",
+            &[("model.hidden[0]", "convolution"), ("train.penalty.contraction", "exact")],
+        ),
+        (
+            "train.penalty.unit_atoms",
+            &[("model.decoder[0]", "max-pool"), ("train.penalty.unit_atoms", "true")],
+        ),
         ("model.batch_normalisation", &[("model.batch_normalisation", "true"), ("train.batch", "1")]),
         ("model.bottleneck", &[("model.kind", "classifier"), ("model.bottleneck", "gaussian")]),
         ("model.code_activation", &[("model.bottleneck", "gaussian"), ("model.code_activation", "relu")]),
@@ -457,7 +486,7 @@ fn defaults_follow_from_other_settings() {
     assert_eq!(with(&[("train.optimiser", "sgd")]).unwrap().train.learning_rate, 0.01);
     assert_eq!(with(&[("train.optimiser", "adamw")]).unwrap().train.weight_decay, 0.01);
     let deep = with(&[("model.hidden", "[30, 20]")]).unwrap();
-    assert_eq!(deep.model.decoder_widths(), [20, 30]);
+    assert!(deep.model.is_mirrored() && deep.model.decoder_depth() == 2);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
     );
     about.push_str(&chosen(shown.len(), all));
     let others: Vec<&NamedRows> = input.other_filters.iter().filter(|_| input.picture.is_some()).collect();
-    let (sheet, class) = match input.picture {
+    let (sheet, class) = match input.filter_picture {
         Some(shape) => (Sheet::draw("filters", shown, shape, Ink::Signed, 12, LONGEST)?, "tiles"),
         None if first.len() > MOST_COLUMNS => return Ok(None),
         None => {
@@ -79,6 +79,10 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
     html.push_str("</div>\n");
     for (number, (name, filters)) in others.into_iter().enumerate() {
         let Some(shape) = input.picture.filter(|_| !filters.is_empty()) else { continue };
+        // A rival's convolution, say.
+        if filters[0].len() != shape.height * shape.width * shape.channels {
+            continue;
+        }
         let shown = &filters[..filters.len().min(MOST)];
         let sheet = Sheet::draw(&format!("filters-{}", number + 2), shown, shape, Ink::Signed, 12, LONGEST)?;
         html.push_str(&format!("<h3>{}</h3>\n<div class=\"tiles\">\n", escape(name)));

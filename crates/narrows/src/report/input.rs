@@ -19,6 +19,8 @@ pub struct ReportInput {
     pub best_epoch: Option<usize>,
     /// How a row is drawn as a picture; rows of other data are drawn as small line charts.
     pub picture: Option<PictureShape>,
+    /// How one of the filters is drawn: a convolution's are as large as its window.
+    pub filter_picture: Option<PictureShape>,
     /// Rows beside what came back of them.
     pub comparison: Comparison,
     /// For each layer its name and the norm of the gradient by its weight after each epoch.

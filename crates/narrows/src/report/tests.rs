@@ -84,6 +84,7 @@ fn autoencoder() -> ReportInput {
         loss_name: "squared error a row".into(),
         best_epoch: Some(31),
         picture: Some(SHAPE),
+        filter_picture: Some(SHAPE),
         comparison: Comparison {
             originals: shown.clone().map(|(label, row)| picture(*label, *row, 0.0)).collect(),
             reconstructions: shown.clone().map(|(label, row)| picture(*label, *row, 0.4)).collect(),
@@ -170,6 +171,7 @@ fn table() -> ReportInput {
     ReportInput {
         title: "measurements.csv".into(),
         picture: None,
+        filter_picture: None,
         comparison: Comparison {
             originals: (0..12).map(|index| row(index, 1.0)).collect(),
             reconstructions: (0..12).map(|index| row(index, 0.95)).collect(),

@@ -106,7 +106,7 @@ pub fn begin(setup: &Setup, at: usize, states: &mut States) -> Result<(), Error>
     let machine = machine(setup, layer)?;
     if setup.recipe.model.initial == Initial::Auto {
         let (own, seed) = (&setup.network.layers[layer], setup.recipe.train.seed);
-        let weight = weights(START, own.activation, own.inputs, own.outputs, seed, layer as u32);
+        let weight = weights(START, own.activation, own.fans(), seed, layer as u32);
         states.set(&machine.weight, &weight)?;
     }
     if layer == 0 {
@@ -125,7 +125,7 @@ fn unroll(network: &Network, layer: usize, states: &mut States) -> Result<(), Er
         return Ok(());
     }
     let weight = states.get(&format!("{}.weight", own.name)).unwrap_or_default();
-    let turned = |at: usize| weight[at % own.inputs * own.outputs + at / own.inputs];
+    let turned = |at: usize| weight[at % own.inputs() * own.outputs() + at / own.inputs()];
     let turned: Vec<f32> = (0..weight.len()).map(turned).collect();
     Ok(states.set(&format!("{}.weight", mirror.name), &turned)?)
 }

@@ -90,7 +90,7 @@ impl Setup {
             (PrepareChoice::Auto, Preparation::Standardise { .. }) => PrepareChoice::Standardise,
             (chosen, _) => chosen,
         };
-        let mut network = Network::new(&recipe.model, source.train.features(), classes.len());
+        let mut network = Network::new(&recipe.model, &source.train.shape, classes.len())?;
         if recipe.train.pretraining != Pretraining::None {
             network = network.with_partners(&recipe.model);
         }
@@ -102,7 +102,7 @@ impl Setup {
     pub fn notes(&self) -> Vec<String> {
         let model = &self.recipe.model;
         let hidden = &self.network.layers[..self.network.layers.len() - 1];
-        let narrowest = hidden.iter().map(|layer| layer.outputs).min().unwrap_or(0);
+        let narrowest = hidden.iter().map(|layer| layer.outputs()).min().unwrap_or(0);
         let mut notes = Vec::new();
         if model.kind == ModelKind::Autoencoder
             && narrowest >= self.network.features

@@ -20,8 +20,8 @@ pub fn centre(setup: &Setup, states: &mut States) -> Result<(), Error> {
     }
     let mean = means(setup);
     let weight = states.get(&format!("{}.weight", encoder.name)).unwrap_or_default();
-    let mut bias = vec![0.0f64; encoder.outputs];
-    for (row, mean) in weight.chunks_exact(encoder.outputs).zip(&mean) {
+    let mut bias = vec![0.0f64; encoder.outputs()];
+    for (row, mean) in weight.chunks_exact(encoder.outputs()).zip(&mean) {
         bias.iter_mut().zip(row).for_each(|(bias, weight)| *bias -= mean * f64::from(*weight));
     }
     let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<f32>>();

@@ -108,9 +108,9 @@ impl Watch {
             layers.push(Watched {
                 layer: layer.to_owned(),
                 activation: step.activation,
-                units: step.values.shape().columns(),
+                units: step.by_unit().shape().columns(),
                 gradient: output(gradient.square().sum_all()),
-                span: says.then(|| [output(extreme(-step.values)), output(extreme(step.values))]),
+                span: says.then(|| [output(extreme(-step.by_unit())), output(extreme(step.by_unit()))]),
                 ends: says
                     .then(|| at_an_end(step))
                     .flatten()
@@ -174,8 +174,8 @@ fn extreme(values: Tensor<'_>) -> Tensor<'_> {
 /// For units with ends: the share of rows in which each is at one, and its mean from 0 to 1.
 fn at_an_end<'g>(step: &Step<'g>) -> Option<[Tensor<'g>; 2]> {
     let values = match step.activation {
-        Activation::Sigmoid => step.values,
-        Activation::Tanh => (step.values + 1.0) * 0.5,
+        Activation::Sigmoid => step.by_unit(),
+        Activation::Tanh => (step.by_unit() + 1.0) * 0.5,
         _ => return None,
     };
     let ends = (values - 0.5).abs().binary(Binary::GreaterOrEqual, values.graph().constant(0.5 - END));

@@ -12,7 +12,7 @@ pub const FEATURES: usize = 5;
 
 /// A code in training, in a graph, with its parameters.
 pub fn training<'g>(graph: &'g Graph, settings: &[&str]) -> (Coded<'g>, Pass<'g>) {
-    let network = Network::new(&recipe(settings).model, FEATURES, 0);
+    let network = Network::new(&recipe(settings).model, FEATURES, 0).unwrap();
     let x = graph.input("x", [ROWS, FEATURES]);
     let row_ids = graph.indices("row ids", [ROWS]);
     let mut pass = Pass::new(Mode::Training(row_ids));
@@ -28,7 +28,7 @@ pub fn training<'g>(graph: &'g Graph, settings: &[&str]) -> (Coded<'g>, Pass<'g>
 }
 
 pub fn feed(settings: &[&str]) -> Feed {
-    let network = Network::new(&recipe(settings).model, FEATURES, 0);
+    let network = Network::new(&recipe(settings).model, FEATURES, 0).unwrap();
     let mut feed = Feed::new()
         .input("x", numbers(ROWS * FEATURES, -1.0, 1.0, 1))
         .input("row ids", (0..ROWS as u32).map(|row| row * 3))
@@ -37,8 +37,11 @@ pub fn feed(settings: &[&str]) -> Feed {
     for layer in network.all_layers() {
         let salt = layer.name.len() as u32;
         feed = feed
-            .state(&format!("{}.weight", layer.name), numbers(layer.inputs * layer.outputs, -1.0, 1.0, salt))
-            .state(&format!("{}.bias", layer.name), numbers(layer.outputs, -0.5, 0.5, salt));
+            .state(
+                &format!("{}.weight", layer.name),
+                numbers(layer.inputs() * layer.outputs(), -1.0, 1.0, salt),
+            )
+            .state(&format!("{}.bias", layer.name), numbers(layer.outputs(), -0.5, 0.5, salt));
     }
     if let Bottleneck::TopK { .. } = network.bottleneck {
         feed = feed.state("bottleneck.idle", vec![0.0; network.code()]);

@@ -61,7 +61,7 @@ pub fn setup_of_model(model: &Model) -> Result<Setup, Failure> {
         test: Vec::new(),
         test_is_own_part: false,
     };
-    let network = model.network();
+    let network = model.network()?;
     let stages = match model.is_boltzmann() {
         true => stages(&description.recipe, &network, &source.train, &split.train, description.output)?,
         false => vec![Stage::whole(&description.recipe.train, &split.train)],

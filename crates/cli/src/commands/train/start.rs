@@ -49,15 +49,15 @@ fn rows(setup: &Setup) -> String {
     format!("{} ({}: {})", parts.join(", "), setup.source.name, setup.source.train.shape.describe())
 }
 
-/// 784-256-64-16-64-256-784
+/// 784-256-64-16-64-256-784, and for maps 28×28×1-14×14×32-30-…
 pub fn widths(network: &Network) -> String {
-    let widths = std::iter::once(network.features).chain(network.layers.iter().map(|layer| layer.outputs));
-    widths.map(|width| width.to_string()).collect::<Vec<_>>().join("-")
+    let said = network.layers.iter().map(|layer| layer.to.to_string());
+    std::iter::once(network.layers[0].from.to_string()).chain(said).collect::<Vec<_>>().join("-")
 }
 
 fn units(recipe: &Recipe) -> String {
     let model = &recipe.model;
-    let inner = !model.hidden.is_empty() || !model.decoder_widths().is_empty();
+    let inner = !model.hidden.is_empty() || model.decoder_depth() > 0;
     let mut text = match (inner, model.code_activation == model.activation) {
         (true, false) => format!("{}, code {}", model.activation.name(), model.code_activation.name()),
         _ => model.code_activation.name().to_owned(),

@@ -29,7 +29,7 @@ pub fn contraction(judged: &Judged<'_>) -> Result<Option<JacobianNorm>, Error> {
         return Ok(None);
     }
     // Deep encoders are followed by K rows of their widest layer for each row.
-    let widest = network.layers[..network.encoder].iter().map(|layer| layer.outputs).max().unwrap_or(1);
+    let widest = network.layers[..network.encoder].iter().map(|layer| layer.outputs()).max().unwrap_or(1);
     let rows = (MOST_NUMBERS / (codec.code() * widest)).clamp(1, ROWS);
     let mut program = RowProgram::new(codec, rows, |graph, rows, row_ids| {
         let mut pass = Pass::new(Mode::Use);

@@ -106,10 +106,8 @@ fn preparation(preparation: &Preparation, shape: &ItemShape) -> String {
 /// The widths, input first: 784-256-64-16-64-256-784.
 fn network(codec: &Codec) -> String {
     let network = codec.network();
-    let widths = network.layers.iter().map(|layer| layer.outputs);
-    let all: Vec<String> =
-        std::iter::once(network.features).chain(widths).map(|width| width.to_string()).collect();
-    all.join("-")
+    let widths = network.layers.iter().map(|layer| layer.to.to_string());
+    std::iter::once(network.layers[0].from.to_string()).chain(widths).collect::<Vec<_>>().join("-")
 }
 
 fn units(recipe: &Recipe) -> String {
@@ -118,7 +116,7 @@ fn units(recipe: &Recipe) -> String {
         Activation::Identity => "linear",
         other => other.name(),
     };
-    let inner = !model.hidden.is_empty() || !model.decoder_widths().is_empty();
+    let inner = !model.hidden.is_empty() || model.decoder_depth() > 0;
     let mut words = match (inner, model.code_activation == model.activation) {
         (true, false) => format!("{}, code {}", name(model.activation), name(model.code_activation)),
         _ => name(model.code_activation).to_owned(),

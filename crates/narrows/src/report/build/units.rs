@@ -8,7 +8,7 @@ use crate::apply::{Codec, Rival};
 use crate::data::Dataset;
 use crate::model_file::Description;
 use crate::network::{Mode, Pass};
-use crate::report::{Histogram, NamedRows};
+use crate::report::{Histogram, NamedRows, PictureShape};
 use crate::train::Compute;
 
 /// Rows whose values are looked at.
@@ -75,6 +75,16 @@ pub(super) fn other_filters(
     Ok(all)
 }
 
+/// How a unit of the first layer is drawn: the window of a convolution, if it has channels that can be shown, else a row.
+pub(super) fn filter_picture(shown: &Shown<'_>) -> Option<PictureShape> {
+    let layer = &shown.codec.network().layers[0];
+    match (layer.window(), layer.kernel()[2]) {
+        (Some([height, width]), channels @ (1 | 3)) => Some(PictureShape { height, width, channels }),
+        (Some(_), _) => None,
+        (None, _) => shown.picture,
+    }
+}
+
 /// The incoming weights of the first layer's units, those whose values differ most from row to row first.
 pub(super) fn filters(shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f32>>, Error> {
     filters_of(shown.codec, shown, most)
@@ -82,6 +92,7 @@ pub(super) fn filters(shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f32>>, E
 
 fn filters_of(codec: &Codec, shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f32>>, Error> {
     let layer = &codec.network().layers[0];
+    let units_of = layer.units();
     let name = format!("{}.weight", layer.name);
     let Some(weight) = codec.model().tensors.iter().find(|tensor| tensor.name == name) else {
         return Ok(Vec::new());
@@ -91,18 +102,17 @@ fn filters_of(codec: &Codec, shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f
         Ok(vec![codec.network().apply(graph, &mut Pass::new(Mode::Use), 0..1, rows)])
     })?;
     let values = program.run(codec, &shown.stored(&rows), &rows, (0, 0))?.remove(0);
-    let mut sums = vec![(0.0f64, 0.0f64); layer.outputs];
+    let mut sums = vec![(0.0f64, 0.0f64); units_of];
     for (at, value) in values.iter().enumerate() {
-        let (sum, value) = (&mut sums[at % layer.outputs], f64::from(*value));
+        let (sum, value) = (&mut sums[at % units_of], f64::from(*value));
         *sum = (sum.0 + value, sum.1 + value * value);
     }
     let count = rows.len().max(1) as f64;
     let use_of: Vec<f64> =
         sums.iter().map(|(sum, squares)| squares / count - (sum / count).powi(2)).collect();
-    let mut units: Vec<usize> = (0..layer.outputs).collect();
+    let mut units: Vec<usize> = (0..units_of).collect();
     units.sort_by(|a, b| use_of[*b].total_cmp(&use_of[*a]));
-    let column = |unit: usize| -> Vec<f32> {
-        weight.values.iter().skip(unit).step_by(layer.outputs).copied().collect()
-    };
+    let column =
+        |unit: usize| -> Vec<f32> { weight.values.iter().skip(unit).step_by(units_of).copied().collect() };
     Ok(units.into_iter().take(most).map(column).collect())
 }

@@ -1,0 +1,99 @@
+//! Layers that look at rows as pictures, N×H×W×C: convolution both ways, pooling, and what makes maps grow.
+
+use super::dense::{Parameters, Role};
+use super::extent::Extent;
+use super::layer::{Layer, LayerWork};
+use narrows_engine::{Convolution, Graph, Pool, Tensor};
+
+/// The sums of a layer other than a dense one: B×H×W×C to B×H'×W'×D.
+pub fn sums<'g>(
+    graph: &'g Graph,
+    parameters: &mut Parameters<'g>,
+    layer: &Layer,
+    x: Tensor<'g>,
+) -> Tensor<'g> {
+    match &layer.work {
+        LayerWork::Convolution { form, .. } => {
+            convolved(graph, parameters, layer, |weight| x.convolution(weight, form))
+        }
+        LayerWork::TransposedConvolution { form, .. } => convolved(graph, parameters, layer, |weight| {
+            x.transposed_convolution(weight, form, layer.to.size())
+        }),
+        LayerWork::Upsampled { factor, form, .. } => {
+            let larger = repeated(x, *factor, layer.to.size());
+            convolved(graph, parameters, layer, |weight| larger.convolution(weight, form))
+        }
+        LayerWork::MaxPool(pool) => x.max_pool(pool),
+        LayerWork::AveragePool(pool) => x.pool_sum(pool) * shares(graph, pool, layer.from),
+        LayerWork::Repeat { factor } => repeated(x, *factor, layer.to.size()),
+        LayerWork::Reshape | LayerWork::Dense => x,
+    }
+}
+
+fn convolved<'g>(
+    graph: &'g Graph,
+    parameters: &mut Parameters<'g>,
+    layer: &Layer,
+    convolve: impl FnOnce(Tensor<'g>) -> Tensor<'g>,
+) -> Tensor<'g> {
+    let bias = format!("{}.bias", layer.name);
+    let weight = weight(graph, parameters, layer);
+    convolve(weight) + parameters.get(graph, &bias, &[layer.to.channels], Role::Bias)
+}
+
+/// The kernel, K×L×(C/groups)×D: the state `NAME.weight`, or where it is tied that of another layer, channels in and out exchanged.
+fn weight<'g>(graph: &'g Graph, parameters: &mut Parameters<'g>, layer: &Layer) -> Tensor<'g> {
+    let [down, across, inputs, outputs] = layer.kernel();
+    match &layer.tied {
+        Some(other) => {
+            let shape = [down, across, outputs, inputs];
+            parameters.get(graph, &format!("{other}.weight"), &shape, Role::Weight).permute(&[0, 1, 3, 2])
+        }
+        None => {
+            let shape = [down, across, inputs, outputs];
+            parameters.get(graph, &format!("{}.weight", layer.name), &shape, Role::Weight)
+        }
+    }
+}
+
+/// What each window's sum is multiplied by: pixels beyond the picture do not count. 1×H'×W'×1.
+fn shares<'g>(graph: &'g Graph, pool: &Pool, from: Extent) -> Tensor<'g> {
+    let Some([height, width]) = pool.output(from.size()) else { return graph.constant(1.0) };
+    let inside = |axis: usize, place: usize, pixels: usize| {
+        let start = place * pool.stride[axis];
+        let first = start.max(pool.before[axis]);
+        (start + pool.size[axis]).min(pixels + pool.before[axis]).saturating_sub(first).max(1)
+    };
+    let share = |row: usize, column: usize| {
+        1.0 / (inside(0, row, from.height) * inside(1, column, from.width)) as f32
+    };
+    let all: Vec<f32> = (0..height * width).map(|place| share(place / width, place % width)).collect();
+    if all.iter().all(|share| *share == all[0]) {
+        return graph.constant(all[0]);
+    }
+    graph.table([1, height, width, 1], &all)
+}
+
+/// Every pixel repeated, cut to `size`; what no pixel reaches is 0.
+fn repeated(x: Tensor<'_>, factor: [usize; 2], size: [usize; 2]) -> Tensor<'_> {
+    let [count, height, width, channels] = [0, 1, 2, 3].map(|axis| x.shape().sizes()[axis]);
+    let large = [height * factor[0], width * factor[1]];
+    let larger = x.pool_repeat(&Pool::of(factor), large);
+    let kept = [large[0].min(size[0]), large[1].min(size[1])];
+    let cut = larger.slice(&[0; 4], &[count, kept[0], kept[1], channels]);
+    cut.pad(&[0; 4], &[0, size[0] - kept[0], size[1] - kept[1], 0])
+}
+
+/// Zeros around a picture of this size for windows of `window` pixels, in front and behind.
+pub fn around(
+    padding: crate::recipe::Padding,
+    form: Convolution,
+    size: [usize; 2],
+    window: [usize; 2],
+) -> Convolution {
+    match padding {
+        crate::recipe::Padding::None => form,
+        crate::recipe::Padding::Same => form.same(size, window),
+        crate::recipe::Padding::Around(zeros) => Convolution { before: zeros, after: zeros, ..form },
+    }
+}
