@@ -4,11 +4,13 @@
 //! not here: it is the `narrows` command itself, see `bench/peers/whole_job.py`.)
 
 mod cd_train;
+mod convolution_train;
 mod dense_train;
 mod encode;
 mod family_train;
 
 use crate::Result;
+use convolution_train::Kind;
 use std::path::Path;
 
 /// One step of a workload, everything set up before: what the timing loop calls.
@@ -76,6 +78,26 @@ pub const ALL: &[Workload] = &[
         name: "top-k-train",
         prepare: |threads| family_train::prepare(&family_train::TOP_K, threads),
         check: |folder, threads| family_train::check(folder, &family_train::TOP_K, threads),
+    },
+    Workload {
+        name: "conv-autoencoder-64",
+        prepare: |threads| convolution_train::prepare(Kind::Autoencoder, 64, threads),
+        check: |folder, threads| convolution_train::check(Kind::Autoencoder, folder, 64, threads),
+    },
+    Workload {
+        name: "conv-autoencoder-256",
+        prepare: |threads| convolution_train::prepare(Kind::Autoencoder, 256, threads),
+        check: |folder, threads| convolution_train::check(Kind::Autoencoder, folder, 256, threads),
+    },
+    Workload {
+        name: "lecture-cnn-64",
+        prepare: |threads| convolution_train::prepare(Kind::LectureCnn, 64, threads),
+        check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 64, threads),
+    },
+    Workload {
+        name: "lecture-cnn-256",
+        prepare: |threads| convolution_train::prepare(Kind::LectureCnn, 256, threads),
+        check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 256, threads),
     },
     Workload { name: "cd-train", prepare: cd_train::prepare, check: cd_train::check },
 ];
