@@ -140,3 +140,22 @@ fn graphs_without_work() {
     graph.output("one", graph.constant(1.0));
     check("a constant", &graph, &Feed::new(), EXACT);
 }
+
+/// What is fed under another shape is read where the caller has it: element by element, by products, and repeated.
+#[test]
+fn fed_rows_of_another_shape() {
+    let graph = Graph::new();
+    let x = graph.input("x", [6, 70]);
+    let one = graph.input("one", [1, 1]);
+    let w = graph.state("w", [3, 5]);
+    graph.output("square", x.reshape([2, 3, 70]).square());
+    graph.output("product", x.reshape([140, 3]).matmul(w));
+    graph.output("turned", x.reshape([3, 140]).transpose());
+    graph.output("stored", x.reshape([2, 210]));
+    graph.output("repeated", x.reshape([420]) * one.reshape([1]).stretch([420]));
+    let feed = Feed::new()
+        .input("x", numbers(420, -2.0, 2.0, 1))
+        .input("one", [3.0])
+        .state("w", numbers(15, -2.0, 2.0, 2));
+    check("reshaped", &graph, &feed, roundings_of(4.0, 12.0));
+}

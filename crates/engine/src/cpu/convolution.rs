@@ -1,6 +1,6 @@
 //! Convolutions, up and down: sums over windows, tile by tile, the program behind them.
 //!
-//! Every element of the result is one chain of multiply-adds, or chains of about [`BLOCK`] terms added up in ascending order, in the order of
+//! Every element of the result is one chain of multiply-adds, or chains of some hundred terms added up in ascending order, in the order of
 //! the kernel's rows: what lies beside a pixel makes no difference to its bits. A place of an upward result meets every stride-th tap only, so
 //! places are taken by classes.
 
@@ -8,14 +8,16 @@ use super::product::{BLOCK, ONE_PASS, ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
-use super::window::Geometry;
-use super::window_tile::{WindowSegment, WindowTask, sum_rows};
+use super::window::{self, Geometry};
+use super::window_tile::{WIDE_ROWS, WINDOW_ROWS, WindowSegment, WindowTask, sum_rows};
 use crate::plan::ConvolutionWork;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 
 /// Results of so few channels, of images of so many, are summed along the channels, since vectors across would be nearly empty.
 const FEW: usize = 4;
 const MANY: usize = 8;
+/// Results up to this width have places at their sides that are summed without the zeros beyond the image.
+const NARROW: usize = 32;
 /// Segments of a block at most.
 const SEGMENTS: usize = 64;
 /// Numbers that a band should have at most, so that it stays in the second cache.
@@ -35,10 +37,8 @@ pub struct Convolution {
 /// Places that meet the same taps.
 #[derive(Clone, Debug)]
 struct Class {
-    /// First row and column of its places.
-    first: [usize; 2],
-    /// The first tap that they meet.
-    tap: [usize; 2],
+    /// Rows and columns of its places.
+    places: [window::Class; 2],
     /// Pieces of the inner dimension.
     blocks: Vec<Vec<Run>>,
 }
@@ -59,16 +59,20 @@ impl Convolution {
     pub fn new(work: &ConvolutionWork) -> Convolution {
         let geometry = Geometry::new(&work.windows, work.upward, work.images, work.taps, work.result);
         let [high, wide] = geometry.axes;
+        // Of wide images a unit has few places at the sides: it is not worth taking them apart.
+        let down = high.classes(work.result[0], work.images.height, true);
+        let across = wide.classes(work.result[1], work.images.width, work.result[1] <= NARROW);
         let mut classes = Vec::new();
-        for (y, x) in (0..high.classes()).flat_map(|y| (0..wide.classes()).map(move |x| (y, x))) {
+        for (rows, columns) in down.iter().flat_map(|rows| across.iter().map(move |columns| (rows, columns)))
+        {
             let channels = work.images.channels;
             let mut runs: Vec<Run> = Vec::new();
-            let first = [high.taps_of(y).next(), wide.taps_of(x).next()];
-            let tap = first.map(|tap| tap.unwrap_or(0));
-            for (k, l) in high.taps_of(y).flat_map(|k| wide.taps_of(x).map(move |l| (k, l))) {
-                let down = high.pixel(y, k) - high.pixel(y, tap[0]);
-                let right = geometry.column(wide.pixel(x, l)) - geometry.column(wide.pixel(x, tap[1]));
-                let left = (down * geometry.width as isize + right) * channels as isize;
+            let taps = rows.taps.iter().flat_map(|k| columns.taps.iter().map(move |l| (*k, *l)));
+            for (k, l) in taps {
+                let below = high.pixel(rows.first, k) - high.pixel(rows.first, rows.taps[0]);
+                let beside = geometry.column(wide.pixel(columns.first, l))
+                    - geometry.column(wide.pixel(columns.first, columns.taps[0]));
+                let left = (below * geometry.width as isize + beside) * channels as isize;
                 let run = Run { left, right: (k * wide.taps + l) * channels, inner: channels };
                 match runs.last_mut() {
                     Some(last)
@@ -80,7 +84,8 @@ impl Convolution {
                     _ => runs.push(run),
                 }
             }
-            classes.push(Class { first: [y, x], tap, blocks: blocks(&runs) });
+            let places = [rows.clone(), columns.clone()];
+            classes.push(Class { places, blocks: blocks(&runs, work.columns) });
         }
         Convolution { work: work.clone(), geometry, classes }
     }
@@ -184,18 +189,16 @@ impl Convolution {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
                     continue;
                 }
+                if let ([block], [_], false) = (&class.blocks[..], &self.classes[..], columns == 1) {
+                    let places = Places { rows: &rows[..count], unit, width };
+                    self.straight::<S>(block, &places, right, (program, domain), kernels, context, scratch);
+                    return;
+                }
                 if class.blocks.is_empty() {
                     sum_rows(&task, count, &[], &kernels.windows, (kernels.vectors, kernels.lanes));
                 }
                 for block in &class.blocks {
-                    let mut segments = [WindowSegment::EMPTY; SEGMENTS];
-                    for (segment, run) in segments.iter_mut().zip(block) {
-                        *segment = WindowSegment {
-                            left: scratch.band.offset(run.left),
-                            right: right.add(run.right * width),
-                            inner: run.inner,
-                        };
-                    }
+                    let segments = segments(block, scratch.band, right, width);
                     let segments = &segments[..block.len()];
                     sum_rows(&task, count, segments, &kernels.windows, (kernels.vectors, kernels.lanes));
                     task.from = scratch.partial;
@@ -294,35 +297,97 @@ impl Convolution {
         let geometry = &self.geometry;
         let [high, wide] = geometry.axes;
         let [height, across] = geometry.result;
+        let [rows_of, columns_of] = &class.places;
+        let (Some(top), Some(side)) = (rows_of.taps.first(), columns_of.taps.first()) else {
+            return self.silent_places(class, unit, width, places);
+        };
         let channels = self.work.images.channels as isize;
         let mut count = 0;
-        let first_line = unit.first / across;
-        let last_line = (unit.last - 1) / across;
-        for line in first_line..=last_line {
+        for line in unit.first / across..=(unit.last - 1) / across {
             let (image, y) = (line / height, line % height);
-            if y % high.classes() != class.first[0] {
+            if !rows_of.holds(y) {
                 continue;
             }
             let share = band.share(image);
-            let down = band.rows_before(image) as isize + high.pixel(y, class.tap[0]) - share.top;
+            let down = band.rows_before(image) as isize + high.pixel(y, *top) - share.top;
             let start = down * geometry.row() as isize;
-            let from = unit.first.saturating_sub(line * across);
-            let to = (unit.last - line * across).min(across);
-            let step = wide.classes();
-            let first = from + (class.first[1] + step - from % step) % step;
+            let columns = columns_in(columns_of, line, across, unit);
             // Windows are evenly apart.
-            let mut left = start + geometry.column(wide.pixel(first, class.tap[1])) * channels;
+            let mut left = start + geometry.column(wide.pixel(columns.start, *side)) * channels;
             let apart = if wide.upward { -channels } else { wide.stride as isize * channels };
-            let mut place = line * across + first - unit.first;
-            for _ in (first..to).step_by(step) {
+            let mut place = line * across + columns.start - unit.first;
+            for _ in columns.step_by(columns_of.step) {
                 rows[count] = left;
                 places[count] = place * width;
                 count += 1;
                 left += apart;
-                place += step;
+                place += columns_of.step;
             }
         }
         count
+    }
+
+    /// The same for places that meet no pixel at all.
+    fn silent_places(
+        &self,
+        class: &Class,
+        unit: &ProductUnit,
+        width: usize,
+        places: &mut [usize; UNIT_ROWS],
+    ) -> usize {
+        let [height, across] = self.geometry.result;
+        let mut count = 0;
+        for place in unit.first..unit.last {
+            let (line, x) = (place / across, place % across);
+            if class.places[0].holds(line % height) && class.places[1].holds(x) {
+                places[count] = (place - unit.first) * width;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Sums tiles of places that need one block, each with the program behind it.
+    #[inline(always)]
+    unsafe fn straight<S: Simd>(
+        &self,
+        block: &[Run],
+        places: &Places<'_>,
+        right: *const f32,
+        (program, domain): (&TileProgram, Layout),
+        kernels: &TileKernels,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let &Places { rows, unit, width } = places;
+        let mut at = [0usize; WINDOW_ROWS];
+        for (row, place) in at.iter_mut().enumerate() {
+            *place = row * width;
+        }
+        let segments = segments(block, scratch.band, right, width);
+        let segments = &segments[..block.len()];
+        // As many as a tile has, or two if these are low.
+        let most = if TILE / width >= WINDOW_ROWS { WINDOW_ROWS } else { WIDE_ROWS };
+        let mut first = 0;
+        while first < rows.len() {
+            let count = most.min(rows.len() - first);
+            let task = WindowTask {
+                rows: rows[first..].as_ptr(),
+                step: 1,
+                places: at.as_ptr(),
+                from: std::ptr::null(),
+                to: scratch.registers,
+                width,
+                column: 0,
+            };
+            let (row, column) = (unit.first + first, unit.panel * PANEL);
+            // SAFETY: as for `run`; a tile fits in register 0.
+            unsafe {
+                sum_rows(&task, count, segments, &kernels.windows, (kernels.vectors, kernels.lanes));
+                program.run::<S>(&Stretch { row, rows: count, column, width, domain }, context, scratch);
+            }
+            first += count;
+        }
     }
 
     /// Runs the program over the unit's sums.
@@ -361,6 +426,41 @@ impl Convolution {
     }
 }
 
+/// The columns of a class that a unit has of a line: from the first, as many as there are.
+#[inline(always)]
+fn columns_in(
+    class: &window::Class,
+    line: usize,
+    across: usize,
+    unit: &ProductUnit,
+) -> std::ops::Range<usize> {
+    let from = unit.first.saturating_sub(line * across).max(class.first);
+    let first = class.first + (from - class.first).next_multiple_of(class.step);
+    let last = (unit.last - line * across).min(class.last);
+    first.min(last)..last
+}
+
+/// The places of a unit: where their windows begin in the band, one after another.
+struct Places<'p> {
+    rows: &'p [isize],
+    unit: ProductUnit,
+    width: usize,
+}
+
+/// A block's runs in memory.
+#[inline(always)]
+fn segments(block: &[Run], band: *const f32, right: *const f32, width: usize) -> [WindowSegment; SEGMENTS] {
+    let mut segments = [WindowSegment::EMPTY; SEGMENTS];
+    for (segment, run) in segments.iter_mut().zip(block) {
+        *segment = WindowSegment {
+            left: band.wrapping_offset(run.left),
+            right: right.wrapping_add(run.right * width),
+            inner: run.inner,
+        };
+    }
+    segments
+}
+
 /// The sum of each vector's lanes, a lane of the result each.
 #[inline(always)]
 unsafe fn add_lanes<S: Simd>(vectors: &[S::V; 16]) -> S::V {
@@ -391,10 +491,13 @@ unsafe fn add_lanes<S: Simd>(vectors: &[S::V; 16]) -> S::V {
     }
 }
 
-/// Cuts runs into blocks: one if that is short enough to be one chain.
-fn blocks(runs: &[Run]) -> Vec<Vec<Run>> {
+/// Cuts runs into blocks: one if that is short enough to be one chain, else such as the first cache holds. The narrower the result, the
+/// longer they may be.
+fn blocks(runs: &[Run], columns: usize) -> Vec<Vec<Run>> {
     let total: usize = runs.iter().map(|run| run.inner).sum();
-    let most = if total <= ONE_PASS { ONE_PASS } else { BLOCK };
+    let width = columns.min(PANEL).next_multiple_of(GRAIN);
+    let wider = PANEL / width;
+    let most = if total <= ONE_PASS * wider { ONE_PASS * wider } else { BLOCK * wider };
     let mut blocks: Vec<Vec<Run>> = Vec::new();
     let mut length = 0;
     for run in runs {

@@ -102,8 +102,8 @@ unsafe fn unit<S: Simd>(
             (Kernel::Plain(work @ Work::Largest { .. }), Piece::Rows { first, last }) => {
                 largest::mark_rows(work, domain, first, last, context);
             }
-            (Kernel::Plain(Work::Pooling(work)), Piece::Rows { first, last }) => {
-                pooling::run::<S>(work, first, last, context);
+            (Kernel::Plain(Work::Pooling(work)), Piece::Product(unit)) => {
+                pooling::run::<S>(work, unit, program, domain, context, scratch);
             }
             (Kernel::Plain(Work::Sparse(work)), piece) => sparse::run::<S>(work, piece, context),
             (Kernel::Plain(Work::Gather { table, indices, to, columns }), Piece::Rows { first, last }) => {

@@ -1,75 +1,141 @@
-//! Pooling, both ways: a row of the result at a time, channels side by side.
+//! Pooling, both ways: a few pixels of the result at a time, channels side by side, the program behind them.
 
+use super::product::ProductUnit;
 use super::simd::Simd;
-use super::tile::RunContext;
+use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
 use crate::graph::op::Pooling;
-use crate::plan::layout::{GRAIN, PANEL};
-use crate::plan::{Images, PoolingWork};
+use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::{BufferId, Images, PoolingWork};
 
-/// Images in memory.
-#[derive(Clone, Copy)]
-struct View {
-    memory: *mut f32,
-    images: Images,
-}
+/// Pixels of a unit.
+const UNIT_ROWS: usize = 256;
 
-impl View {
-    /// Channels `column..` of a pixel, which lie one after another up to the end of their panel.
-    ///
-    /// # Safety
-    /// It is one of its pixels and channels.
-    #[inline(always)]
-    unsafe fn at(&self, line: usize, pixel: usize, column: usize) -> *mut f32 {
-        let pixel = line * self.images.width + pixel;
-        let layout = self.images.layout();
-        let address = if self.images.channels == 1 { pixel } else { layout.address(pixel, column) };
-        // SAFETY: by the caller.
-        unsafe { self.memory.add(address) }
+/// Cuts the result into units; each is told with its operations.
+pub fn units(work: &PoolingWork, mut push: impl FnMut(ProductUnit, u64)) {
+    let pixels = work.to.count * work.to.height * work.to.width;
+    for panel in 0..work.to.channels.div_ceil(PANEL) {
+        for first in (0..pixels).step_by(UNIT_ROWS) {
+            let last = (first + UNIT_ROWS).min(pixels);
+            let cost = (last - first) * PANEL * work.size[0] * work.size[1];
+            push(ProductUnit { panel, first, last }, cost as u64);
+        }
     }
 }
 
-/// Pixels of windows that lie in an image, along one axis: the first tap, and one past the last.
-#[inline(always)]
-fn taps(window: usize, stride: usize, before: usize, size: usize, pixels: usize) -> (usize, usize) {
-    let start = window * stride;
-    let first = before.saturating_sub(start);
-    (first.min(size), (pixels + before).saturating_sub(start).min(size).max(first.min(size)))
+/// A panel of images in memory.
+#[derive(Clone, Copy)]
+struct View {
+    /// The panel's first pixel.
+    memory: *mut f32,
+    /// Numbers of a pixel in the panel, rounding included.
+    width: usize,
 }
 
-/// Windows that hold a pixel, along one axis: the first, and one past the last.
-#[inline(always)]
-fn windows_of(pixel: usize, stride: usize, before: usize, size: usize, windows: usize) -> (usize, usize) {
-    let reach = pixel + before;
-    let first = (reach + 1).saturating_sub(size).div_ceil(stride);
-    (first.min(windows), (reach / stride + 1).min(windows))
+impl View {
+    fn new(images: Images, panel: usize, context: &RunContext<'_>) -> View {
+        let layout = images.layout();
+        // A single channel lies as a row.
+        let (start, width) = match images.channels {
+            1 => (0, 1),
+            _ => (layout.panel_start(panel), layout.width(panel)),
+        };
+        let memory: *mut f32 = context.buffers[images.buffer.index()];
+        View { memory: memory.wrapping_add(start), width }
+    }
+
+    /// A pixel, counted through all images.
+    #[inline(always)]
+    fn at(&self, pixel: usize) -> *mut f32 {
+        self.memory.wrapping_add(pixel * self.width)
+    }
 }
 
-/// Does lines `first..last` of the result, counted through all images.
+/// One axis of the windows.
+#[derive(Clone, Copy)]
+struct Axis {
+    stride: usize,
+    before: usize,
+    size: usize,
+    /// Windows, and pixels, of an image.
+    windows: usize,
+    pixels: usize,
+}
+
+impl Axis {
+    /// Taps of a window that lie in the image: the first, and one past the last.
+    #[inline(always)]
+    fn taps(&self, window: usize) -> (usize, usize) {
+        let start = window * self.stride;
+        let first = self.before.saturating_sub(start).min(self.size);
+        (first, (self.pixels + self.before).saturating_sub(start).min(self.size).max(first))
+    }
+
+    /// Windows that hold a pixel: the first, and one past the last.
+    #[inline(always)]
+    fn windows_of(&self, pixel: usize) -> (usize, usize) {
+        let reach = pixel + self.before;
+        let first = (reach + 1).saturating_sub(self.size).div_ceil(self.stride);
+        (first.min(self.windows), (reach / self.stride + 1).min(self.windows))
+    }
+}
+
+/// Does one unit.
 ///
 /// # Safety
-/// The machine has the level; the context is that of a bound and verified plan; nobody else touches those lines.
+/// The machine has the level; the context is that of a bound and verified plan; nobody else touches what the unit writes.
 #[inline(always)]
-pub unsafe fn run<S: Simd>(work: &PoolingWork, first: usize, last: usize, context: &RunContext<'_>) {
-    let view = |images: Images| View { memory: context.buffers[images.buffer.index()], images };
-    let (from, to) = (view(work.from), view(work.to));
-    let positions = work.positions.map_or(from, |buffer| view(Images { buffer, ..work.small() }));
-    for line in first..last {
-        for pixel in 0..work.to.width {
-            let mut column = 0;
-            while column < work.to.channels {
-                let width = (work.to.channels - column).min(PANEL);
-                // What lies in a panel's rounding may be read and written, but for a single channel, which has none.
-                let width = if work.to.channels == 1 { 1 } else { width.next_multiple_of(GRAIN) };
-                // SAFETY: whole vectors lie in the panel.
-                unsafe {
-                    if work.pooling.upward() {
-                        spread::<S>(work, (from, positions, to), (line, pixel, column), width);
-                    } else {
-                        gather::<S>(work, (from, positions, to), (line, pixel, column), width);
-                    }
+pub unsafe fn run<S: Simd>(
+    work: &PoolingWork,
+    unit: ProductUnit,
+    program: &TileProgram,
+    domain: Layout,
+    context: &RunContext<'_>,
+    scratch: &Scratch,
+) {
+    let like = |buffer: BufferId, images: Images| View::new(Images { buffer, ..images }, unit.panel, context);
+    let from = View::new(work.from, unit.panel, context);
+    let positions = work.positions.map(|buffer| like(buffer, work.small()));
+    let marks = work.marks.map(|buffer| like(buffer, work.to));
+    let (small, large) = (work.small(), work.large());
+    let axis = |number: usize, windows: usize, pixels: usize| Axis {
+        stride: work.windows.stride[number],
+        before: work.windows.before[number],
+        size: work.size[number],
+        windows,
+        pixels,
+    };
+    let axes = [axis(0, small.height, large.height), axis(1, small.width, large.width)];
+    let single = work.to.channels == 1;
+    let width = if single { 1 } else { domain.width(unit.panel) };
+    let across = work.to.width;
+    // SAFETY: register 0 holds a stretch; pixels and windows are the images' own.
+    unsafe {
+        program.prepare::<S>(context, scratch);
+        let height = (TILE / width).min(TILE);
+        let mut first = unit.first;
+        while first < unit.last {
+            let rows = height.min(unit.last - first);
+            let mut row = 0;
+            // Line by line: what a line's windows have in common is found once.
+            while row < rows {
+                let (line, x) = ((first + row) / across, (first + row) % across);
+                let count = (across - x).min(rows - row);
+                let out = scratch.registers.add(row * width);
+                if work.pooling.upward() {
+                    spread::<S>(work.pooling, (from, positions), &axes, (line, x, count), width, out);
+                } else {
+                    let mark = marks.map(|marks| marks.at(first + row));
+                    gather::<S>(work.pooling, (from, positions), &axes, (line, x, count), width, (out, mark));
                 }
-                column += PANEL;
+                row += count;
             }
+            if single {
+                program.run::<S>(&Stretch::run(domain, first, rows), context, scratch);
+            } else {
+                let column = unit.panel * PANEL;
+                program.run::<S>(&Stretch { row: first, rows, column, width, domain }, context, scratch);
+            }
+            first += rows;
         }
     }
 }
@@ -96,97 +162,185 @@ unsafe fn store<S: Simd>(to: *mut f32, value: S::V, width: usize) {
     }
 }
 
-/// A pixel of the result from its window.
+/// Pixels `x..x + count` of a line of the result from their windows.
 #[inline(always)]
 unsafe fn gather<S: Simd>(
-    work: &PoolingWork,
-    (from, positions, to): (View, View, View),
-    (line, pixel, column): (usize, usize, usize),
+    pooling: Pooling,
+    (from, positions): (View, Option<View>),
+    [high, wide]: &[Axis; 2],
+    (line, x, count): (usize, usize, usize),
     width: usize,
+    (out, mark): (*mut f32, Option<*mut f32>),
 ) {
-    let PoolingWork { windows, size, pooling, .. } = work;
-    let Images { height, width: across, .. } = from.images;
-    let (image, y) = (line / work.to.height, line % work.to.height);
-    let (k_first, k_last) = taps(y, windows.stride[0], windows.before[0], size[0], height);
-    let (l_first, l_last) = taps(pixel, windows.stride[1], windows.before[1], size[1], across);
-    let top = image * height + y * windows.stride[0];
-    let left = pixel * windows.stride[1];
-    // SAFETY: the taps lie in the image.
-    unsafe {
-        let out = to.at(line, pixel, column);
-        let zero = S::splat(0.0);
-        for lane in (0..width).step_by(S::LANES) {
-            let named = match pooling {
-                Pooling::Pick => load::<S>(positions.at(line, pixel, column).add(lane), width),
-                _ => zero,
-            };
-            // The largest so far, or the sum; and which one it was.
-            let (mut value, mut number) = (zero, zero);
-            let mut begun = false;
-            for k in k_first..k_last {
-                for l in l_first..l_last {
-                    let source = from.at(top + k - windows.before[0], left + l - windows.before[1], column);
-                    let found = load::<S>(source.add(lane), width);
-                    let own = S::splat((k * size[1] + l) as f32);
-                    match pooling {
-                        Pooling::Sum => value = S::add(value, found),
-                        Pooling::Pick => value = S::select(S::eq(named, own), found, value),
-                        _ if !begun => (value, number) = (found, own),
-                        _ => {
-                            // Larger, or the first that is not a number.
-                            let one = S::splat(1.0);
-                            let lost = S::select(S::eq(value, value), one, zero);
-                            let lost = S::select(S::eq(found, found), zero, lost);
-                            let larger = S::select(S::gt(found, value), one, lost);
-                            let larger = S::gt(larger, zero);
-                            value = S::select(larger, found, value);
-                            number = S::select(larger, own, number);
-                        }
+    let (image, y) = (line / high.windows, line % high.windows);
+    let (k_first, k_last) = high.taps(y);
+    // A window's first pixel, beyond the image though it may lie.
+    let top = (image * high.pixels + y * high.stride) as isize - high.before as isize;
+    let start = top * wide.pixels as isize - wide.before as isize;
+    for number in 0..count {
+        let x = x + number;
+        let (l_first, l_last) = wide.taps(x);
+        let corner = from.memory.wrapping_offset((start + (x * wide.stride) as isize) * from.width as isize);
+        let window = Window { corner, k: (k_first, k_last), l: (l_first, l_last), row: wide.pixels };
+        let named = positions.map(|positions| positions.at(line * wide.windows + x));
+        let at = number * width;
+        // SAFETY: the taps lie in the image.
+        unsafe {
+            for lane in (0..width).step_by(S::LANES) {
+                let mark = mark.map(|mark| mark.add(at + lane));
+                let named = named.map(|named| load::<S>(named.add(lane), width));
+                let value = match (pooling, named) {
+                    (Pooling::Sum, _) => window.sum::<S>(from.width, lane, width),
+                    (Pooling::Pick, Some(named)) => {
+                        window.named::<S>(named, wide.size, from.width, lane, width)
                     }
-                    begun = true;
-                }
+                    _ => {
+                        let (value, number) = window.largest::<S>(wide.size, from.width, lane, width);
+                        if let Some(mark) = mark {
+                            store::<S>(mark, number, width);
+                        }
+                        if pooling == Pooling::Positions { number } else { value }
+                    }
+                };
+                store::<S>(out.add(at + lane), value, width);
             }
-            let result = if *pooling == Pooling::Positions { number } else { value };
-            store::<S>(out.add(lane), result, width);
         }
     }
 }
 
-/// A pixel of the result from the windows that it lies in.
-#[inline(always)]
-unsafe fn spread<S: Simd>(
-    work: &PoolingWork,
-    (from, positions, to): (View, View, View),
-    (line, pixel, column): (usize, usize, usize),
-    width: usize,
-) {
-    let PoolingWork { windows, size, pooling, .. } = work;
-    let Images { height, width: across, .. } = from.images;
-    let (image, y) = (line / work.to.height, line % work.to.height);
-    let (y_first, y_last) = windows_of(y, windows.stride[0], windows.before[0], size[0], height);
-    let (x_first, x_last) = windows_of(pixel, windows.stride[1], windows.before[1], size[1], across);
-    // SAFETY: the windows are the image's.
-    unsafe {
-        let out = to.at(line, pixel, column);
-        let zero = S::splat(0.0);
-        for lane in (0..width).step_by(S::LANES) {
-            let mut sum = zero;
-            for window in y_first..y_last {
-                for place in x_first..x_last {
-                    let found = load::<S>(from.at(image * height + window, place, column).add(lane), width);
-                    if *pooling == Pooling::Repeat {
-                        sum = S::add(sum, found);
-                        continue;
-                    }
-                    let k = y + windows.before[0] - window * windows.stride[0];
-                    let l = pixel + windows.before[1] - place * windows.stride[1];
-                    let own = S::splat((k * size[1] + l) as f32);
-                    let at = positions.at(image * height + window, place, column).add(lane);
-                    let named = load::<S>(at, width);
-                    sum = S::add(sum, S::select(S::eq(named, own), found, zero));
+/// A window's pixels.
+#[derive(Clone, Copy)]
+struct Window {
+    /// Its first pixel, whether it lies in the image or not.
+    corner: *mut f32,
+    /// First tap in the image, and one past the last, downwards.
+    k: (usize, usize),
+    /// The same across.
+    l: (usize, usize),
+    /// Pixels from row to row.
+    row: usize,
+}
+
+impl Window {
+    #[inline(always)]
+    unsafe fn pixel<S: Simd>(&self, (k, l): (usize, usize), step: usize, lane: usize, width: usize) -> S::V {
+        // SAFETY: by the caller, the tap lies in the image.
+        unsafe { load::<S>(self.corner.wrapping_add((k * self.row + l) * step + lane), width) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum<S: Simd>(&self, step: usize, lane: usize, width: usize) -> S::V {
+        // SAFETY: taps between first and last lie in the image.
+        unsafe {
+            let mut sum = S::splat(0.0);
+            for k in self.k.0..self.k.1 {
+                for l in self.l.0..self.l.1 {
+                    sum = S::add(sum, self.pixel::<S>((k, l), step, lane, width));
                 }
             }
-            store::<S>(out.add(lane), sum, width);
+            sum
+        }
+    }
+
+    /// The pixels that a number for each lane names.
+    #[inline(always)]
+    unsafe fn named<S: Simd>(
+        &self,
+        named: S::V,
+        size: usize,
+        step: usize,
+        lane: usize,
+        width: usize,
+    ) -> S::V {
+        // SAFETY: as for `sum`.
+        unsafe {
+            let mut value = S::splat(0.0);
+            for k in self.k.0..self.k.1 {
+                for l in self.l.0..self.l.1 {
+                    let own = S::eq(named, S::splat((k * size + l) as f32));
+                    value = S::select(own, self.pixel::<S>((k, l), step, lane, width), value);
+                }
+            }
+            value
+        }
+    }
+
+    /// The largest pixels and their numbers; what is not a number is larger than all.
+    #[inline(always)]
+    unsafe fn largest<S: Simd>(&self, size: usize, step: usize, lane: usize, width: usize) -> (S::V, S::V) {
+        // SAFETY: as for `sum`.
+        unsafe {
+            let zero = S::splat(0.0);
+            if self.k.0 >= self.k.1 || self.l.0 >= self.l.1 {
+                return (zero, zero);
+            }
+            let one = S::splat(1.0);
+            let mut value = self.pixel::<S>((self.k.0, self.l.0), step, lane, width);
+            let mut number = S::splat((self.k.0 * size + self.l.0) as f32);
+            let mut first = self.l.0 + 1;
+            for k in self.k.0..self.k.1 {
+                for l in first..self.l.1 {
+                    let found = self.pixel::<S>((k, l), step, lane, width);
+                    // Larger, or the first that is not a number.
+                    let lost = S::select(S::eq(value, value), one, zero);
+                    let lost = S::select(S::eq(found, found), zero, lost);
+                    let larger = S::gt(S::select(S::gt(found, value), one, lost), zero);
+                    value = S::select(larger, found, value);
+                    number = S::select(larger, S::splat((k * size + l) as f32), number);
+                }
+                first = self.l.0;
+            }
+            (value, number)
+        }
+    }
+}
+
+/// Pixels `x..x + count` of a line of the result from the windows that they lie in.
+#[inline(always)]
+unsafe fn spread<S: Simd>(
+    pooling: Pooling,
+    (from, positions): (View, Option<View>),
+    [high, wide]: &[Axis; 2],
+    (line, x, count): (usize, usize, usize),
+    width: usize,
+    out: *mut f32,
+) {
+    let (image, y) = (line / high.pixels, line % high.pixels);
+    let (y_first, y_last) = high.windows_of(y);
+    // Windows side by side: one for each pixel, and the next one after as many pixels as it has.
+    let side_by_side = wide.stride == wide.size && wide.before == 0;
+    let (mut place, mut tap) = (x / wide.size, x % wide.size);
+    for number in 0..count {
+        let x = x + number;
+        let (x_first, x_last) = match side_by_side {
+            true => (place.min(wide.windows), (place + 1).min(wide.windows)),
+            false => wide.windows_of(x),
+        };
+        tap += 1;
+        if tap == wide.size {
+            (place, tap) = (place + 1, 0);
+        }
+        // SAFETY: the windows are the image's.
+        unsafe {
+            for lane in (0..width).step_by(S::LANES) {
+                let zero = S::splat(0.0);
+                let mut sum = zero;
+                for window in y_first..y_last {
+                    let k = y + high.before - window * high.stride;
+                    for place in x_first..x_last {
+                        let at = (image * high.windows + window) * wide.windows + place;
+                        let mut found = load::<S>(from.at(at).add(lane), width);
+                        if let (Pooling::Put, Some(positions)) = (pooling, positions) {
+                            let l = x + wide.before - place * wide.stride;
+                            let own = S::splat((k * wide.size + l) as f32);
+                            let named = load::<S>(positions.at(at).add(lane), width);
+                            found = S::select(S::eq(named, own), found, zero);
+                        }
+                        sum = S::add(sum, found);
+                    }
+                }
+                store::<S>(out.add(number * width + lane), sum, width);
+            }
         }
     }
 }

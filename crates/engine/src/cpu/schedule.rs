@@ -7,6 +7,7 @@
 use super::convolution::Convolution;
 use super::kernel_gradient::KernelGradient;
 use super::movement;
+use super::pooling;
 use super::product::{ONE_PASS, Product, ProductUnit};
 use super::reduce::{self, Reduce};
 use super::sparse;
@@ -231,13 +232,7 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
             }
         }
         Kernel::Plain(Work::Pooling(work)) => {
-            let lines = work.to.count * work.to.height;
-            let elements = work.to.width * work.to.channels;
-            let block = (UNIT_ELEMENTS / elements).max(1);
-            for first in (0..lines).step_by(block) {
-                let last = (first + block).min(lines);
-                push(Piece::Rows { first, last }, (elements * (last - first)) as u64);
-            }
+            pooling::units(work, |unit, cost| push(Piece::Product(unit), cost));
         }
         Kernel::Plain(Work::ScatterAdd { columns, .. }) => {
             let panels = if *columns == 1 { 1 } else { domain.panels() };

@@ -285,6 +285,16 @@ unsafe fn execute<S: Simd>(
                 map_four!(to, n, a, b => S::select(S::ge(b, S::abs(a)), zero, a));
             }
             Instruction::DivideSquareRootAdd(..) => map!(to, n, a, b, c => S::div_sqrt_add(a, b, c)),
+            // A row is repeated by vectors: it stands behind nearly every product, as its bias.
+            Instruction::Load(buffer, Access::Row) => {
+                let from = context.buffers[buffer.index()].add(stretch.column);
+                for at in (0..stretch.width).step_by(S::LANES) {
+                    let vector = S::load(from.add(at));
+                    for row in 0..stretch.rows {
+                        S::store(to.add(row * stretch.width + at), vector);
+                    }
+                }
+            }
             leaf => leaf_tile(leaf, to, stretch, context),
         }
     }
@@ -349,12 +359,7 @@ unsafe fn leaf_tile(instruction: &Instruction, to: *mut f32, stretch: &Stretch, 
         // SAFETY: the stretch of `to` has `rows` rows of `width`.
         let line = unsafe { std::slice::from_raw_parts_mut(to.add(row * width), width) };
         match instruction {
-            // SAFETY: a buffer read by row has a number for each column of the domain, one read by column for each row.
-            Instruction::Load(buffer, Access::Row) => unsafe {
-                let from = context.buffers[buffer.index()].add(first_column);
-                line.copy_from_slice(std::slice::from_raw_parts(from, width));
-            },
-            // SAFETY: as above.
+            // SAFETY: a buffer read by column has a number for each row.
             Instruction::Load(buffer, _) => {
                 line.fill(unsafe { *context.buffers[buffer.index()].add(first_row + row) })
             }

@@ -169,18 +169,16 @@ impl Verifier<'_> {
                 footprint.whole(self.plan, *from);
                 footprint.rows(*to, domain, first, last);
             }
-            (Piece::Rows { first, last }, Work::Pooling(work)) => {
+            (Piece::Product(piece), Work::Pooling(work)) => {
                 footprint.whole(self.plan, work.from.buffer);
                 work.positions.iter().for_each(|positions| footprint.whole(self.plan, *positions));
-                let (first, last) = (first * work.to.width, last * work.to.width);
-                match work.to.channels {
-                    // A single column lies as a row, whose rounding nobody writes.
-                    1 if last == domain.columns => {
-                        footprint.writes.push((work.to.buffer, first..domain.length()));
-                    }
-                    1 => footprint.writes.push((work.to.buffer, first..last)),
-                    _ => footprint.rows(work.to.buffer, domain, first, last),
-                }
+                let stretch = match work.to.channels {
+                    1 => Stretch::run(domain, piece.first, piece.last - piece.first),
+                    _ => rows_of(piece.panel, piece.first, piece.last),
+                };
+                footprint.program(&step.program, &[stretch]);
+                let marked = stretch.start()..stretch.start() + stretch.length();
+                footprint.writes.extend(work.marks.map(|marks| (marks, marked)));
             }
             (Piece::Rows { first, last }, Work::Sparse(sparse)) => {
                 sparse.operands.iter().for_each(|operand| footprint.whole(self.plan, operand.buffer));

@@ -112,9 +112,11 @@ impl Fits<'_> {
                     && domain == kernel
             }
             Work::Pooling(work) => {
+                let marked = work.marks.is_none_or(|marks| (self.layout)(marks) == Some(domain));
                 self.windows(&work.windows, work.size)
                     && self.images(&work.from)
-                    && self.images(&work.to)
+                    && marked
+                    && work.to.layout().elements() > 0
                     && work.from.count == work.to.count
                     && work.from.channels == work.to.channels
                     && work

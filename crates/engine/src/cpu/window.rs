@@ -43,18 +43,51 @@ impl Axis {
         }
     }
 
-    /// Classes of places: those of one class meet the same taps.
-    pub fn classes(&self) -> usize {
-        if self.upward { self.stride } else { 1 }
+    /// Whether a place meets a tap, pixels beyond the image included.
+    fn meets(&self, place: usize, tap: usize) -> bool {
+        let from = place as isize + self.before as isize - (tap * self.dilation) as isize;
+        !self.upward || from.rem_euclid(self.stride as isize) == 0
     }
 
-    /// The taps that a class of places meets.
-    pub fn taps_of(&self, class: usize) -> impl Iterator<Item = usize> {
-        let axis = *self;
-        (0..axis.taps).filter(move |tap| {
-            let from = class as isize + axis.before as isize - (tap * axis.dilation) as isize;
-            !axis.upward || from.rem_euclid(axis.stride as isize) == 0
-        })
+    /// Classes of the places below `places`: those of one class meet the same taps. Taps that meet zeros beyond an image of `pixels` are left
+    /// out where `cut` says so.
+    pub fn classes(&self, places: usize, pixels: usize, cut: bool) -> Vec<Class> {
+        let step = if self.upward { self.stride } else { 1 };
+        let mut classes: Vec<Class> = Vec::new();
+        for residue in 0..step.min(places) {
+            for place in (residue..places).step_by(step) {
+                let inside = |tap: &usize| (0..pixels as isize).contains(&self.pixel(place, *tap));
+                let met = (0..self.taps).filter(|tap| self.meets(place, *tap));
+                let taps: Vec<usize> = met.filter(|tap| !cut || inside(tap)).collect();
+                match classes.last_mut() {
+                    Some(class) if class.last + step - 1 == place && class.taps == taps => {
+                        class.last = place + 1
+                    }
+                    _ => classes.push(Class { first: place, last: place + 1, step, taps }),
+                }
+            }
+        }
+        classes
+    }
+}
+
+/// Places along one axis that meet the same taps.
+#[derive(Clone, Debug)]
+pub struct Class {
+    pub first: usize,
+    /// One past the last.
+    pub last: usize,
+    /// From place to place.
+    pub step: usize,
+    /// The taps.
+    pub taps: Vec<usize>,
+}
+
+impl Class {
+    /// Whether a place is one of its own.
+    #[inline(always)]
+    pub fn holds(&self, place: usize) -> bool {
+        (self.first..self.last).contains(&place) && (place - self.first).is_multiple_of(self.step)
     }
 }
 

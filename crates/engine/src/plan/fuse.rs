@@ -7,7 +7,7 @@
 
 use super::layout::Layout;
 use super::program::Access;
-use crate::graph::op::{Kind, Op, Reduction, Unary};
+use crate::graph::op::{Kind, Op, Pooling, Reduction, Unary};
 use crate::graph::shape::Shape;
 use crate::graph::{Node, NodeId};
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ pub enum Role {
     Pointwise,
     /// A broadcast that a load can do.
     Spread(Access),
-    /// A matrix product.
+    /// A matrix product, a convolution, pooling: what is made tile by tile.
     Product,
     /// A reduction that runs over its operand as it lies.
     Reduce(Pattern),
@@ -59,6 +59,8 @@ pub struct Group {
     pub open: bool,
     /// Groups whose results it reads.
     pub needs: Vec<usize>,
+    /// Whether another group's step makes its result beside its own.
+    pub made_elsewhere: bool,
 }
 
 /// The result of fusion.
@@ -81,6 +83,22 @@ pub fn expensive(op: &Op) -> bool {
         Op::Unary(unary) => !matches!(unary, Unary::Negate | Unary::Absolute | Unary::Sign),
         _ => false,
     }
+}
+
+/// The positions by which pixels are picked, if they are those of the largest of the same images, found for this alone.
+pub fn own_positions(nodes: &[Node], roles: &[Role], id: NodeId) -> Option<NodeId> {
+    let is_positions = |node: &Node, like: &Op| match (&node.op, like) {
+        (
+            Op::Pooling { pooling: Pooling::Positions, windows: a, size: b },
+            Op::Pooling { pooling: Pooling::Pick, windows: c, size: d },
+        ) => (a, b) == (c, d),
+        _ => false,
+    };
+    let node = &nodes[id.index()];
+    let positions = root(roles, *node.operands.get(1)?);
+    let found = &nodes[positions.index()];
+    let same = || root(roles, found.operands[0]) == root(roles, node.operands[0]);
+    (is_positions(found, &node.op) && same()).then_some(positions)
 }
 
 /// Follows aliases to the node whose memory is meant.
@@ -115,13 +133,17 @@ fn role(nodes: &[Node], at: usize) -> Role {
         Op::Reshape if node.kind != Kind::F32 || Layout::of(node.shape) == Layout::of(operand(0).shape) => {
             Role::Alias(node.operands[0])
         }
+        // So is what the caller feeds, whatever shape it is then given.
+        Op::Reshape if feeds(operand(0)) => Role::Virtual,
         Op::Broadcast => spread(operand(0).shape, node.shape).map_or(Role::Moving, Role::Spread),
-        Op::Product { .. } | Op::Convolution { .. } | Op::KernelGradient(_) => Role::Product,
+        Op::Product { .. } | Op::Convolution { .. } | Op::KernelGradient(_) | Op::Pooling { .. } => {
+            Role::Product
+        }
         Op::Reduce { reduction, axes } => Role::Reduce(pattern(operand(0).shape, &axes[..], *reduction)),
         Op::Reshape | Op::Permute { .. } | Op::Slice { .. } | Op::Pad { .. } | Op::Concatenate { .. } => {
             Role::Moving
         }
-        Op::Largest { .. } | Op::Sparse(_) | Op::Pooling { .. } | Op::Gather | Op::ScatterAdd => Role::Moving,
+        Op::Largest { .. } | Op::Sparse(_) | Op::Gather | Op::ScatterAdd => Role::Moving,
     }
 }
 
@@ -198,7 +220,11 @@ impl Grouping {
         let node = &nodes[id.index()];
         let mut needs = Vec::new();
         let group = self.groups.len();
+        let positions = own_positions(nodes, &self.roles, id).and_then(|id| self.group_of[id.index()]);
+        let is_choice = matches!(node.op, Op::Pooling { pooling: Pooling::Positions, .. });
         let (anchor, open) = match self.roles[id.index()] {
+            // May be made beside another group's result, which leaves no room for more.
+            Role::Product if is_choice => (Some(id), false),
             Role::Moving => (Some(id), false),
             Role::Product | Role::Reduce(_) => (Some(id), true),
             _ => (None, true),
@@ -219,7 +245,14 @@ impl Grouping {
         needs.sort_unstable();
         needs.dedup();
         needs.retain(|need| *need != group);
-        self.groups.push(Group { anchor, domain: Layout::of(node.shape), open, needs });
+        let domain = Layout::of(node.shape);
+        self.groups.push(Group { anchor, domain, open, needs, made_elsewhere: false });
+        // Positions that only name the largest pixels are found while these are picked, and stand when those do.
+        if let Some(positions) = positions.filter(|positions| !self.groups[*positions].made_elsewhere) {
+            let beside = &mut self.groups[positions];
+            (beside.made_elsewhere, beside.open) = (true, false);
+            beside.needs.push(group);
+        }
         self.group_of[id.index()] = Some(group);
     }
 
@@ -262,7 +295,9 @@ impl Grouping {
         let mut seen = HashSet::new();
         let mut open = vec![id];
         while let Some(at) = open.pop() {
-            for operand in &nodes[at.index()].operands {
+            let operands = &nodes[at.index()].operands;
+            let read = if own_positions(nodes, &self.roles, at).is_some() { 1 } else { operands.len() };
+            for operand in &operands[..read] {
                 let operand = root(&self.roles, *operand);
                 match self.group_of[operand.index()] {
                     Some(group) => needs.push(group),

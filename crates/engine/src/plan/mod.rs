@@ -212,8 +212,10 @@ pub struct PoolingWork {
     pub size: [usize; 2],
     /// On what.
     pub from: Images,
-    /// Which pixel of each window is meant.
+    /// Which pixel of each window is meant; none where the largest is picked.
     pub positions: Option<BufferId>,
+    /// Where it is marked which pixel that was.
+    pub marks: Option<BufferId>,
     /// The result.
     pub to: Images,
 }
@@ -222,6 +224,11 @@ impl PoolingWork {
     /// What has a pixel for each window.
     pub fn small(&self) -> Images {
         if self.pooling.upward() { self.from } else { self.to }
+    }
+
+    /// What windows lie in.
+    pub fn large(&self) -> Images {
+        if self.pooling.upward() { self.to } else { self.from }
     }
 }
 
@@ -394,7 +401,7 @@ impl Step {
             | Work::ScatterAdd { to, .. } => writes.push(*to),
             Work::Sparse(sparse) => writes.push(sparse.to.buffer),
             Work::KernelGradient(work) => writes.push(work.to),
-            Work::Pooling(work) => writes.push(work.to.buffer),
+            Work::Pooling(work) => writes.extend(work.marks),
             _ => {}
         }
         writes

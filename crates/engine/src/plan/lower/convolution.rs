@@ -41,9 +41,16 @@ impl Emitter<'_, '_, '_> {
 
     pub(super) fn pooling(&self, id: NodeId, pooling: Pooling, windows: Windows, size: [usize; 2]) -> Work {
         let node = &self.lowering.nodes[id.index()];
-        let positions = node.operands.get(1).map(|id| self.buffers[&self.lowering.root(*id)]);
-        let (from, to) = (self.images(node.operands[0]), self.images(id));
-        Work::Pooling(PoolingWork { pooling, windows, size, from, positions, to })
+        let own = own_positions(self.lowering.nodes, &self.lowering.grouping.roles, id);
+        // Nobody else may want the marks.
+        let marks = own.and_then(|positions| self.buffers.get(&positions).copied());
+        let positions = node.operands.get(1).filter(|_| own.is_none());
+        let positions = positions.map(|id| self.buffers[&self.lowering.root(*id)]);
+        let from = self.images(node.operands[0]);
+        let [count, height, width, channels] = [0, 1, 2, 3].map(|axis| node.shape.sizes()[axis]);
+        // The program writes it.
+        let to = Images { buffer: from.buffer, count, height, width, channels };
+        Work::Pooling(PoolingWork { pooling, windows, size, from, positions, marks, to })
     }
 
     fn images(&self, id: NodeId) -> Images {

@@ -15,7 +15,7 @@ impl Emitter<'_, '_, '_> {
         let anchor = lowering.grouping.groups[group].anchor;
         let domain = lowering.grouping.groups[group].domain;
         let made = lowering.made(group);
-        if made.is_empty() {
+        if made.is_empty() || lowering.grouping.groups[group].made_elsewhere {
             return;
         }
         if let Some(id) = anchor.filter(|id| lowering.role(*id) == Role::Moving) {
@@ -28,6 +28,7 @@ impl Emitter<'_, '_, '_> {
             Some(id) if lowering.role(id) == Role::Product => match lowering.nodes[id.index()].op {
                 Op::Convolution { windows, upward } => self.convolution(id, windows, upward),
                 Op::KernelGradient(windows) => self.kernel_gradient(id, windows),
+                Op::Pooling { pooling, windows, size } => self.pooling(id, pooling, windows, size),
                 _ => self.product(id),
             },
             Some(id) if domain.rows > 1 => {
@@ -122,6 +123,8 @@ pub(super) fn work_flops(work: &Work, elements: u64) -> u64 {
     match work {
         Work::Product { inner, .. } => 2 * *inner as u64 * elements,
         Work::Convolution(work) => work.flops(),
+        // A comparison or an addition for each pixel of each window.
+        Work::Pooling(work) => (work.size[0] * work.size[1] * work.small().layout().elements()) as u64,
         Work::AddParts { parts, .. } => *parts as u64 * elements,
         Work::Reduce { before, source, .. } => (before.operations() as u64 + 1) * source.elements() as u64,
         _ => 0,

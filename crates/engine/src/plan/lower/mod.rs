@@ -8,7 +8,7 @@ mod order;
 mod reduce;
 mod writer;
 
-use super::fuse::{Grouping, Pattern, Role, expensive, feeds, root};
+use super::fuse::{Grouping, Pattern, Role, expensive, feeds, own_positions, root};
 use super::layout::{Layout, PANEL};
 use super::program::{Access, Instruction, Program, Value};
 use super::{
@@ -152,7 +152,9 @@ impl<'n> Lowering<'n> {
             let node = &self.nodes[anchor.index()];
             match self.role(anchor) {
                 Role::Product | Role::Moving => {
-                    for operand in node.operands.iter().map(|operand| self.root(*operand)) {
+                    let own = own_positions(self.nodes, &self.grouping.roles, anchor);
+                    let read = if own.is_some() { &node.operands[..1] } else { &node.operands[..] };
+                    for operand in read.iter().map(|operand| self.root(*operand)) {
                         if self.nodes[operand.index()].kind == crate::graph::op::Kind::F32 {
                             memory(operand);
                         }

@@ -40,12 +40,6 @@ impl Emitter<'_, '_, '_> {
                 };
                 return self.push_plain(work, domain, 0);
             }
-            Op::Pooling { pooling, windows, size } => {
-                let work = self.pooling(id, *pooling, *windows, *size);
-                // A comparison or an addition for each pixel of each window.
-                let flops = (size[0] * size[1] * node.shape.elements().min(shape.elements())) as u64;
-                return self.push_plain(work, domain, flops);
-            }
             Op::Largest { count } => {
                 let work = Work::Largest { from: first, to, count: *count };
                 // As many comparisons as the k-th largest takes, at most one a bit.

@@ -105,12 +105,16 @@ impl<'l, 'n, 'm> Writer<'l, 'n, 'm> {
         }
     }
 
+    /// Whether a virtual node is the caller's, under whatever shape.
+    fn is_fed(&self, id: NodeId) -> bool {
+        let node = &self.lowering.nodes[id.index()];
+        feeds(node) || node.op == Op::Reshape
+    }
+
     pub(super) fn spread(&mut self, id: NodeId, access: Access) -> Value {
         let source = self.lowering.root(self.lowering.nodes[id.index()].operands[0]);
         match self.lowering.role(source) {
-            Role::Virtual if !feeds(&self.lowering.nodes[source.index()]) && access == Access::Single => {
-                self.virtual_value(source)
-            }
+            Role::Virtual if access == Access::Single && !self.is_fed(source) => self.virtual_value(source),
             Role::Spread(Access::Single) => self.spread(source, Access::Single),
             _ => self.load(source, access),
         }
