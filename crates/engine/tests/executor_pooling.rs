@@ -78,6 +78,32 @@ fn the_lectures_maps() {
     assert_eq!(map("back", 0), [3., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 1., 3., 0., 0., 0.]);
 }
 
+/// A rectifier in front of pooling is put behind it: the same values, and the same derivatives where these exist.
+#[test]
+fn rectifiers_wait_for_pooling() {
+    let pool_of = Pool { size: [3, 2], stride: [2, 2], before: [1, 0], after: [0, 0] };
+    let graph = Graph::new();
+    let x = graph.input("x", [2, 7, 9, 20]);
+    let least = graph.constant(0.25);
+    let before = least.maximum(x).max_pool(&pool_of);
+    let behind = least.maximum(x.max_pool(&pool_of));
+    graph.output("behind", behind);
+    let rectified = least.maximum(x);
+    let positions = rectified.pool_positions(&pool_of);
+    graph.output("y", before);
+    graph.output("expected", rectified.pool_pick(&pool_of, positions));
+    for (name, y) in [("by x", before), ("expected by x", rectified.pool_pick(&pool_of, positions))] {
+        graph.output(name, graph.gradient(y.square().sum_all(), &[x]).unwrap()[0]);
+    }
+    let feed = Feed::new().input("x", numbers(2 * 7 * 9 * 20, -1.0, 1.0, 1));
+    check("rectified", &graph, &feed, EXACT);
+    let found = evaluate(&graph, &feed).unwrap().outputs;
+    assert_eq!(found["y"], found["expected"]);
+    assert_eq!(found["y"], found["behind"]);
+    assert_eq!(found["by x"], found["expected by x"]);
+    assert!(found["y"].contains(&0.25) && found["y"].iter().any(|value| *value > 0.9));
+}
+
 /// A number that is none stays one: it is not lost beside larger ones.
 #[test]
 fn not_a_number_is_the_largest() {

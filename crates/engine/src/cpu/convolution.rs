@@ -9,7 +9,7 @@ use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
 use super::window::{self, Geometry};
-use super::window_tile::{WIDE_ROWS, WINDOW_ROWS, WindowSegment, WindowTask, sum_rows};
+use super::window_tile::{SPARE_ROWS, WIDE_ROWS, WINDOW_ROWS, WindowSegment, WindowTask, sum_rows};
 use crate::plan::ConvolutionWork;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 
@@ -18,6 +18,8 @@ const FEW: usize = 4;
 const MANY: usize = 8;
 /// Results up to this width have places at their sides that are summed without the zeros beyond the image.
 const NARROW: usize = 32;
+/// Places of a unit at most: more, the narrower they are.
+const PLACES: usize = UNIT_ROWS * PANEL / GRAIN;
 /// Segments of a block at most.
 const SEGMENTS: usize = 64;
 /// Numbers that a band should have at most, so that it stays in the second cache.
@@ -109,7 +111,7 @@ impl Convolution {
     pub fn units(&self, least: usize, mut push: impl FnMut(ProductUnit, u64)) {
         let (places, columns) = (self.places(), self.work.columns);
         let panels = columns.div_ceil(PANEL);
-        let mut block = UNIT_ROWS;
+        let mut block = UNIT_ROWS * (PANEL / columns.min(PANEL).next_multiple_of(GRAIN));
         while block > PANEL
             && (panels * places.div_ceil(block) < least
                 || super::window::room(&self.geometry, 0, block.min(places)) > BAND)
@@ -126,13 +128,14 @@ impl Convolution {
 
     /// Scratch that a unit needs: partial sums, a packed kernel, a band.
     pub fn scratch(&self, unit: &ProductUnit) -> [usize; 3] {
+        let width = self.work.columns.min(PANEL).next_multiple_of(GRAIN);
         let packed = match self.work.columns {
             columns if self.along() => columns * self.inner() + GRAIN,
             1 => self.inner() * GRAIN,
             _ => 0,
         };
         let band = super::window::room(&self.geometry, unit.first, unit.last);
-        [(unit.last - unit.first) * PANEL, packed, band]
+        [(unit.last - unit.first + 1) * width, packed, band]
     }
 
     /// Does one unit.
@@ -172,8 +175,8 @@ impl Convolution {
                 let layout = Layout { rows: self.inner(), columns };
                 kernel.add(layout.panel_start(unit.panel))
             };
-            let mut rows = [0isize; UNIT_ROWS];
-            let mut places = [0usize; UNIT_ROWS];
+            let mut rows = [0isize; PLACES + SPARE_ROWS];
+            let mut places = [0usize; PLACES + SPARE_ROWS];
             for class in &self.classes {
                 let count = self.places_of(class, &unit, &band, width, &mut rows, &mut places);
                 let mut task = WindowTask {
@@ -190,17 +193,24 @@ impl Convolution {
                     continue;
                 }
                 if let ([block], [_], false) = (&class.blocks[..], &self.classes[..], columns == 1) {
-                    let places = Places { rows: &rows[..count], unit, width };
+                    let places = Places { rows: &rows, count, unit, width };
                     self.straight::<S>(block, &places, right, (program, domain), kernels, context, scratch);
                     return;
                 }
                 if class.blocks.is_empty() {
-                    sum_rows(&task, count, &[], &kernels.windows, (kernels.vectors, kernels.lanes));
+                    sum_rows(&task, count, &[], true, &kernels.windows, (kernels.vectors, kernels.lanes));
                 }
                 for block in &class.blocks {
                     let segments = segments(block, scratch.band, right, width);
                     let segments = &segments[..block.len()];
-                    sum_rows(&task, count, segments, &kernels.windows, (kernels.vectors, kernels.lanes));
+                    sum_rows(
+                        &task,
+                        count,
+                        segments,
+                        true,
+                        &kernels.windows,
+                        (kernels.vectors, kernels.lanes),
+                    );
                     task.from = scratch.partial;
                 }
             }
@@ -291,12 +301,14 @@ impl Convolution {
         unit: &ProductUnit,
         band: &super::window::Band,
         width: usize,
-        rows: &mut [isize; UNIT_ROWS],
-        places: &mut [usize; UNIT_ROWS],
+        rows: &mut [isize; PLACES + SPARE_ROWS],
+        places: &mut [usize; PLACES + SPARE_ROWS],
     ) -> usize {
         let geometry = &self.geometry;
         let [high, wide] = geometry.axes;
         let [height, across] = geometry.result;
+        // Spare rows are summed to nowhere.
+        let nowhere = (unit.last - unit.first) * width;
         let [rows_of, columns_of] = &class.places;
         let (Some(top), Some(side)) = (rows_of.taps.first(), columns_of.taps.first()) else {
             return self.silent_places(class, unit, width, places);
@@ -324,6 +336,10 @@ impl Convolution {
                 place += columns_of.step;
             }
         }
+        for spare in count..count + SPARE_ROWS {
+            rows[spare] = rows[count.max(1) - 1];
+            places[spare] = nowhere;
+        }
         count
     }
 
@@ -333,7 +349,7 @@ impl Convolution {
         class: &Class,
         unit: &ProductUnit,
         width: usize,
-        places: &mut [usize; UNIT_ROWS],
+        places: &mut [usize; PLACES + SPARE_ROWS],
     ) -> usize {
         let [height, across] = self.geometry.result;
         let mut count = 0;
@@ -344,6 +360,7 @@ impl Convolution {
                 count += 1;
             }
         }
+        places[count..count + SPARE_ROWS].fill((unit.last - unit.first) * width);
         count
     }
 
@@ -359,8 +376,8 @@ impl Convolution {
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
-        let &Places { rows, unit, width } = places;
-        let mut at = [0usize; WINDOW_ROWS];
+        let &Places { rows, count: all, unit, width } = places;
+        let mut at = [0usize; WINDOW_ROWS + SPARE_ROWS];
         for (row, place) in at.iter_mut().enumerate() {
             *place = row * width;
         }
@@ -369,8 +386,8 @@ impl Convolution {
         // As many as a tile has, or two if these are low.
         let most = if TILE / width >= WINDOW_ROWS { WINDOW_ROWS } else { WIDE_ROWS };
         let mut first = 0;
-        while first < rows.len() {
-            let count = most.min(rows.len() - first);
+        while first < all {
+            let count = most.min(all - first);
             let task = WindowTask {
                 rows: rows[first..].as_ptr(),
                 step: 1,
@@ -383,7 +400,7 @@ impl Convolution {
             let (row, column) = (unit.first + first, unit.panel * PANEL);
             // SAFETY: as for `run`; a tile fits in register 0.
             unsafe {
-                sum_rows(&task, count, segments, &kernels.windows, (kernels.vectors, kernels.lanes));
+                sum_rows(&task, count, segments, true, &kernels.windows, (kernels.vectors, kernels.lanes));
                 program.run::<S>(&Stretch { row, rows: count, column, width, domain }, context, scratch);
             }
             first += count;
@@ -442,7 +459,9 @@ fn columns_in(
 
 /// The places of a unit: where their windows begin in the band, one after another.
 struct Places<'p> {
+    /// With spare ones behind the last.
     rows: &'p [isize],
+    count: usize,
     unit: ProductUnit,
     width: usize,
 }

@@ -144,7 +144,7 @@ impl KernelGradient {
                 }
                 let segments = &segments[..last - line];
                 let size = (kernels.vectors, kernels.lanes);
-                sum_rows(&task, self.rows.len(), segments, &kernels.windows, size);
+                sum_rows(&task, self.rows.len(), segments, false, &kernels.windows, size);
                 task.from = to;
                 line = last;
             }

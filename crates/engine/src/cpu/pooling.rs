@@ -106,6 +106,7 @@ pub unsafe fn run<S: Simd>(
     };
     let axes = [axis(0, small.height, large.height), axis(1, small.width, large.width)];
     let single = work.to.channels == 1;
+    let side_by_side = axes.iter().all(|axis| axis.stride == axis.size && axis.before == 0);
     let width = if single { 1 } else { domain.width(unit.panel) };
     let across = work.to.width;
     // SAFETY: register 0 holds a stretch; pixels and windows are the images' own.
@@ -121,7 +122,11 @@ pub unsafe fn run<S: Simd>(
                 let (line, x) = ((first + row) / across, (first + row) % across);
                 let count = (across - x).min(rows - row);
                 let out = scratch.registers.add(row * width);
-                if work.pooling.upward() {
+                if let (Pooling::Put, Some(positions), true, false) =
+                    (work.pooling, positions, side_by_side, single)
+                {
+                    put::<S>((from, positions), &axes, (line, x, count), width, out);
+                } else if work.pooling.upward() {
                     spread::<S>(work.pooling, (from, positions), &axes, (line, x, count), width, out);
                 } else {
                     let mark = marks.map(|marks| marks.at(first + row));
@@ -195,7 +200,14 @@ unsafe fn gather<S: Simd>(
                         window.named::<S>(named, wide.size, from.width, lane, width)
                     }
                     _ => {
-                        let (value, number) = window.largest::<S>(wide.size, from.width, lane, width);
+                        let (value, number) = match window {
+                            // The commonest windows, their loops unrolled.
+                            Window { k: (0, 2), l: (0, 2), .. } if width > 1 => {
+                                let window = Window { k: (0, 2), l: (0, 2), ..window };
+                                window.largest::<S>(wide.size, from.width, lane, GRAIN)
+                            }
+                            _ => window.largest::<S>(wide.size, from.width, lane, width),
+                        };
                         if let Some(mark) = mark {
                             store::<S>(mark, number, width);
                         }
@@ -295,6 +307,43 @@ impl Window {
     }
 }
 
+/// Pixels `x..x + count` of a line of the result from windows side by side: there is one for each, or none.
+#[inline(always)]
+unsafe fn put<S: Simd>(
+    (from, positions): (View, View),
+    [high, wide]: &[Axis; 2],
+    (line, x, count): (usize, usize, usize),
+    width: usize,
+    out: *mut f32,
+) {
+    let (image, y) = (line / high.pixels, line % high.pixels);
+    let (window, k) = (y / high.size, y % high.size);
+    let (mut place, mut l) = (x / wide.size, x % wide.size);
+    let start = (image * high.windows + window) * wide.windows;
+    // SAFETY: windows before the last of line and column are the image's.
+    unsafe {
+        for number in 0..count {
+            let out = out.add(number * width);
+            if window < high.windows && place < wide.windows {
+                let own = S::splat((k * wide.size + l) as f32);
+                let (from, positions) = (from.at(start + place), positions.at(start + place));
+                for lane in (0..width).step_by(S::LANES) {
+                    let named = S::eq(S::load(positions.add(lane)), own);
+                    S::store(out.add(lane), S::select(named, S::load(from.add(lane)), S::splat(0.0)));
+                }
+            } else {
+                for lane in (0..width).step_by(S::LANES) {
+                    S::store(out.add(lane), S::splat(0.0));
+                }
+            }
+            l += 1;
+            if l == wide.size {
+                (place, l) = (place + 1, 0);
+            }
+        }
+    }
+}
+
 /// Pixels `x..x + count` of a line of the result from the windows that they lie in.
 #[inline(always)]
 unsafe fn spread<S: Simd>(
@@ -307,19 +356,9 @@ unsafe fn spread<S: Simd>(
 ) {
     let (image, y) = (line / high.pixels, line % high.pixels);
     let (y_first, y_last) = high.windows_of(y);
-    // Windows side by side: one for each pixel, and the next one after as many pixels as it has.
-    let side_by_side = wide.stride == wide.size && wide.before == 0;
-    let (mut place, mut tap) = (x / wide.size, x % wide.size);
     for number in 0..count {
         let x = x + number;
-        let (x_first, x_last) = match side_by_side {
-            true => (place.min(wide.windows), (place + 1).min(wide.windows)),
-            false => wide.windows_of(x),
-        };
-        tap += 1;
-        if tap == wide.size {
-            (place, tap) = (place + 1, 0);
-        }
+        let (x_first, x_last) = wide.windows_of(x);
         // SAFETY: the windows are the image's.
         unsafe {
             for lane in (0..width).step_by(S::LANES) {

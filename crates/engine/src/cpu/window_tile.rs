@@ -92,7 +92,26 @@ pub type WindowKernel = unsafe fn(&WindowTask, &[WindowSegment]);
 /// The tiles of a level: by rows − 1 (1, 2, 4, 6 and, up to two vectors, 12 are there) and vectors − 1.
 pub type WindowKernels = [[Option<WindowKernel>; 4]; WINDOW_ROWS];
 
-/// Sums all rows of `width` columns: tiles as large as there are.
+/// Rows behind the last that may be summed along with it, where a list of rows is so much longer.
+pub const SPARE_ROWS: usize = 2;
+
+/// The tile for so many rows that takes the shortest time for each. A low tile waits for its own sums; three rows are done as fast as four,
+/// so with `spare` ones behind the last they are.
+fn tile_rows(rows: usize, narrow: bool, spare: bool) -> usize {
+    match (rows, narrow) {
+        (11, true) if spare => WINDOW_ROWS,
+        (WINDOW_ROWS.., true) => WINDOW_ROWS,
+        (7..=8, true) => 4,
+        (WIDE_ROWS.., _) => WIDE_ROWS,
+        (5, _) if spare => WIDE_ROWS,
+        (3, _) if spare => 4,
+        (4.., _) => 4,
+        (2.., _) => 2,
+        _ => 1,
+    }
+}
+
+/// Sums all rows of `width` columns; with `spare`, perhaps some of [`SPARE_ROWS`] behind them.
 ///
 /// # Safety
 /// As for [`tile`], for `count` rows.
@@ -101,6 +120,7 @@ pub unsafe fn sum_rows(
     task: &WindowTask,
     count: usize,
     segments: &[WindowSegment],
+    spare: bool,
     kernels: &WindowKernels,
     (most, lanes): (usize, usize),
 ) {
@@ -109,16 +129,8 @@ pub unsafe fn sum_rows(
         let vectors = most.min((task.width - column) / lanes);
         let mut row = 0;
         while row < count {
-            let mut rows = match count - row {
-                WINDOW_ROWS.. => WINDOW_ROWS,
-                WIDE_ROWS.. => WIDE_ROWS,
-                4.. => 4,
-                2.. => 2,
-                _ => 1,
-            };
-            if kernels[rows - 1][vectors - 1].is_none() {
-                rows = WIDE_ROWS;
-            }
+            let narrow = kernels[WINDOW_ROWS - 1][vectors - 1].is_some();
+            let rows = tile_rows(count - row, narrow, spare);
             let Some(kernel) = kernels[rows - 1][vectors - 1] else { return };
             // SAFETY: handed on.
             unsafe {

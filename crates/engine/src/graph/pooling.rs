@@ -1,9 +1,9 @@
 //! Pooling: windows of an image that become a pixel, channel by channel, and the ways back.
 
-use super::Tensor;
 use super::convolution::Convolution;
-use super::op::{Kind, Op, Pooling, Windows};
+use super::op::{Binary, Kind, Op, Pooling, Windows};
 use super::shape::Shape;
+use super::{Node, Tensor};
 use crate::error::Error;
 
 /// Windows that go over an image.
@@ -54,7 +54,25 @@ impl<'g> Tensor<'g> {
 
     /// Maximum pooling: the largest pixel of each window.
     pub fn max_pool(self, pool: &Pool) -> Tensor<'g> {
+        // The largest of what is not below a number is the largest itself, if it is not below: a rectifier waits for fewer pixels, and its
+        // derivative needs no others.
+        if let Some((least, pixels)) = self.not_below() {
+            return least.maximum(pixels.max_pool(pool));
+        }
         self.pool_pick(pool, self.pool_positions(pool))
+    }
+
+    /// The operands of a maximum whose first is one number.
+    fn not_below(self) -> Option<(Tensor<'g>, Tensor<'g>)> {
+        let Node { op: Op::Binary(Binary::Maximum), operands, .. } = self.graph.node(self.id) else {
+            return None;
+        };
+        let least = match self.graph.node(operands[0]) {
+            Node { op: Op::Broadcast, operands, .. } => operands[0],
+            _ => operands[0],
+        };
+        let least = self.graph.constant(self.graph.tensor(least).constant_value()?);
+        Some((least, self.graph.tensor(operands[1])))
     }
 
     /// The sum of each window.
