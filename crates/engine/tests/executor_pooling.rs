@@ -78,29 +78,39 @@ fn the_lectures_maps() {
     assert_eq!(map("back", 0), [3., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 1., 3., 0., 0., 0.]);
 }
 
-/// A rectifier in front of pooling is put behind it: the same values, and the same derivatives where these exist.
+/// A bias and a rectifier in front of pooling are put behind it: the same values, and the same derivatives where these exist.
 #[test]
-fn rectifiers_wait_for_pooling() {
+fn biases_and_rectifiers_wait_for_pooling() {
     let pool_of = Pool { size: [3, 2], stride: [2, 2], before: [1, 0], after: [0, 0] };
     let graph = Graph::new();
-    let x = graph.input("x", [2, 7, 9, 20]);
+    let (x, bias) = (graph.input("x", [2, 7, 9, 20]), graph.input("bias", [20]));
     let least = graph.constant(0.25);
-    let before = least.maximum(x).max_pool(&pool_of);
-    let behind = least.maximum(x.max_pool(&pool_of));
+    let before = least.maximum(x + bias).max_pool(&pool_of);
+    let behind = least.maximum(x.max_pool(&pool_of) + bias);
     graph.output("behind", behind);
-    let rectified = least.maximum(x);
+    let rectified = least.maximum(x + bias);
     let positions = rectified.pool_positions(&pool_of);
     graph.output("y", before);
     graph.output("expected", rectified.pool_pick(&pool_of, positions));
     for (name, y) in [("by x", before), ("expected by x", rectified.pool_pick(&pool_of, positions))] {
-        graph.output(name, graph.gradient(y.square().sum_all(), &[x]).unwrap()[0]);
+        let gradients = graph.gradient(y.square().sum_all(), &[x, bias]).unwrap();
+        graph.output(name, gradients[0]);
+        graph.output(&format!("{name} and bias"), gradients[1]);
     }
-    let feed = Feed::new().input("x", numbers(2 * 7 * 9 * 20, -1.0, 1.0, 1));
-    check("rectified", &graph, &feed, EXACT);
+    let feed = Feed::new()
+        .input("x", numbers(2 * 7 * 9 * 20, -1.0, 1.0, 1))
+        .input("bias", numbers(20, -0.5, 0.5, 2));
+    check("rectified", &graph, &feed, roundings_of(4.0, 30.0));
     let found = evaluate(&graph, &feed).unwrap().outputs;
     assert_eq!(found["y"], found["expected"]);
     assert_eq!(found["y"], found["behind"]);
     assert_eq!(found["by x"], found["expected by x"]);
+    assert!(
+        found["by x and bias"]
+            .iter()
+            .zip(&found["expected by x and bias"])
+            .all(|(a, b)| (a - b).abs() < 1e-9)
+    );
     assert!(found["y"].contains(&0.25) && found["y"].iter().any(|value| *value > 0.9));
 }
 

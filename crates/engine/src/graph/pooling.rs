@@ -59,7 +59,25 @@ impl<'g> Tensor<'g> {
         if let Some((least, pixels)) = self.not_below() {
             return least.maximum(pixels.max_pool(pool));
         }
+        // So does what is added to every pixel.
+        if let Some((pixels, added)) = self.with_bias() {
+            return pixels.max_pool(pool) + added;
+        }
         self.pool_pick(pool, self.pool_positions(pool))
+    }
+
+    /// The operands of a sum whose second has a number for each channel.
+    fn with_bias(self) -> Option<(Tensor<'g>, Tensor<'g>)> {
+        let Node { op: Op::Binary(Binary::Add), operands, .. } = self.graph.node(self.id) else {
+            return None;
+        };
+        let Node { op: Op::Broadcast, operands: added, .. } = self.graph.node(operands[1]) else {
+            return None;
+        };
+        let added = self.graph.tensor(added[0]);
+        let channels = added.shape().columns();
+        let each = added.shape().elements() == channels && channels == self.shape().columns();
+        each.then(|| (self.graph.tensor(operands[0]), added))
     }
 
     /// The operands of a maximum whose first is one number.
