@@ -119,6 +119,7 @@ fn large_sizes() {
         ([40, 3, 2, 5], [3, 2, 5, 4], [1, 1]),
         ([3, 31, 33, 3], [5, 4, 3, 20], [2, 3]),
         ([2, 40, 40, 1], [3, 3, 1, 1], [1, 1]),
+        ([2, 4, 4, 1], [1, 1, 1, 1], [1, 1]),
         ([1, 6, 5, 200], [1, 1, 200, 66], [2, 1]),
     ] {
         Case { images, kernel, form: Convolution { stride, ..form } }.compare();
@@ -156,33 +157,48 @@ fn threads_make_no_difference() {
     }
 }
 
-/// An image's result has the same bits whatever stands beside it in the batch.
+/// An image's result has the same bits whatever stands beside it in the batch: summed across and along channels, in one block and in several,
+/// straight and by places, of narrow and wide images, one channel and several panels of them.
 #[test]
 fn images_do_not_depend_on_their_company() {
-    let form = Convolution { stride: [2, 2], before: [1; 2], after: [1; 2], ..Convolution::default() };
-    let (sizes, kernel_sizes) = ([7, 11, 9, 30], [3, 3, 30, 33]);
-    let build = |count: usize| {
-        let graph = Graph::new();
-        let x = graph.input("x", [count, sizes[1], sizes[2], sizes[3]]);
-        let y = x.convolution(graph.state("kernel", kernel_sizes), &form);
-        graph.output("y", y.transposed_convolution(graph.state("back", [3, 3, 33, 30]), &form, [11, 9]));
-        graph
-    };
-    let values = numbers(sizes.iter().product(), -1.0, 1.0, 1);
-    let each = sizes[1..].iter().product::<usize>();
-    let feed = |values: &[f32]| {
-        Feed::new()
-            .input("x", values.iter().copied())
-            .state("kernel", numbers(9 * 30 * 33, -1.0, 1.0, 2))
-            .state("back", numbers(9 * 30 * 33, -1.0, 1.0, 3))
-    };
-    for level in Level::all_available() {
-        let together = run(&build(7), &feed(&values), &pool(2), level, 1).unwrap().outputs[0].1.clone();
-        let alone = build(1);
-        for image in 0..7 {
-            let own = &values[image * each..(image + 1) * each];
-            let found = run(&alone, &feed(own), &pool(1), level, 1).unwrap().outputs[0].1.clone();
-            assert_eq!(found, together[image * each..(image + 1) * each], "{}", level.name());
+    let around = Convolution { before: [1; 2], after: [1; 2], ..Convolution::default() };
+    for (sizes, outputs, form) in [
+        ([11, 9, 30], 33, Convolution { stride: [2, 2], ..around }),
+        ([9, 8, 12], 3, around),
+        ([9, 8, 1], 1, around),
+        ([10, 11, 1], 25, Convolution::default()),
+        ([7, 6, 70], 130, around),
+        ([5, 40, 4], 5, around),
+        ([6, 6, 4], 6, Convolution { groups: 2, ..around }),
+    ] {
+        let [height, width, inputs] = sizes;
+        let groups = form.groups;
+        let build = |count: usize| {
+            let graph = Graph::new();
+            let x = graph.input("x", [count, height, width, inputs]);
+            let y = x.convolution(graph.state("kernel", [3, 3, inputs / groups, outputs]), &form);
+            let back = graph.state("back", [3, 3, outputs / groups, inputs]);
+            graph.output("y", y.transposed_convolution(back, &form, [height, width]));
+            graph
+        };
+        let each = height * width * inputs;
+        let values = numbers(7 * each, -1.0, 1.0, 1);
+        let feed = |values: &[f32]| {
+            let weights = 9 * inputs * outputs / groups;
+            Feed::new()
+                .input("x", values.iter().copied())
+                .state("kernel", numbers(weights, -1.0, 1.0, 2))
+                .state("back", numbers(weights, -1.0, 1.0, 3))
+        };
+        for level in Level::all_available() {
+            let together = run(&build(7), &feed(&values), &pool(2), level, 1).unwrap().outputs[0].1.clone();
+            let alone = build(1);
+            for image in 0..7 {
+                let own = &values[image * each..(image + 1) * each];
+                let found = run(&alone, &feed(own), &pool(1), level, 1).unwrap().outputs[0].1.clone();
+                let expected = &together[image * each..(image + 1) * each];
+                assert_eq!(found, expected, "{sizes:?} to {outputs} at {}", level.name());
+            }
         }
     }
 }

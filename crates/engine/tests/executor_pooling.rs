@@ -50,7 +50,10 @@ fn random_sizes() {
     for _ in 0..150 {
         let images = [draw(1, 3), draw(1, 17), draw(1, 17), draw(1, 20)];
         let mut two = |from: usize, to: usize| [draw(from, to), draw(from, to)];
-        compare(images, &Pool { size: two(1, 4), stride: two(1, 4), before: two(0, 4), after: two(0, 2) });
+        let (size, stride, wanted) = (two(1, 4), two(1, 4), [two(0, 4), two(0, 2)]);
+        // A window sees at least a pixel.
+        let [before, after] = wanted.map(|around| [0, 1].map(|axis| around[axis].min(size[axis] - 1)));
+        compare(images, &Pool { size, stride, before, after });
     }
     compare([2, 9, 11, 130], &Pool::of([2, 2]));
     compare([70, 6, 6, 64], &Pool::of([3, 2]));
@@ -171,4 +174,33 @@ fn what_does_not_fit_is_refused() {
         graph.state("x", [1, 2, 2, 1]).pool_sum(&Pool { stride: [0, 1], ..pool });
     });
     assert!(still.contains("stride"), "{still}");
+    let blind = message(&|graph| {
+        graph.state("x", [1, 2, 2, 1]).max_pool(&Pool { before: [3, 0], ..pool });
+    });
+    assert!(blind.contains("larger than the zeros"), "{blind}");
+}
+
+/// A state that becomes its own pooling is read everywhere before it is written.
+#[test]
+fn a_state_may_become_its_own_pooling() {
+    let graph = Graph::new();
+    let x = graph.state("x", [1, 6, 6, 20]);
+    graph.update(x, x.max_pool(&Pool { size: [3, 3], stride: [1, 1], before: [1, 1], after: [1, 1] }));
+    let feed = Feed::new().state("x", numbers(720, -1.0, 1.0, 1));
+    check("its own pooling", &graph, &feed, EXACT);
+}
+
+/// Two picks by the same positions: of the images themselves, and of the same ones without their derivative.
+#[test]
+fn positions_may_be_used_twice() {
+    let pool_of = Pool::of([2, 2]);
+    let graph = Graph::new();
+    let x = graph.input("x", [2, 6, 6, 20]);
+    let positions = x.pool_positions(&pool_of);
+    graph.output("y", x.pool_pick(&pool_of, positions));
+    graph.output("z", x.stop_gradient().pool_pick(&pool_of, positions) * 2.0);
+    graph.output("other", (x * 3.0).pool_pick(&pool_of, positions) * positions);
+    graph.output("positions", positions);
+    let feed = Feed::new().input("x", numbers(1440, -1.0, 1.0, 1));
+    check("twice", &graph, &feed, roundings_of(4.0, 10.0));
 }

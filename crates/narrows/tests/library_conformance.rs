@@ -47,7 +47,10 @@ const PRETRAININGS: [&str; 4] = [
     "{ kind = 'rbm', epochs = 2 }",
 ];
 
-/// Settings of every pair of parts, each beside the plain choice of the others, on two depths. What the recipe refuses is left
+/// Layers of maps.
+const MAPS: &str = "model.hidden=[{ kind = 'convolution', channels = 4, stride = 2 }, 'max-pool']";
+
+/// Settings of every pair of parts, each beside the plain choice of the others, on two depths and behind maps. What the recipe refuses is left
 /// out: it says why.
 fn combinations() -> Vec<Vec<String>> {
     let parts: Vec<Vec<String>> = [
@@ -65,7 +68,7 @@ fn combinations() -> Vec<Vec<String>> {
     for first in 0..parts.len() {
         for second in first + 1..parts.len() {
             for (a, b) in parts[first].iter().flat_map(|a| parts[second].iter().map(move |b| (a, b))) {
-                for hidden in ["model.hidden=[]", "model.hidden=[9]"] {
+                for hidden in ["model.hidden=[]", "model.hidden=[9]", MAPS] {
                     let mut settings: Vec<String> = vec![hidden.to_owned(), a.clone(), b.clone()];
                     if b.contains("sparsity") && !a.contains("binary") || a.contains("sparsity") {
                         settings.push("model.code_activation=sigmoid".to_owned());

@@ -82,6 +82,10 @@ fn what_does_not_fit_is_refused() {
         ("{ kind = 'convolution', groups = 2, channels = 5 }", "5 out"),
         ("{ kind = 'transposed-convolution', size = 1, padding = 8 }", "cannot grow"),
         ("{ kind = 'reshape', height = 6 }", "6×7×64"),
+        ("{ kind = 'max-pool', padding = 2 }", "nothing but zeros"),
+        ("{ kind = 'convolution', size = 1000, dilation = 1000 }", "nothing but zeros"),
+        ("{ kind = 'repeat', size = 1000 }", "more than"),
+        ("{ kind = 'reshape', height = 100000, width = 100000, channels = 100000 }", "not as many"),
     ] {
         let message = refused(
             &[&format!("model.hidden=[20, {layer}]"), "model.hidden[0]='repeat'", "model.hidden[0].size=1"],
@@ -89,6 +93,15 @@ fn what_does_not_fit_is_refused() {
         );
         assert!(message.contains("layer 2") && message.contains(expected), "{layer}: {message}");
     }
+    let wide = refused(
+        &[
+            "model.hidden=[{ kind = 'convolution', size = 7, channels = 100000 }, { kind = 'convolution', channels = 100000 }]",
+        ],
+        rows(7, 9, 4),
+    );
+    assert!(wide.contains("weights"), "{wide}");
+    let table = refused(&["model.hidden=['convolution']"], Extent::from(30));
+    assert!(table.contains("30 numbers"), "{table}");
     let flat = refused(&["model.hidden=['max-pool']"], Extent::from(30));
     assert!(flat.contains("2×2") && flat.contains("30"), "{flat}");
 }
@@ -151,6 +164,37 @@ fn networks_can_be_built_at_any_size() {
                 for (step, layer) in pass.trace.iter().zip(&network.layers) {
                     assert_eq!(step.values.shape().sizes(), [3, layer.outputs()], "{}", layer.name);
                 }
+            }
+        }
+    }
+}
+
+/// Whatever strides and pooling leave over, what comes back stands where it came from: rows that tell their number are told within a window's
+/// reach, and only what no window held is 0.
+#[test]
+fn maps_grow_to_where_they_came_from() {
+    for (size, stride, padding) in
+        [(7, 2, "same"), (28, 3, "same"), (9, 2, "same"), (28, 2, "none"), (11, 3, "none")]
+    {
+        let pool = format!("model.hidden=[{{ kind = 'max-pool', size = {stride}, padding = '{padding}' }}]");
+        for growth in ["repeat", "upsample"] {
+            let network = network(&[&pool, &format!("model.growth={growth}")], rows(size, size, 1));
+            let graph = Graph::new();
+            let mut pass = Pass::new(Mode::Use);
+            let small = network.apply(&graph, &mut pass, 0..1, graph.input("x", [1, size * size]));
+            graph.output("back", network.apply(&graph, &mut pass, 3..4, small));
+            let values = (0..size * size).map(|at| (at / size + 1) as f32);
+            let found = evaluate(&graph, &Feed::new().input("x", values)).unwrap().outputs["back"].clone();
+            let covered = network.layers[0].to.height * stride;
+            assert!(covered >= size || padding == "none");
+            for (at, value) in found.iter().enumerate() {
+                let (row, column) = (at / size, at % size);
+                let off = (value - (row + 1) as f64).abs();
+                let told = match row < covered && column < covered {
+                    true => off < (2 * stride) as f64,
+                    false => *value == 0.0,
+                };
+                assert!(told, "{size} by {stride}, {padding}, {growth}: {value} at {row}, {column}");
             }
         }
     }
@@ -226,7 +270,14 @@ fn averages_leave_out_what_lies_beyond_the_picture() {
     assert!(found.outputs["y"].iter().all(|value| (value - 3.0).abs() < 1e-6), "{:?}", found.outputs);
 }
 
-/// Small networks of every kind of layer learn, are saved, and give the same numbers for a row alone and among others.
+/// Every figure that the model's parts call for can be had.
+fn evaluate_rows(codec: &Codec, settings: &[&str]) {
+    let (rows, all) = (pictures(20, 3), (0..20).collect::<Vec<u32>>());
+    let found = narrows::apply::evaluate::evaluate(codec, &rows, &all, (&rows, &all), 0, &compute(1));
+    assert!(found.is_ok(), "{settings:?}: {:?}", found.err());
+}
+
+/// Small networks of every kind of layer learn, and give the same numbers for a row alone and among others.
 #[test]
 fn networks_of_maps_are_trained_and_used() {
     let base = [
@@ -263,6 +314,7 @@ fn networks_of_maps_are_trained_and_used() {
         let rows = pictures(9, 2).values.to_f32();
         let classifier = settings.contains(&"model.kind=classifier");
         let codec = Codec::new(model, &compute(1)).unwrap();
+        evaluate_rows(&codec, settings);
         let use_of =
             |rows: &[f32]| if classifier { codec.encode(rows) } else { codec.reconstruct(rows) }.unwrap();
         let together = use_of(&rows);

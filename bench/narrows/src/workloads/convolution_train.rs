@@ -10,7 +10,7 @@ use narrows::engine::cpu::{Executable, Feed, Run, States};
 use narrows::engine::{Graph, Tensor};
 use narrows::network::dense::Parameters;
 use narrows::network::{Extent, Mode, Network, Pass};
-use narrows::recipe::{Activation, LayerRecipe, Recipe};
+use narrows::recipe::{Activation, Recipe};
 use narrows::train::Compute;
 use narrows::train::optimiser::{StepScalars, add_updates, declare_scalars};
 use std::path::Path;
@@ -62,7 +62,6 @@ impl Kind {
             network.layers.truncate(4);
             network.encoder = 2;
             network.layers[3].activation = Activation::Identity;
-            debug_assert!(!recipe.model.hidden.iter().any(|layer| matches!(layer, LayerRecipe::Dense(_))));
         }
         Ok(network)
     }

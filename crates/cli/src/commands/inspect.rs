@@ -162,8 +162,10 @@ impl Shown {
         let layer = |layer: &narrows::network::Layer| {
             json!({
                 "name": layer.name,
-                "inputs": layer.from.to_string(),
-                "outputs": layer.to.to_string(),
+                "inputs": layer.inputs(),
+                "from": layer.from,
+                "outputs": layer.outputs(),
+                "to": layer.to,
                 "activation": layer.activation.name(),
                 "parameters": layer.parameter_count(),
                 "flops": layer.flops(),
@@ -275,7 +277,7 @@ fn layers(network: &Network) -> String {
         rows.push(row);
     }
     let total = count(network.parameter_count() as u64);
-    let flops = count(network.layers.iter().map(Layer::flops).sum::<u64>());
+    let flops = count(network.all_layers().map(Layer::flops).sum::<u64>());
     let mut row =
         vec!["all".to_owned(), commands::train::widths(network), String::new(), total, flops, String::new()];
     row.truncate(columns);

@@ -324,6 +324,10 @@ impl Convolution {
             let down = band.rows_before(image) as isize + high.pixel(y, *top) - share.top;
             let start = down * geometry.row() as isize;
             let columns = columns_in(columns_of, line, across, unit);
+            if columns.is_empty() {
+                // The unit begins behind them, or ends before.
+                continue;
+            }
             // Windows are evenly apart.
             let mut left = start + geometry.column(wide.pixel(columns.start, *side)) * channels;
             let apart = if wide.upward { -channels } else { wide.stride as isize * channels };

@@ -67,7 +67,7 @@ unsafe fn unit<S: Simd>(
             (Kernel::KernelGradient(gradient), Piece::Part { part, panel }) => {
                 gradient.run::<S>((part, panel), tiles, context, scratch);
             }
-            (Kernel::Plain(Work::AddParts { from, parts }), Piece::Stretch { panel, first, last }) => {
+            (Kernel::Plain(Work::AddParts { from, parts, .. }), Piece::Stretch { panel, first, last }) => {
                 program.prepare::<S>(context, scratch);
                 let of = (*from, buffers[from.index()].layout, *parts);
                 let panels = if domain.rows == 1 { panel..last } else { panel..panel + 1 };

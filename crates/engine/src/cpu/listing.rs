@@ -120,7 +120,7 @@ fn work(plan: &Plan, step: &Step) -> String {
             let ([k, l], Images { count, height, width, channels, buffer }) = (work.size, work.from);
             format!("{} {count}×{height}×{width}×{channels} by {k}×{l} {}", work.pooling.name(), name(buffer))
         }
-        Work::AddParts { from, parts } => format!("add {parts} parts of {}", name(*from)),
+        Work::AddParts { from, parts, .. } => format!("add {parts} parts of {}", name(*from)),
         Work::Map => format!("map {}×{}", step.domain.rows, step.domain.columns),
         Work::Reduce { direction, reduction, source, before } => {
             let way = if *direction == Direction::AlongRows { "along rows" } else { "down columns" };

@@ -1,8 +1,8 @@
 //! Whether every access of a plan fits the layout of the buffer that it goes to.
 
 use crate::error::Error;
-use crate::graph::op::{BLOCK, Sparse, Windows};
-use crate::plan::layout::Layout;
+use crate::graph::op::{BLOCK, Pooling, Sparse, Windows};
+use crate::plan::layout::{GRAIN, Layout};
 use crate::plan::program::{Access, Instruction, Program};
 use crate::plan::{
     BufferId, Contents, ConvolutionWork, Direction, Images, Matrix, Move, Operand, Piece, Plan, SparseWork,
@@ -113,9 +113,15 @@ impl Fits<'_> {
             }
             Work::Pooling(work) => {
                 let marked = work.marks.is_none_or(|marks| (self.layout)(marks) == Some(domain));
+                let named = match work.pooling {
+                    Pooling::Put => work.positions.is_some() && work.marks.is_none(),
+                    Pooling::Pick => work.positions.is_none() || work.marks.is_none(),
+                    _ => work.positions.is_none() && work.marks.is_none(),
+                };
                 self.windows(&work.windows, work.size)
                     && self.images(&work.from)
                     && marked
+                    && named
                     && work.to.layout().elements() > 0
                     && work.from.count == work.to.count
                     && work.from.channels == work.to.channels
@@ -124,10 +130,10 @@ impl Fits<'_> {
                         .is_none_or(|positions| (self.layout)(positions) == Some(work.small().layout()))
                     && domain == work.to.layout()
             }
-            Work::AddParts { from, parts } => (self.layout)(*from).is_some_and(|layout| {
+            Work::AddParts { from, parts, columns } => (self.layout)(*from).is_some_and(|layout| {
                 let rows = layout.rows / parts.max(&1);
-                let columns = if domain.rows == 1 && rows > 1 { 1 } else { layout.columns };
-                rows * parts == layout.rows && domain == matrix(rows, columns)
+                let lies = if *columns == 1 { GRAIN } else { *columns };
+                rows * parts == layout.rows && layout.columns == lies && domain == matrix(rows, *columns)
             }),
             Work::Product { left, right, inner } => self.product(left, right, *inner, domain),
             Work::Reduce { direction, before, source, .. } => {

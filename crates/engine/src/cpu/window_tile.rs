@@ -56,7 +56,7 @@ pub unsafe fn tile<S: Simd, const R: usize, const V: usize>(task: &WindowTask, s
             let mut right = segment.right.add(task.column);
             let mut rows = [segment.left; R];
             for (r, row) in rows.iter_mut().enumerate() {
-                *row = segment.left.offset(*task.rows.add(r));
+                *row = segment.left.wrapping_offset(*task.rows.add(r));
             }
             let mut at = 0;
             for _ in 0..segment.inner {
@@ -131,7 +131,10 @@ pub unsafe fn sum_rows(
         while row < count {
             let narrow = kernels[WINDOW_ROWS - 1][vectors - 1].is_some();
             let rows = tile_rows(count - row, narrow, spare);
-            let Some(kernel) = kernels[rows - 1][vectors - 1] else { return };
+            let Some(kernel) = kernels[rows - 1][vectors - 1] else {
+                debug_assert!(false, "every level has tiles of 1, 2, 4 and 6 rows");
+                return;
+            };
             // SAFETY: handed on.
             unsafe {
                 let part =

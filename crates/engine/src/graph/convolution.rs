@@ -36,7 +36,8 @@ impl Convolution {
         let mut same = self;
         for axis in 0..2 {
             let stride = self.stride[axis].max(1);
-            let needed = (size[axis].div_ceil(stride).max(1) - 1) * stride + self.extent(axis, kernel);
+            let places = size[axis].div_ceil(stride).max(1);
+            let needed = ((places - 1) * stride).saturating_add(self.extent(axis, kernel));
             let zeros = needed.saturating_sub(size[axis]);
             (same.before[axis], same.after[axis]) = (zeros / 2, zeros - zeros / 2);
         }
@@ -47,16 +48,16 @@ impl Convolution {
     pub fn output(&self, size: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
         let mut output = [0; 2];
         for axis in 0..2 {
-            let padded = size[axis] + self.before[axis] + self.after[axis];
+            let padded = size[axis].checked_add(self.before[axis])?.checked_add(self.after[axis])?;
             let room = padded.checked_sub(self.extent(axis, kernel))?;
-            output[axis] = room / self.stride[axis] + 1;
+            output[axis] = room.checked_div(self.stride[axis])? + 1;
         }
         Some(output)
     }
 
     /// Pixels from the first to the last element of the kernel.
     fn extent(&self, axis: usize, kernel: [usize; 2]) -> usize {
-        (kernel[axis].max(1) - 1) * self.dilation[axis] + 1
+        (kernel[axis].max(1) - 1).saturating_mul(self.dilation[axis]).saturating_add(1)
     }
 
     fn windows(&self) -> Windows {
@@ -96,7 +97,7 @@ impl<'g> Tensor<'g> {
     ) -> Tensor<'g> {
         const NAME: &str = "transposed_convolution";
         let Some((images, weights)) = self.image_and_kernel(NAME, kernel, form) else { return self };
-        if form.output(size, [weights[0], weights[1]]) != Some([images[1], images[2]]) {
+        if size.contains(&0) || form.output(size, [weights[0], weights[1]]) != Some([images[1], images[2]]) {
             let expected = format!("a size that its convolution makes of {}×{}", size[0], size[1]);
             return self.refuse(NAME, expected, self.shape());
         }

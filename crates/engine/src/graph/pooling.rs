@@ -153,9 +153,12 @@ impl<'g> Tensor<'g> {
 
     fn pool_is_possible(self, operation: &'static str, pool: &Pool) -> bool {
         self.expect_numbers(operation);
-        let possible = !pool.size.contains(&0) && !pool.stride.contains(&0);
+        // A window that no pixel lies in has no largest one.
+        let sees = (0..2).all(|axis| pool.before[axis].max(pool.after[axis]) < pool.size[axis]);
+        let possible = sees && !pool.stride.contains(&0);
         if !possible {
-            self.refuse(operation, "windows and strides of at least 1".to_owned(), self.shape());
+            let expected = "strides of at least 1, and windows larger than the zeros around".to_owned();
+            self.refuse(operation, expected, self.shape());
         }
         possible
     }

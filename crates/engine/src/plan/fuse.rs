@@ -97,8 +97,7 @@ pub fn own_positions(nodes: &[Node], roles: &[Role], id: NodeId) -> Option<NodeI
     let node = &nodes[id.index()];
     let positions = root(roles, *node.operands.get(1)?);
     let found = &nodes[positions.index()];
-    let same = || root(roles, found.operands[0]) == root(roles, node.operands[0]);
-    (is_positions(found, &node.op) && same()).then_some(positions)
+    (is_positions(found, &node.op) && found.operands[0] == node.operands[0]).then_some(positions)
 }
 
 /// Follows aliases to the node whose memory is meant.

@@ -256,6 +256,8 @@ pub enum Work {
         from: BufferId,
         /// How many.
         parts: usize,
+        /// Columns of the sum; a single one is the first of those that lie in memory.
+        columns: usize,
     },
     /// The program on every element.
     Map,

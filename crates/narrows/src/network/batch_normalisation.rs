@@ -24,7 +24,7 @@ pub fn batch_normalisation<'g>(
     let shift = parameters.get(graph, &format!("{name}.shift"), &[units], Role::Bias);
     let running_mean = graph.state(&format!("{name}.mean"), [units]);
     let running_variance = graph.state(&format!("{name}.variance"), [units]);
-    // A short last batch of one row has no variance to go by, nor to learn from: it is normalised as in use.
+    // A short last batch of one row of one pixel has no variance to go by, nor to learn from: it is normalised as in use.
     let normal = if training && x.shape().rows() > 1 {
         let rows = x.shape().rows() as f32;
         let mean = x.mean(&leading);

@@ -1,10 +1,11 @@
 //! What a layer hears or says: numbers, or a picture's maps.
 
 use crate::data::ItemShape;
+use serde::Serialize;
 use std::fmt;
 
 /// Height, width and channels; plain numbers are the channels of one pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Extent {
     /// Pixels from top to bottom.
     pub height: usize,
@@ -18,6 +19,13 @@ impl Extent {
     /// How many numbers.
     pub fn numbers(&self) -> usize {
         self.height * self.width * self.channels
+    }
+
+    /// Whether it has numbers, and no more than a layer may say.
+    pub fn is_possible(&self) -> bool {
+        let product =
+            [self.height, self.width, self.channels].into_iter().try_fold(1usize, usize::checked_mul);
+        product.is_some_and(|numbers| (1..=super::layer::MOST_NUMBERS).contains(&numbers))
     }
 
     /// Pixels of each map.

@@ -10,6 +10,9 @@ use super::shape::{Mode, Pass, Step};
 use crate::recipe::{Activation, Growth, LayerKind, LayerRecipe};
 use narrows_engine::{Convolution, Graph, Pool, Tensor};
 
+/// Numbers that a layer may say of a row: a quarter of a gigabyte.
+pub const MOST_NUMBERS: usize = 1 << 26;
+
 /// A layer with what goes around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
@@ -73,11 +76,29 @@ pub enum LayerWork {
 }
 
 impl Layer {
+    /// A layer that is neither normalised nor silenced nor tied; one without weights passes on what it makes.
+    pub fn new(name: String, from: Extent, (work, to): (LayerWork, Extent), activation: Activation) -> Layer {
+        let mut layer =
+            Layer { name, from, to, work, activation, normalised: false, dropout: 0.0, tied: None };
+        if !layer.has_weights() {
+            layer.activation = Activation::Identity;
+        }
+        layer
+    }
+
     /// What a recipe's layer does with what it hears, and what it says.
     ///
     /// # Errors
     /// What does not fit, in words.
     pub fn work_of(recipe: &LayerRecipe, from: Extent) -> Result<(LayerWork, Extent), String> {
+        let (work, to) = Layer::unchecked_work_of(recipe, from)?;
+        match to.is_possible() {
+            true => Ok((work, to)),
+            false => Err(format!("{to} is more than the {MOST_NUMBERS} numbers that a layer may say")),
+        }
+    }
+
+    fn unchecked_work_of(recipe: &LayerRecipe, from: Extent) -> Result<(LayerWork, Extent), String> {
         let kind = match recipe {
             LayerRecipe::Dense(width) => return Ok((LayerWork::Dense, Extent::from(*width))),
             LayerRecipe::Other(kind) => kind,
@@ -86,9 +107,25 @@ impl Layer {
             Some([height, width]) => Ok(Extent { height, width, channels }),
             None => Err(format!("a window of {}×{} pixels does not fit into {from}", window[0], window[1])),
         };
+        // Windows that lie wholly beyond the picture see nothing.
+        let sees = |form: &Convolution, window: [usize; 2]| {
+            let reach = [0, 1].map(|axis| (window[axis] - 1) * form.dilation[axis] + 1);
+            let large = [0, 1].into_iter().find(|axis| {
+                let around = form.before[*axis].max(form.after[*axis]);
+                around >= reach[*axis] || reach[*axis] > 2 * from.size()[*axis] + 1
+            });
+            match large {
+                None => Ok(()),
+                Some(_) => Err(format!(
+                    "windows that reach over {}×{} pixels, with {}×{} zeros before {from}, see nothing but zeros",
+                    reach[0], reach[1], form.before[0], form.before[1]
+                )),
+            }
+        };
         let pool = |size: [usize; 2], stride: [usize; 2], padding| {
             let stride = [0, 1].map(|axis| if stride[axis] == 0 { size[axis] } else { stride[axis] });
             let form = around(padding, Convolution { stride, ..Convolution::default() }, from.size(), size);
+            sees(&form, size)?;
             let pool = Pool { size, stride, before: form.before, after: form.after };
             holds(size, pool.output(from.size()), from.channels).map(|to| (pool, to))
         };
@@ -103,6 +140,7 @@ impl Layer {
                     Convolution { stride: stride.0, dilation: dilation.0, groups, ..Convolution::default() },
                 );
                 let form = around(padding, form, from.size(), size);
+                sees(&form, size)?;
                 let to = holds(size, form.output(from.size(), size), channels)?;
                 (LayerWork::Convolution { form, size }, to)
             }
@@ -118,7 +156,7 @@ impl Layer {
                             .saturating_sub(form.before[axis] + form.after[axis])
                     }),
                 };
-                if form.output(to, size) != Some(from.size()) {
+                if to.contains(&0) || form.output(to, size) != Some(from.size()) {
                     return Err(format!("windows of {}×{} pixels cannot grow from {from}", size[0], size[1]));
                 }
                 let to = Extent { height: to[0], width: to[1], channels };
@@ -143,7 +181,7 @@ impl Layer {
             }
             LayerKind::Reshape { height, width, channels } => {
                 let to = Extent { height, width, channels };
-                if to.numbers() != from.numbers() {
+                if !to.is_possible() || to.numbers() != from.numbers() {
                     return Err(format!("{to} is not as many numbers as {from}"));
                 }
                 (LayerWork::Reshape, to)
@@ -160,9 +198,9 @@ impl Layer {
             LayerWork::Dense => LayerWork::Dense,
             LayerWork::Convolution { form, size } | LayerWork::Upsampled { form, size, .. } => {
                 if growth == Growth::Upsample && form.stride != [1, 1] {
-                    let still = Convolution { stride: [1; 2], ..*form };
+                    let (shrinks, still) = (form.stride, Convolution { stride: [1; 2], ..*form });
                     let form = still.same(self.from.size(), *size);
-                    LayerWork::Upsampled { factor: self.shrinks(), form, size: *size }
+                    LayerWork::Upsampled { factor: shrinks, form, size: *size }
                 } else {
                     transposed(form, *size)
                 }
@@ -175,17 +213,12 @@ impl Layer {
                     let Pool { size, stride, before, after } = *pool;
                     transposed(&Convolution { stride, before, after, ..Convolution::default() }, size)
                 }
-                Growth::Repeat | Growth::Upsample => LayerWork::Repeat { factor: self.shrinks() },
+                Growth::Repeat | Growth::Upsample => LayerWork::Repeat { factor: pool.stride },
             },
             LayerWork::Repeat { factor } => LayerWork::AveragePool(Pool::of(*factor)),
             LayerWork::Reshape => LayerWork::Reshape,
         };
         (work, self.from)
-    }
-
-    /// How many pixels become one, down and across.
-    fn shrinks(&self) -> [usize; 2] {
-        [0, 1].map(|axis| (self.from.size()[axis] / self.to.size()[axis]).max(1))
     }
 
     /// Numbers that it hears.

@@ -5,7 +5,7 @@ use super::extent::Extent;
 use super::initial;
 use super::layer::{Layer, LayerWork};
 use crate::error::Error;
-use crate::recipe::{Activation, Bottleneck, Decoder, LayerRecipe, ModelKind, ModelRecipe};
+use crate::recipe::{Activation, Bottleneck, Decoder, LayerKind, LayerRecipe, ModelKind, ModelRecipe};
 use narrows_engine::cpu::States;
 use narrows_engine::{Graph, Tensor};
 
@@ -127,6 +127,20 @@ impl Network {
             activation: Activation::Identity,
             ..layers[encoder - 1].clone()
         });
+        let weights =
+            |layer: &Layer| layer.weight_shape().iter().try_fold(1usize, |all, size| all.checked_mul(*size));
+        if let Some(layer) =
+            layers.iter().find(|layer| weights(layer).is_none_or(|count| count > MOST_WEIGHTS))
+        {
+            return Err(Error::Setting {
+                setting: "model.hidden",
+                problem: format!(
+                    "{} would have more than {MOST_WEIGHTS} weights, from {} to {}",
+                    layer.name, layer.from, layer.to
+                ),
+                hint: "choose fewer maps or units, or more pooling before them".to_owned(),
+            });
+        }
         let (features, partners) = (rows.numbers(), Vec::new());
         Ok(Network { features, layers, encoder, bottleneck: model.bottleneck, partners, log_variance })
     }
@@ -151,10 +165,8 @@ impl Network {
     pub fn with_partners(mut self, model: &ModelRecipe) -> Network {
         if model.kind == ModelKind::Classifier {
             let partner = |(number, layer): (usize, &Layer)| {
-                let (work, to) = layer.mirrored(model.growth);
-                let (name, from) = (format!("partner.{number}"), layer.to);
                 let activation = if number == 0 { Activation::Identity } else { model.activation };
-                Layer { name, from, to, work, activation, normalised: false, dropout: 0.0, tied: None }
+                Layer::new(format!("partner.{number}"), layer.to, layer.mirrored(model.growth), activation)
             };
             self.partners = self.layers[..self.encoder].iter().enumerate().map(partner).collect();
         }
@@ -199,7 +211,9 @@ impl Network {
         seed: u64,
         states: &mut States,
     ) -> Result<(), narrows_engine::Error> {
-        let dictionary = matches!(self.bottleneck, Bottleneck::TopK { .. }) && self.layers.len() == 2;
+        let dictionary = matches!(self.bottleneck, Bottleneck::TopK { .. })
+            && self.layers.len() == 2
+            && self.layers[1].is_dense();
         for (number, layer) in self.all_layers().chain(&self.partners).enumerate() {
             if layer.tied.is_none() && dictionary && number == 1 {
                 let encoder = states.get(&format!("{}.weight", self.layers[0].name)).unwrap_or_default();
@@ -235,6 +249,9 @@ impl Network {
     }
 }
 
+/// The most weights of a layer: 4 GB of them, and twice that for an optimiser.
+const MOST_WEIGHTS: usize = 1_000_000_000;
+
 /// A network while it is built: layers so far, and what the last of them says.
 struct Building<'m> {
     model: &'m ModelRecipe,
@@ -245,13 +262,10 @@ struct Building<'m> {
 impl Building<'_> {
     fn push(&mut self, name: String, work: LayerWork, to: Extent, activation: Activation, hidden: bool) {
         let from = std::mem::replace(&mut self.at, to);
-        let mut layer =
-            Layer { name, from, to, work, activation, normalised: false, dropout: 0.0, tied: None };
-        if layer.has_weights() {
-            layer.normalised = hidden && self.model.batch_normalisation;
-            layer.dropout = if hidden { self.model.dropout as f32 } else { 0.0 };
-        } else {
-            layer.activation = Activation::Identity;
+        let mut layer = Layer::new(name, from, (work, to), activation);
+        if layer.has_weights() && hidden {
+            layer.normalised = self.model.batch_normalisation;
+            layer.dropout = self.model.dropout as f32;
         }
         self.layers.push(layer);
     }
@@ -264,6 +278,16 @@ impl Building<'_> {
         layer: &LayerRecipe,
         number: usize,
     ) -> Result<(), Error> {
+        let looks =
+            matches!(layer, LayerRecipe::Other(LayerKind::Convolution { size, .. }) if size.0 != [1; 2]);
+        if looks && self.layers.is_empty() && self.at.pixels() == 1 {
+            return Err(Error::Setting {
+                setting,
+                problem: format!("layer 1 looks at pictures, and rows are {} numbers", self.at.channels),
+                hint: "give their height and width with --set data.size=[H,W], or begin with a \"reshape\""
+                    .to_owned(),
+            });
+        }
         let (work, to) = Layer::work_of(layer, self.at).map_err(|problem| Error::Setting {
             setting,
             problem: format!("layer {}: {problem}", number + 1),

@@ -92,10 +92,19 @@ fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     let classifier = model.kind == ModelKind::Classifier;
     let mirrored =
         if classifier { train.pretraining != Pretraining::None } else { model.decoder == Decoder::Mirror };
+    let shrinks = |layer: &LayerRecipe| match layer {
+        LayerRecipe::Other(
+            LayerKind::MaxPool { .. } | LayerKind::AveragePool { .. } | LayerKind::GlobalPool,
+        ) => true,
+        LayerRecipe::Other(LayerKind::Convolution { stride, .. }) => {
+            model.growth == Growth::Upsample && stride.0 != [1; 2]
+        }
+        _ => false,
+    };
     conflicts.add(
-        model.growth != Growth::Transposed && !(any && mirrored),
+        model.growth != Growth::Transposed && !(mirrored && model.hidden.iter().any(shrinks)),
         &["model.growth", "model.decoder", "model.hidden"],
-        "nothing where no decoder mirrors an encoder of maps",
+        "nothing where no decoder mirrors layers that it grows otherwise for",
         format!("\"{}\"", model.growth),
         "leave model.growth out",
     );

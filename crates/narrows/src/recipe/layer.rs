@@ -8,7 +8,7 @@ use super::{Limits, RecipeProblem, Setting, SettingDescription};
 
 /// Height and width of what a layer looks at.
 const SIZE: Limits = Limits::between(1.0, 1000.0);
-/// Zeros around, or a stride that may be left open.
+/// Zeros around; a pool's stride, which may be left open.
 const AROUND: Limits = Limits::between(0.0, 1000.0);
 
 part! {

@@ -87,12 +87,18 @@ pub fn stages(
     // An autoencoder of all its layers is the whole network already.
     let grown = if recipe.model.kind == ModelKind::Classifier { depth } else { depth - 1 };
     let machines = recipe.model.kind == ModelKind::Boltzmann;
+    // What has no weights, nor has its mirror image, has nothing to learn.
+    let learns = |layer: &usize| network.layers[*layer].has_weights() || network.mirror(*layer).has_weights();
     let parts: Vec<Part> = match recipe.train.pretraining {
         Pretraining::None if machines => (0..depth).map(Part::Machine).collect(),
         Pretraining::None => Vec::new(),
         Pretraining::Rbm { .. } => (0..depth).map(Part::Machine).collect(),
-        Pretraining::Greedy { .. } => (0..depth).map(|layer| Part::Layers(layer..layer + 1)).collect(),
-        Pretraining::Growing { .. } => (1..=grown).map(|layers| Part::Layers(0..layers)).collect(),
+        Pretraining::Greedy { .. } => {
+            (0..depth).filter(learns).map(|layer| Part::Layers(layer..layer + 1)).collect()
+        }
+        Pretraining::Growing { .. } => {
+            (0..grown).filter(learns).map(|layer| Part::Layers(0..layer + 1)).collect()
+        }
     };
     let mut stages: Vec<Stage> = Vec::new();
     for (before, part) in parts.into_iter().enumerate() {

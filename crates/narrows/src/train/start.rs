@@ -14,6 +14,9 @@ use narrows_engine::cpu::States;
 /// None in practice: states that the network itself declared.
 pub fn centre(setup: &Setup, states: &mut States) -> Result<(), Error> {
     let [encoder, decoder] = &setup.network.layers[..] else { return Ok(()) };
+    if !(encoder.is_dense() && decoder.is_dense()) {
+        return Ok(());
+    }
     let dictionary = matches!(setup.network.bottleneck, Bottleneck::TopK { .. });
     if !dictionary || setup.output != Output::Gaussian || setup.recipe.model.initial != Initial::Auto {
         return Ok(());

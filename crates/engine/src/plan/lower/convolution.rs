@@ -36,7 +36,7 @@ impl Emitter<'_, '_, '_> {
         let flops = 2 * (node.shape.elements() * places) as u64;
         let to = work.to;
         self.push_plain(Work::KernelGradient(work), Layout::of(node.shape), flops);
-        Work::AddParts { from: to, parts }
+        Work::AddParts { from: to, parts, columns: gradient.channels }
     }
 
     pub(super) fn pooling(&self, id: NodeId, pooling: Pooling, windows: Windows, size: [usize; 2]) -> Work {

@@ -90,6 +90,7 @@ pub(super) fn reads_in_place(step: &Step, state: BufferId) -> bool {
     let elsewhere = match &step.work {
         Work::Product { left, right, .. } => left.buffer == state || right.buffer == state,
         Work::Convolution(work) => work.kernel == state || work.images.buffer == state,
+        Work::Pooling(work) => work.from.buffer == state || work.positions == Some(state),
         Work::Reduce { before, .. } => before.loads().any(|load| load.0 == state),
         _ => false,
     };

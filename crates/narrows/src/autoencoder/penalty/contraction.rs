@@ -32,7 +32,7 @@ pub fn contraction<'g>(
             };
             (squares.sum_all(), weight)
         }
-        Contraction::Estimate { weight, draws } if weight > 0.0 => (estimate(of, draws)?, weight),
+        Contraction::Estimate { weight, draws } if weight > 0.0 => (estimate(of, draws)?.sum_all(), weight),
         _ => return Ok(None),
     };
     Ok(Some(squares * (weight as f32 / rows)))
@@ -137,8 +137,11 @@ fn weights<'g>(of: &Penalised<'_, 'g>) -> Vec<Tensor<'g>> {
         .collect()
 }
 
-/// Σ over rows of the mean of ‖vᵀJ‖² over draws of v, its entries ±1.
-fn estimate<'g>(of: &Penalised<'_, 'g>, draws: usize) -> Result<Tensor<'g>, Error> {
+/// Terms, B×D, of the mean of ‖vᵀJ‖² over draws of v, its entries ±1; a row's stand in its own.
+///
+/// # Errors
+/// A derivative that cannot be had.
+pub fn estimate<'g>(of: &Penalised<'_, 'g>, draws: usize) -> Result<Tensor<'g>, Error> {
     let graph = of.graph;
     let steps = &of.pass.trace[..of.encoder];
     let (input, values) = (steps[0].input, steps[steps.len() - 1].values);
@@ -146,7 +149,7 @@ fn estimate<'g>(of: &Penalised<'_, 'g>, draws: usize) -> Result<Tensor<'g>, Erro
     for _ in 0..draws {
         let draw = graph.random(of.row_ids, values.shape().columns(), Distribution::Uniform);
         let signs = draw.binary(Binary::GreaterOrEqual, graph.constant(0.5)) * 2.0 - 1.0;
-        sum = sum + graph.gradient((values * signs).sum_all(), &[input])?[0].square().sum_all();
+        sum = sum + graph.gradient((values * signs).sum_all(), &[input])?[0].square();
     }
     Ok(sum * (1.0 / draws as f32))
 }

@@ -107,7 +107,8 @@ fn filters_of(codec: &Codec, shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f
         let (sum, value) = (&mut sums[at % units_of], f64::from(*value));
         *sum = (sum.0 + value, sum.1 + value * value);
     }
-    let count = rows.len().max(1) as f64;
+    // Of maps every pixel counts.
+    let count = (values.len() / units_of).max(1) as f64;
     let use_of: Vec<f64> =
         sums.iter().map(|(sum, squares)| squares / count - (sum / count).powi(2)).collect();
     let mut units: Vec<usize> = (0..units_of).collect();
