@@ -14,7 +14,7 @@ import numpy as np
 
 import common
 from common import Workload
-from dense_train import BETA1, BETA2, CHECK_STEPS, EPSILON, RATE, jax_adam
+from dense_train import BETA1, BETA2, CHECK_STEPS, EPSILON, RATE, adam, jax_adam
 
 TABLE_ROWS, SIZE = 4096, 28
 
@@ -223,16 +223,7 @@ def expected(network, files):
     layers, rows = common.files_layers(files), files["rows"]
     targets = files["targets"].astype(int) if network.classes else None
     loss, gradients = network.reference(layers, rows, targets)
-    values = [array for layer in layers for array in layer]
-    first, second = [np.zeros_like(v) for v in values], [np.zeros_like(v) for v in values]
-    for step in range(1, CHECK_STEPS + 1):
-        _, own = network.reference(list(zip(values[::2], values[1::2])), rows, targets)
-        for i, gradient in enumerate(array for layer in own for array in layer):
-            first[i] = BETA1 * first[i] + (1 - BETA1) * gradient
-            second[i] = BETA2 * second[i] + (1 - BETA2) * gradient**2
-            corrected = first[i] / (1 - BETA1**step), second[i] / (1 - BETA2**step)
-            values[i] = values[i] - RATE * corrected[0] / (np.sqrt(corrected[1]) + EPSILON)
-    trained = list(zip(values[::2], values[1::2]))
+    trained = adam(layers, CHECK_STEPS, lambda layers: network.reference(layers, rows, targets)[1])
     return {"loss": loss} | common.layer_files(gradients, "gradient_") | common.layer_files(trained, "trained_")
 
 

@@ -34,12 +34,12 @@ def loss_and_gradients(layers, rows, seen=None):
     return np.sum(error**2) / len(rows), gradients
 
 
-def adam(layers, rows, steps):
-    """The weights after so many steps on the same rows."""
+def adam(layers, steps, gradients_of):
+    """The weights after so many steps on the same rows; `gradients_of` gives those of layers."""
     values = [array for layer in layers for array in layer]
     first, second = [np.zeros_like(v) for v in values], [np.zeros_like(v) for v in values]
     for step in range(1, steps + 1):
-        _, gradients = loss_and_gradients(list(zip(values[::2], values[1::2])), rows)
+        gradients = gradients_of(list(zip(values[::2], values[1::2])))
         for i, gradient in enumerate(array for layer in gradients for array in layer):
             first[i] = BETA1 * first[i] + (1 - BETA1) * gradient
             second[i] = BETA2 * second[i] + (1 - BETA2) * gradient**2
@@ -67,7 +67,7 @@ def expected(files):
     files = {name: array.astype(np.float64) for name, array in files.items()}
     layers = common.files_layers(files)
     loss, gradients = loss_and_gradients(layers, files["rows"])
-    trained = adam(layers, files["rows"], CHECK_STEPS)
+    trained = adam(layers, CHECK_STEPS, lambda layers: loss_and_gradients(layers, files["rows"])[1])
     return {"loss": loss} | common.layer_files(gradients, "gradient_") | common.layer_files(trained, "trained_")
 
 

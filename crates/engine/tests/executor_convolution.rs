@@ -3,7 +3,7 @@
 
 mod executor_support;
 
-use executor_support::{EXACT, check, numbers, pool, roundings_of, run};
+use executor_support::{EXACT, check, numbers, pool, refusal, roundings_of, run};
 use narrows_engine::cpu::Level;
 use narrows_engine::random::Stream;
 use narrows_engine::reference::{Feed, evaluate};
@@ -310,31 +310,26 @@ fn a_transposed_convolution_is_a_padded_one_with_the_filter_flipped() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let message = |build: &dyn Fn(&Graph)| {
-        let graph = Graph::new();
-        build(&graph);
-        graph.check().unwrap_err().to_string()
-    };
     let form = Convolution::default();
-    let large = message(&|graph| {
+    let large = refusal(&|graph| {
         graph.state("x", [1, 4, 9, 1]).convolution(graph.state("k", [5, 3, 1, 2]), &form);
     });
     assert!(large.contains("5×3") && large.contains("1×4×9×1"), "{large}");
-    let grouped = message(&|graph| {
+    let grouped = refusal(&|graph| {
         let form = Convolution { groups: 2, ..form };
         graph.state("x", [1, 4, 4, 3]).convolution(graph.state("k", [1, 1, 1, 2]), &form);
     });
     assert!(grouped.contains("2 groups"), "{grouped}");
-    let channels = message(&|graph| {
+    let channels = refusal(&|graph| {
         graph.state("x", [1, 4, 4, 3]).convolution(graph.state("k", [1, 1, 2, 2]), &form);
     });
     assert!(channels.contains("1×4×4×3") && channels.contains("1×1×2×2"), "{channels}");
-    let still = message(&|graph| {
+    let still = refusal(&|graph| {
         let form = Convolution { stride: [0, 1], ..form };
         graph.state("x", [1, 4, 4, 3]).convolution(graph.state("k", [1, 1, 3, 2]), &form);
     });
     assert!(still.contains("stride"), "{still}");
-    let size = message(&|graph| {
+    let size = refusal(&|graph| {
         let form = Convolution { stride: [2, 2], ..form };
         graph.state("x", [1, 2, 2, 1]).transposed_convolution(graph.state("k", [3, 3, 1, 1]), &form, [8, 5]);
     });

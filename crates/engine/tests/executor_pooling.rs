@@ -2,7 +2,7 @@
 
 mod executor_support;
 
-use executor_support::{EXACT, check, numbers, pool, roundings_of, run};
+use executor_support::{EXACT, check, numbers, pool, refusal, roundings_of, run};
 use narrows_engine::cpu::Level;
 use narrows_engine::random::Stream;
 use narrows_engine::reference::{Feed, evaluate};
@@ -151,30 +151,25 @@ fn threads_make_no_difference() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let message = |build: &dyn Fn(&Graph)| {
-        let graph = Graph::new();
-        build(&graph);
-        graph.check().unwrap_err().to_string()
-    };
     let pool = Pool::of([3, 2]);
-    let large = message(&|graph| {
+    let large = refusal(&|graph| {
         graph.state("x", [1, 2, 9, 1]).max_pool(&pool);
     });
     assert!(large.contains("3×2") && large.contains("1×2×9×1"), "{large}");
-    let size = message(&|graph| {
+    let size = refusal(&|graph| {
         graph.state("x", [1, 2, 2, 1]).pool_repeat(&pool, [9, 4]);
     });
     assert!(size.contains("9×4"), "{size}");
-    let positions = message(&|graph| {
+    let positions = refusal(&|graph| {
         let x = graph.state("x", [1, 2, 2, 1]);
         x.unpool(&pool, graph.state("positions", [1, 2, 3, 1]), [6, 4]);
     });
     assert!(positions.contains("1×2×3×1"), "{positions}");
-    let still = message(&|graph| {
+    let still = refusal(&|graph| {
         graph.state("x", [1, 2, 2, 1]).pool_sum(&Pool { stride: [0, 1], ..pool });
     });
     assert!(still.contains("stride"), "{still}");
-    let blind = message(&|graph| {
+    let blind = refusal(&|graph| {
         graph.state("x", [1, 2, 2, 1]).max_pool(&Pool { before: [3, 0], ..pool });
     });
     assert!(blind.contains("larger than the zeros"), "{blind}");

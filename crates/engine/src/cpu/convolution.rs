@@ -4,7 +4,8 @@
 //! the kernel's rows: what lies beside a pixel makes no difference to its bits. A place of an upward result meets every stride-th tap only, so
 //! places are taken by classes.
 
-use super::product::{BLOCK, ONE_PASS, ProductUnit, UNIT_ROWS};
+use super::convolution_classes::{Class, Run, SEGMENTS, classes};
+use super::product::{ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
@@ -16,12 +17,8 @@ use crate::plan::layout::{GRAIN, Layout, PANEL};
 /// Results of so few channels, of images of so many, are summed along the channels, since vectors across would be nearly empty.
 const FEW: usize = 4;
 const MANY: usize = 8;
-/// Results up to this width have places at their sides that are summed without the zeros beyond the image.
-const NARROW: usize = 32;
 /// Places of a unit at most: more, the narrower they are.
 const PLACES: usize = UNIT_ROWS * PANEL / GRAIN;
-/// Segments of a block at most.
-const SEGMENTS: usize = 64;
 /// Numbers that a band should have at most, so that it stays in the second cache.
 const BAND: usize = 96 << 10;
 
@@ -36,64 +33,16 @@ pub struct Convolution {
     classes: Vec<Class>,
 }
 
-/// Places that meet the same taps.
-#[derive(Clone, Debug)]
-struct Class {
-    /// Rows and columns of its places.
-    places: [window::Class; 2],
-    /// Pieces of the inner dimension.
-    blocks: Vec<Vec<Run>>,
-}
-
-/// Elements that follow each other both in the window and in the kernel.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    /// Offset in the band from a place's own.
-    left: isize,
-    /// Row of the kernel's matrix.
-    right: usize,
-    /// How many.
-    inner: usize,
-}
-
 impl Convolution {
     /// Finds which elements meet.
     pub fn new(work: &ConvolutionWork) -> Convolution {
         let geometry = Geometry::new(&work.windows, work.upward, work.images, work.taps, work.result);
-        let [high, wide] = geometry.axes;
-        // Of wide images a unit has few places at the sides: it is not worth taking them apart.
-        let down = high.classes(work.result[0], work.images.height, true);
-        let across = wide.classes(work.result[1], work.images.width, work.result[1] <= NARROW);
-        let mut classes = Vec::new();
-        for (rows, columns) in down.iter().flat_map(|rows| across.iter().map(move |columns| (rows, columns)))
-        {
-            let channels = work.images.channels;
-            let mut runs: Vec<Run> = Vec::new();
-            let taps = rows.taps.iter().flat_map(|k| columns.taps.iter().map(move |l| (*k, *l)));
-            for (k, l) in taps {
-                let below = high.pixel(rows.first, k) - high.pixel(rows.first, rows.taps[0]);
-                let beside = geometry.column(wide.pixel(columns.first, l))
-                    - geometry.column(wide.pixel(columns.first, columns.taps[0]));
-                let left = (below * geometry.width as isize + beside) * channels as isize;
-                let run = Run { left, right: (k * wide.taps + l) * channels, inner: channels };
-                match runs.last_mut() {
-                    Some(last)
-                        if last.left + last.inner as isize == run.left
-                            && last.right + last.inner == run.right =>
-                    {
-                        last.inner += channels;
-                    }
-                    _ => runs.push(run),
-                }
-            }
-            let places = [rows.clone(), columns.clone()];
-            classes.push(Class { places, blocks: blocks(&runs, work.columns) });
-        }
+        let classes = classes(work, &geometry);
         Convolution { work: work.clone(), geometry, classes }
     }
 
     /// Rows of the kernel's matrix.
-    fn inner(&self) -> usize {
+    pub(super) fn inner(&self) -> usize {
         self.work.taps[0] * self.work.taps[1] * self.work.images.channels
     }
 
@@ -215,81 +164,6 @@ impl Convolution {
                 }
             }
             self.finish::<S>(&unit, width, program, domain, context, scratch);
-        }
-    }
-
-    /// The kernel's columns one after another.
-    #[inline(always)]
-    unsafe fn pack_columns(&self, kernel: *const f32, to: *mut f32) {
-        let (inner, columns) = (self.inner(), self.work.columns);
-        // A single column lies as a row.
-        let step = if columns == 1 { 1 } else { columns.next_multiple_of(GRAIN) };
-        for column in 0..columns {
-            for at in 0..inner {
-                // SAFETY: the kernel has that many rows; the scratch has room for all columns.
-                unsafe { *to.add(column * inner + at) = *kernel.add(at * step + column) };
-            }
-        }
-    }
-
-    /// Sums a class of places along the channels: as many places side by side as a vector has lanes, then the lanes of each.
-    #[inline(always)]
-    unsafe fn sum_along<S: Simd>(
-        &self,
-        class: &Class,
-        count: usize,
-        task: &WindowTask,
-        kernel: *const f32,
-        band: *const f32,
-    ) {
-        const MOST: usize = 16;
-        const COUNTING: [f32; MOST] = [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
-        let inner = self.inner();
-        // SAFETY: runs lie in the band and in the kernel; behind both is room for a vector.
-        unsafe {
-            let counting = S::load(COUNTING.as_ptr());
-            for first in (0..count).step_by(S::LANES) {
-                let own = S::LANES.min(count - first);
-                let mut lefts = [band; MOST];
-                for (at, left) in lefts[..S::LANES].iter_mut().enumerate() {
-                    *left = band.offset(*task.rows.add(first + at.min(own - 1)));
-                }
-                for column in 0..self.work.columns {
-                    let kernel = kernel.add(column * inner);
-                    let mut sums = [S::splat(0.0); MOST];
-                    for block in &class.blocks {
-                        for run in block {
-                            let mut at = 0;
-                            while at + S::LANES <= run.inner {
-                                let weights = S::load(kernel.add(run.right + at));
-                                let offset = run.left + at as isize;
-                                for lane in 0..S::LANES {
-                                    sums[lane] =
-                                        S::fma(S::load(lefts[lane].offset(offset)), weights, sums[lane]);
-                                }
-                                at += S::LANES;
-                            }
-                            if at < run.inner {
-                                let inside = S::gt(S::splat((run.inner - at) as f32), counting);
-                                let weights = S::load(kernel.add(run.right + at));
-                                let offset = run.left + at as isize;
-                                let zero = S::splat(0.0);
-                                for lane in 0..S::LANES {
-                                    // Behind the run lies what must not count, not even times zero.
-                                    let left = S::select(inside, S::load(lefts[lane].offset(offset)), zero);
-                                    let weights = S::select(inside, weights, zero);
-                                    sums[lane] = S::fma(left, weights, sums[lane]);
-                                }
-                            }
-                        }
-                    }
-                    let mut totals = [0.0f32; MOST];
-                    S::store(totals.as_mut_ptr(), add_lanes::<S>(&sums));
-                    for (at, total) in totals[..own].iter().enumerate() {
-                        *task.to.add(*task.places.add(first + at) + column) = *total;
-                    }
-                }
-            }
         }
     }
 
@@ -482,64 +356,4 @@ fn segments(block: &[Run], band: *const f32, right: *const f32, width: usize) ->
         };
     }
     segments
-}
-
-/// The sum of each vector's lanes, a lane of the result each.
-#[inline(always)]
-unsafe fn add_lanes<S: Simd>(vectors: &[S::V; 16]) -> S::V {
-    let (mut rows, mut turned) = ([0.0f32; 256], [0.0f32; 256]);
-    // SAFETY: LANES squared numbers fit.
-    unsafe {
-        for (row, vector) in vectors[..S::LANES].iter().enumerate() {
-            S::store(rows.as_mut_ptr().add(row * S::LANES), *vector);
-        }
-        for row in (0..S::LANES).step_by(S::TURN) {
-            for column in (0..S::LANES).step_by(S::TURN) {
-                let from = rows.as_ptr().add(row * S::LANES + column);
-                S::turn(from, S::LANES, turned.as_mut_ptr().add(column * S::LANES + row), S::LANES);
-            }
-        }
-        let mut half = S::LANES / 2;
-        let mut sums = [S::splat(0.0); 16];
-        for (row, sum) in sums[..S::LANES].iter_mut().enumerate() {
-            *sum = S::load(turned.as_ptr().add(row * S::LANES));
-        }
-        while half > 0 {
-            for row in 0..half {
-                sums[row] = S::add(sums[row], sums[row + half]);
-            }
-            half /= 2;
-        }
-        sums[0]
-    }
-}
-
-/// Cuts runs into blocks: one if that is short enough to be one chain, else such as the first cache holds. The narrower the result, the
-/// longer they may be.
-fn blocks(runs: &[Run], columns: usize) -> Vec<Vec<Run>> {
-    let total: usize = runs.iter().map(|run| run.inner).sum();
-    let width = columns.min(PANEL).next_multiple_of(GRAIN);
-    let wider = PANEL / width;
-    let most = if total <= ONE_PASS * wider { ONE_PASS * wider } else { BLOCK * wider };
-    let mut blocks: Vec<Vec<Run>> = Vec::new();
-    let mut length = 0;
-    for run in runs {
-        let pieces = run.inner.div_ceil(most).max(1);
-        for piece in 0..pieces {
-            let (first, last) = (run.inner * piece / pieces, run.inner * (piece + 1) / pieces);
-            let piece =
-                Run { left: run.left + first as isize, right: run.right + first, inner: last - first };
-            match blocks.last_mut() {
-                Some(block) if length + piece.inner <= most && block.len() < SEGMENTS => {
-                    length += piece.inner;
-                    block.push(piece);
-                }
-                _ => {
-                    length = piece.inner;
-                    blocks.push(vec![piece]);
-                }
-            }
-        }
-    }
-    blocks
 }

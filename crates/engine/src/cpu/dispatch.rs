@@ -67,28 +67,23 @@ unsafe fn unit<S: Simd>(
             (Kernel::KernelGradient(gradient), Piece::Part { part, panel }) => {
                 gradient.run::<S>((part, panel), tiles, context, scratch);
             }
-            (Kernel::Plain(Work::AddParts { from, parts, .. }), Piece::Stretch { panel, first, last }) => {
+            (
+                Kernel::Plain(work @ (Work::Map | Work::AddParts { .. })),
+                Piece::Stretch { panel, first, last },
+            ) => {
                 program.prepare::<S>(context, scratch);
-                let of = (*from, buffers[from.index()].layout, *parts);
-                let panels = if domain.rows == 1 { panel..last } else { panel..panel + 1 };
-                for panel in panels.step_by(if domain.rows == 1 { TILE / PANEL } else { 1 }) {
-                    let (first, last) = if domain.rows == 1 { (0, 1) } else { (first, last) };
-                    for stretch in Stretch::tiles(domain, panel, first, last) {
-                        kernel_gradient::add_parts::<S>(of, &stretch, program, context, scratch);
-                    }
-                }
-            }
-            (Kernel::Plain(Work::Map), Piece::Stretch { panel, first, last }) => {
-                program.prepare::<S>(context, scratch);
-                if domain.rows == 1 {
-                    for panel in (first..last).step_by(TILE / PANEL) {
-                        for stretch in Stretch::tiles(domain, panel, 0, 1) {
-                            program.run::<S>(&stretch, context, scratch);
-                        }
-                    }
-                } else {
+                // A single row goes by runs of eight panels.
+                let (panels, step, first, last) = match domain.rows {
+                    1 => (panel..last, TILE / PANEL, 0, 1),
+                    _ => (panel..panel + 1, 1, first, last),
+                };
+                for panel in panels.step_by(step) {
                     // No closure: what stands in one is not compiled for the level.
                     for stretch in Stretch::tiles(domain, panel, first, last) {
+                        if let Work::AddParts { from, parts, .. } = work {
+                            let of = (*from, buffers[from.index()].layout, *parts);
+                            kernel_gradient::add_parts::<S>(of, &stretch, context, scratch);
+                        }
                         program.run::<S>(&stretch, context, scratch);
                     }
                 }

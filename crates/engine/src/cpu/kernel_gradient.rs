@@ -6,7 +6,7 @@
 use super::product::BLOCK;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
-use super::tile::{RunContext, Scratch, Stretch, TileProgram};
+use super::tile::{RunContext, Scratch, Stretch};
 use super::window::{Geometry, room};
 use super::window_tile::{WindowSegment, WindowTask, sum_rows};
 use crate::plan::layout::{GRAIN, Layout, PANEL};
@@ -70,7 +70,7 @@ impl KernelGradient {
         let across = self.work.gradient.width;
         let places = self.block() * across;
         let packed = if self.work.gradient.channels == 1 { places * GRAIN } else { 0 };
-        // A block that begins inside an image and ends in another touches no more rows than one that lies in whole images.
+        // Blocks begin anywhere, parts being cut by lines.
         let most = (0..self.lines()).map(|line| {
             room(&self.geometry, line * across, ((line + self.block()) * across).min(self.lines() * across))
         });
@@ -152,7 +152,7 @@ impl KernelGradient {
     }
 }
 
-/// Adds up the parts of a stretch in ascending order and runs the program on the sums.
+/// Adds up the parts of a stretch in ascending order, for the program behind them.
 ///
 /// # Safety
 /// As for [`KernelGradient::run`].
@@ -160,7 +160,6 @@ impl KernelGradient {
 pub unsafe fn add_parts<S: Simd>(
     (from, layout, parts): (BufferId, Layout, usize),
     stretch: &Stretch,
-    program: &TileProgram,
     context: &RunContext<'_>,
     scratch: &Scratch,
 ) {
@@ -190,6 +189,5 @@ pub unsafe fn add_parts<S: Simd>(
                 S::store(sums.add(at), sum);
             }
         }
-        program.run::<S>(stretch, context, scratch);
     }
 }

@@ -5,6 +5,8 @@
 )]
 
 mod convolution;
+mod convolution_along;
+mod convolution_classes;
 mod dispatch;
 mod executable;
 mod finite;

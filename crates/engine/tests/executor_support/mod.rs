@@ -167,3 +167,10 @@ pub fn check_against(
 pub fn pool(threads: usize) -> Arc<Pool> {
     Pool::new(threads).unwrap()
 }
+
+/// The message with which a graph is refused.
+pub fn refusal(build: &dyn Fn(&Graph)) -> String {
+    let graph = Graph::new();
+    build(&graph);
+    graph.check().unwrap_err().to_string()
+}
