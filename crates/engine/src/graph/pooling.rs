@@ -68,29 +68,35 @@ impl<'g> Tensor<'g> {
 
     /// The operands of a sum whose second has a number for each channel.
     fn with_bias(self) -> Option<(Tensor<'g>, Tensor<'g>)> {
-        let Node { op: Op::Binary(Binary::Add), operands, .. } = self.graph.node(self.id) else {
-            return None;
-        };
-        let Node { op: Op::Broadcast, operands: added, .. } = self.graph.node(operands[1]) else {
-            return None;
-        };
-        let added = self.graph.tensor(added[0]);
-        let channels = added.shape().columns();
-        let each = added.shape().elements() == channels && channels == self.shape().columns();
-        each.then(|| (self.graph.tensor(operands[0]), added))
+        let (pixels, added) = self.operands_of(Binary::Add)?;
+        let added = added.unstretched()?;
+        let channels = self.shape().columns();
+        let each = added.shape().elements() == channels && added.shape().columns() == channels;
+        each.then_some((pixels, added))
     }
 
     /// The operands of a maximum whose first is one number.
     fn not_below(self) -> Option<(Tensor<'g>, Tensor<'g>)> {
-        let Node { op: Op::Binary(Binary::Maximum), operands, .. } = self.graph.node(self.id) else {
+        let (least, pixels) = self.operands_of(Binary::Maximum)?;
+        Some((self.graph.constant(least.unstretched()?.constant_value()?), pixels))
+    }
+
+    fn operands_of(self, binary: Binary) -> Option<(Tensor<'g>, Tensor<'g>)> {
+        let Node { op: Op::Binary(found), operands, .. } = self.graph.node(self.id) else {
             return None;
         };
-        let least = match self.graph.node(operands[0]) {
-            Node { op: Op::Broadcast, operands, .. } => operands[0],
-            _ => operands[0],
+        (found == binary).then(|| (self.graph.tensor(operands[0]), self.graph.tensor(operands[1])))
+    }
+
+    /// What was stretched to this, before its axes were aligned.
+    fn unstretched(self) -> Option<Tensor<'g>> {
+        let Node { op: Op::Broadcast, operands: aligned, .. } = self.graph.node(self.id) else {
+            return None;
         };
-        let least = self.graph.constant(self.graph.tensor(least).constant_value()?);
-        Some((least, self.graph.tensor(operands[1])))
+        match self.graph.node(aligned[0]) {
+            Node { op: Op::Reshape, operands, .. } => Some(self.graph.tensor(operands[0])),
+            _ => Some(self.graph.tensor(aligned[0])),
+        }
     }
 
     /// The sum of each window.
