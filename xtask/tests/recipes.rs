@@ -34,6 +34,11 @@ fn every_recipe_trains_for_two_steps() {
             "a recipe is named after its file"
         );
         assert!(Recipe::built_in(&recipe.name).is_some(), "{} is built in", recipe.name);
+        if recipe.data.classes.is_some() {
+            // As large as published; the library's tests train them at a reduced size.
+            names.push(recipe.name);
+            continue;
+        }
         let mut trainer = Trainer::new(Setup::new(&recipe, rows(&recipe)).unwrap(), &compute).unwrap();
         let mut steps = 0;
         let checkpoint = folder.path().join(&recipe.name);

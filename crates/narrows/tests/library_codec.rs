@@ -193,7 +193,7 @@ fn tensors_that_do_not_fit_are_refused_before_use() {
         model.tensors.retain(|tensor| tensor.name != name);
         Codec::new(model, &compute(1))
     };
-    for name in ["encoder.0.bias", "encoder.0.scale", "encoder.0.variance", "decoder.1.weight"] {
+    for name in ["encoder.0.weight", "encoder.0.scale", "encoder.0.variance", "decoder.1.weight"] {
         assert!(matches!(without(name), Err(Error::Mismatch { .. })), "{name}");
     }
     assert!(without("nothing").is_ok());

@@ -41,6 +41,57 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("model.hidden[0].padding", &["model.hidden[0]={ kind = 'average-pool', size = 3 }"], "same"),
     ("model.hidden[0]", &["model.hidden[0]=max-pool"], "global-pool"),
     ("model.hidden[0].size", &["model.hidden[0]=repeat"], "3"),
+    ("model.hidden[0].units", &["model.hidden[0]=dense"], "3"),
+    ("model.hidden[0].activation", &["model.hidden[0]=dense"], "tanh"),
+    ("model.hidden[0].batch_normalisation", &["model.hidden[0]=dense"], "true"),
+    ("model.hidden[0].bias", &["model.hidden[0]=dense"], "none"),
+    ("model.hidden[0].activation", &["model.hidden[0]=convolution"], "tanh"),
+    ("model.hidden[0].batch_normalisation", &["model.hidden[0]=convolution"], "true"),
+    ("model.hidden[0].bias", &["model.hidden[0]=convolution"], "each"),
+    ("model.hidden[0].activation", &["model.hidden[0]=transposed-convolution"], "tanh"),
+    ("model.hidden[0].batch_normalisation", &["model.hidden[0]=transposed-convolution"], "true"),
+    ("model.hidden[0].bias", &["model.hidden[0]=transposed-convolution"], "none"),
+    ("model.hidden[0].size", &["model.hidden[0]=stochastic-pool"], "3"),
+    ("model.hidden[0].stride", &["model.hidden[0]=stochastic-pool"], "1"),
+    ("model.hidden[0].padding", &["model.hidden[0]={ kind = 'stochastic-pool', size = 3 }"], "same"),
+    ("model.hidden[0]", &["model.hidden[0]=max-pool"], "stochastic-pool"),
+    ("model.hidden[0].size", &["model.hidden[0]=bilinear"], "3"),
+    ("model.hidden[0]", &["model.hidden[0]=repeat"], "bilinear"),
+    ("model.hidden[0].activation", &["model.hidden[0]=batch-normalisation"], "tanh"),
+    ("model.hidden[0].activation", &["model.hidden[0]={ kind = 'group-normalisation', groups = 1 }"], "tanh"),
+    (
+        "model.hidden[1].groups",
+        &["model.hidden[0]=convolution", "model.hidden[1]={ kind = 'group-normalisation', groups = 1 }"],
+        "2",
+    ),
+    (
+        "model.hidden[1].channels",
+        &[
+            "model.hidden[0]=convolution",
+            "model.hidden[1]={ kind = 'local-response-normalisation', alpha = 1 }",
+        ],
+        "1",
+    ),
+    ("model.hidden[0].offset", &["model.hidden[0]=local-response-normalisation"], "1"),
+    ("model.hidden[0].alpha", &["model.hidden[0]=local-response-normalisation"], "1"),
+    ("model.hidden[0].beta", &["model.hidden[0]=local-response-normalisation"], "0.5"),
+    ("model.hidden[0].rate", &["model.hidden[0]=dropout"], "0.25"),
+    ("model.hidden[0].layers", &[RESIDUAL], "[{ kind = 'convolution', channels = 1, size = 5 }]"),
+    ("model.hidden[0].shortcut", &[RESIDUAL], "[{ kind = 'convolution', channels = 1 }]"),
+    ("model.hidden[0].times", &[RESIDUAL], "2"),
+    (
+        "model.hidden[0].branches",
+        &["model.decoder=[5]", "model.hidden[0]={ kind = 'parallel', branches = [[5]] }"],
+        "[[5], [3]]",
+    ),
+    ("model.growth", &["model.hidden[0]=max-pool"], "unpool"),
+    ("model.auxiliary", &["model.kind=classifier"], "[{ after = 1 }]"),
+    (
+        "model.auxiliary",
+        &["model.kind=classifier", "model.auxiliary=[{ after = 1 }]"],
+        "[{ after = 1, weight = 0.5 }]",
+    ),
+    ("model.kind", &["model.hidden=['convolution']", "model.code=0"], "classifier"),
     ("model.growth", &["model.hidden[0]=max-pool"], "repeat"),
     ("model.growth", &["model.hidden[0]={ kind = 'convolution', stride = 2 }"], "upsample"),
     ("model.code", &[], "4"),
@@ -141,6 +192,8 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.penalty.code_l1", &["model.kind=boltzmann"], "0.1"),
     ("train.seed", &[], "2"),
 ];
+const RESIDUAL: &str =
+    "model.hidden[0]={ kind = 'residual', layers = [{ kind = 'convolution', channels = 1 }] }";
 const BLOCK: &str = "train.corruption={ kind = 'block', height = 2, width = 2 }";
 const SIGMOIDS: &str = "model.activation=sigmoid";
 const BERNOULLI: &str = "model.code_activation=sigmoid";

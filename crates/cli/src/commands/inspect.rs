@@ -247,28 +247,42 @@ fn history(trained: &Description) -> String {
     text
 }
 
+/// A layer's name; of one inside another only what tells it from its neighbours, further in.
+fn shown(name: &str) -> String {
+    let parts: Vec<&str> = name.split('.').collect();
+    match parts.len() {
+        _ if parts[0] == "auxiliary" => name.to_owned(),
+        0..=2 => name.to_owned(),
+        deep => format!("{}{}", "  ".repeat((deep - 1) / 2), parts[2..].join(".")),
+    }
+}
+
+/// A chain of layers' widths that takes more letters than this is told by its ends.
+const MOST_WIDTHS: usize = 40;
+
 fn layers(network: &Network) -> String {
-    let head = ["layer", "shape", "activation", "parameters", "FLOPs a row", "if fully connected"];
+    let head = ["layer", "shape", "what it does", "parameters", "FLOPs a row", "if fully connected"];
     // Only convolutions have something to be compared with.
     let columns = if network.layers.iter().any(|layer| layer.window().is_some()) { 6 } else { 5 };
     let head = head.map(str::to_owned)[..columns].to_vec();
     let mut rows = vec![head];
-    for (number, layer) in network.layers.iter().enumerate() {
-        let mut notes = layer.activation.name().to_owned();
-        if layer.normalised {
-            notes.push_str(", normalised");
-        }
-        if layer.dropout > 0.0 {
-            notes.push_str(&format!(", dropout {}", layer.dropout));
-        }
-        let code = if number + 1 == network.encoder { " (the code)" } else { "" };
+    let heads = network.auxiliary.iter().flat_map(|head| &head.layers);
+    let all = network.layers.iter().chain(heads).enumerate();
+    for (number, layer) in
+        all.flat_map(|(number, layer)| layer.with_inner().into_iter().map(move |l| (number, l)))
+    {
+        let code = if number + 1 == network.encoder && layer.name == network.layers[number].name {
+            " (the code)"
+        } else {
+            ""
+        };
         let connected = layer.window().map_or(String::new(), |_| {
             count((layer.inputs() as u64 + 1).saturating_mul(layer.outputs() as u64))
         });
         let mut row = vec![
-            format!("{}{code}", layer.name),
+            format!("{}{code}", shown(&layer.name)),
             format!("{} → {}", layer.from, layer.to),
-            notes,
+            layer.in_words(),
             count(layer.parameter_count() as u64),
             count(layer.flops()),
             connected,
@@ -278,8 +292,12 @@ fn layers(network: &Network) -> String {
     }
     let total = count(network.parameter_count() as u64);
     let flops = count(network.all_layers().map(Layer::flops).sum::<u64>());
-    let mut row =
-        vec!["all".to_owned(), commands::train::widths(network), String::new(), total, flops, String::new()];
+    let (first, last) = (&network.layers[0], &network.layers[network.layers.len() - 1]);
+    let mut ends = commands::train::widths(network);
+    if ends.chars().count() > MOST_WIDTHS {
+        ends = format!("{} → {}", first.from, last.to);
+    }
+    let mut row = vec!["all".to_owned(), ends, String::new(), total, flops, String::new()];
     row.truncate(columns);
     rows.push(row);
     table(&rows, |column| column >= 3)

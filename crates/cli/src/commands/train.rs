@@ -13,8 +13,9 @@ use crate::{interrupt, output, recipe_choice};
 use clap::{Args, ValueEnum};
 use files::Files;
 use narrows::train::{Event, Outcome, Setup, Signal, Trainer};
-pub use start::widths;
 use std::path::PathBuf;
+
+pub use start::widths;
 
 /// Options of `narrows train`.
 #[derive(Debug, Args)]

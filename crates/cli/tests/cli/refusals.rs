@@ -87,13 +87,13 @@ fn broken_recipes() {
     says(&room.refused("train key.toml"), &["key.toml", "train.epoch"]);
     room.write("type.toml", "[train]\nepochs = \"many\"\n");
     says(&room.refused("train type.toml"), &["type.toml", "train.epochs", "many"]);
-    says(&room.refused("train --set model.code=0"), &["model.code", "0"]);
+    says(&room.refused("train --set model.code=-1"), &["model.code", "-1"]);
     says(&room.refused("train --set model.hidden=[100000,100000]"), &["100000"]);
     says(&room.refused("train mnst-deep"), &["mnst-deep"]);
     let ran = room.run("train --set train.epoch=3");
     assert!(ran.stderr.contains("hint: did you mean train.epochs?"), "{}", ran.stderr);
     assert!(room.run("train mnst-deep").stderr.contains("hint: did you mean mnist-deep?"));
-    let several = room.run("train --set train.epoch=3 --set model.code=0");
+    let several = room.run("train --set train.epoch=3 --set model.code=-1");
     assert_eq!(several.code, 1);
     says(&several.stderr, &["2 problems", "train.epochs?", "model.code"]);
 }

@@ -54,16 +54,25 @@ impl<'g> Tensor<'g> {
 
     /// Maximum pooling: the largest pixel of each window.
     pub fn max_pool(self, pool: &Pool) -> Tensor<'g> {
+        self.max_pool_with_positions(pool).0
+    }
+
+    /// The largest pixel of each window, and where it lies, as [`Tensor::pool_positions`] tells it. Of rectified pixels, or such that a number
+    /// was added to, the positions are those of the pixels before that.
+    pub fn max_pool_with_positions(self, pool: &Pool) -> (Tensor<'g>, Tensor<'g>) {
         // The largest of what is not below a number is the largest itself, if it is not below: a rectifier waits for fewer pixels, and its
         // derivative needs no others.
         if let Some((least, pixels)) = self.not_below() {
-            return least.maximum(pixels.max_pool(pool));
+            let (largest, positions) = pixels.max_pool_with_positions(pool);
+            return (least.maximum(largest), positions);
         }
         // So does what is added to every pixel.
         if let Some((pixels, added)) = self.with_bias() {
-            return pixels.max_pool(pool) + added;
+            let (largest, positions) = pixels.max_pool_with_positions(pool);
+            return (largest + added, positions);
         }
-        self.pool_pick(pool, self.pool_positions(pool))
+        let positions = self.pool_positions(pool);
+        (self.pool_pick(pool, positions), positions)
     }
 
     /// The operands of a sum whose second has a number for each channel.

@@ -126,6 +126,16 @@ impl Codec {
     /// Codes of another width; numbers that are not finite; a classifier.
     pub fn decode(&self, codes: &[f32]) -> Result<Vec<f32>, Error> {
         self.expect_autoencoder("decode")?;
+        if let Some(layer) = self.network.asks_encoder() {
+            return Err(Error::Setting {
+                setting: "model.growth",
+                problem: format!(
+                    "{} puts pixels back to where the encoder found them, which a code alone does not tell",
+                    layer.name
+                ),
+                hint: "use reconstruct, or train with --set model.growth=repeat".to_owned(),
+            });
+        }
         let mut rows = self.run(Task::Decode, codes, self.code(), self.features())?;
         self.model.description.preparation.restore(&mut rows);
         Ok(rows)

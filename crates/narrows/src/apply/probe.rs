@@ -7,7 +7,8 @@ use crate::autoencoder::Output;
 use crate::data::Dataset;
 use crate::error::Error;
 use crate::network::dense::{Parameters, dense};
-use crate::recipe::{Optimiser, Schedule, TrainRecipe};
+use crate::network::{Extent, Layer, LayerWork};
+use crate::recipe::{Activation, Optimiser, Schedule, TrainRecipe};
 use crate::streams;
 use crate::train::Compute;
 use crate::train::optimiser::{StepScalars, add_updates, declare_scalars};
@@ -198,7 +199,9 @@ impl Task<'_> {
         let (x, target) =
             (graph.input("x", [rows, self.numbers]), graph.input("targets", [rows, self.classes]));
         let mut parameters = Parameters::default();
-        let sums = dense(&graph, &mut parameters, "softmax", None, x, self.classes);
+        let to = (LayerWork::Dense, Extent::from(self.classes));
+        let layer = Layer::new("softmax".to_owned(), Extent::from(self.numbers), to, Activation::Identity);
+        let sums = dense(&graph, &mut parameters, &layer, x);
         let loss = Output::Categorical.loss(sums, target).sum_all() * (1.0 / rows as f32);
         graph.output("loss", loss);
         let scalars = declare_scalars(&graph);

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::Options;
 use super::error::DataError;
 use super::labels::Labels;
 use super::resize::{recolour, resize};
@@ -250,13 +251,8 @@ impl Dataset {
     }
 
     /// Resizes images, reads flat rows of the right length as images, and adds or removes colour.
-    pub(super) fn fit_images(
-        &mut self,
-        size: Option<(usize, usize)>,
-        colour: Option<bool>,
-        name: &str,
-    ) -> Result<(), DataError> {
-        if let Some((height, width)) = size {
+    pub(super) fn fit_images(&mut self, options: &Options, name: &str) -> Result<(), DataError> {
+        if let Some((height, width)) = options.image_size {
             let refuse = |found: &ItemShape| {
                 let found = found.describe();
                 Err(DataError::NotImages { name: name.to_string(), found, height, width })
@@ -264,7 +260,8 @@ impl Dataset {
             match self.shape {
                 _ if height == 0 || width == 0 => return refuse(&self.shape),
                 ItemShape::Vector { width: flat, .. } => {
-                    match [1, 3].into_iter().find(|c| height * width * c == flat) {
+                    let channels = options.channels.map_or(vec![1, 3], |channels| vec![channels]);
+                    match channels.into_iter().find(|c| height * width * c == flat) {
                         Some(channels) => self.shape = ItemShape::Image { height, width, channels },
                         None => return refuse(&self.shape),
                     }
@@ -277,7 +274,7 @@ impl Dataset {
                 }
             }
         }
-        if let (Some(colour), ItemShape::Image { height, width, channels }) = (colour, &self.shape) {
+        if let (Some(colour), ItemShape::Image { height, width, channels }) = (options.colour, &self.shape) {
             let wanted = if colour { 3 } else { 1 };
             if (*channels, wanted) == (3, 1) || (*channels, wanted) == (1, 3) {
                 self.values = recolour(&self.values, wanted);
@@ -291,6 +288,10 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sized(height: usize, width: usize) -> Options {
+        Options { image_size: Some((height, width)), ..Options::default() }
+    }
 
     fn small() -> Dataset {
         Dataset {
@@ -369,9 +370,9 @@ mod tests {
             labels: None,
             names: None,
         };
-        let error = flat.clone().fit_images(Some((5, 5)), None, "csv").unwrap_err();
+        let error = flat.clone().fit_images(&sized(5, 5), "csv").unwrap_err();
         assert_eq!(error.to_string(), "csv: rows of 6 columns cannot become 5x5 images");
-        flat.fit_images(Some((2, 3)), None, "csv").unwrap();
+        flat.fit_images(&sized(2, 3), "csv").unwrap();
         assert_eq!(flat.shape, ItemShape::Image { height: 2, width: 3, channels: 1 });
     }
 }

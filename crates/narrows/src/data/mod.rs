@@ -65,6 +65,10 @@ pub struct Options {
     pub image_size: Option<(usize, usize)>,
     /// `Some(true)` keeps or makes three channels, `Some(false)` makes one, `None` takes grey if all pictures are grey.
     pub colour: Option<bool>,
+    /// Numbers of a pixel where flat rows are read as images; `None` for 1 or 3.
+    pub channels: Option<usize>,
+    /// Whether arrays of four axes are N×C×H×W.
+    pub channels_first: bool,
     /// The CSV column that holds labels, by name, or by number from 1 where there is no header.
     pub label_column: Option<String>,
     /// Whether a CSV file begins with a row of names; `None` looks.
@@ -109,7 +113,7 @@ pub fn load(path: Option<&Path>, options: &Options) -> Result<Source, DataError>
         (Kind::Pictures, Some(path)) => match options.patch {
             Some(size) if options.image_size.is_none() => {
                 let mut source = pictures::load_patches(existing(path)?, size, options)?;
-                source.fit_images(None, options.colour)?;
+                source.fit_images(&Options { image_size: None, ..options.clone() })?;
                 source.check()?;
                 return Ok(source);
             }
@@ -122,7 +126,7 @@ pub fn load(path: Option<&Path>, options: &Options) -> Result<Source, DataError>
     if options.patch.is_none() {
         source.limit(options);
     }
-    source.fit_images(options.image_size, options.colour)?;
+    source.fit_images(options)?;
     if let Some(size) = options.patch {
         source.cut_patches(size, options)?;
     }

@@ -39,7 +39,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     if start != *b"PK" && !named_npz {
         let mut opened = open(path)?;
         let array = read_array(path.to_path_buf(), &mut *opened.reader, opened.most)?;
-        return Ok(Source { name, train: rows(array)?, test: None, notes: vec![] });
+        return Ok(Source { name, train: rows(array, options)?, test: None, notes: vec![] });
     }
     let mut archive = Archive::open(path)?;
     let train = match &options.array {
@@ -50,10 +50,10 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
         Some(wanted) => Some(archive.named(wanted)?),
         None => archive.first_of(&LABELS)?,
     };
-    let train = labelled(rows(train)?, labels)?;
+    let train = labelled(rows(train, options)?, labels)?;
     let test = match archive.first_of(&TEST_ROWS)? {
         Some(test) if options.array.is_none() => {
-            Some(labelled(rows(test)?, archive.first_of(&TEST_LABELS)?)?)
+            Some(labelled(rows(test, options)?, archive.first_of(&TEST_LABELS)?)?)
         }
         _ => None,
     };
@@ -160,11 +160,11 @@ fn element_size(descr: &str) -> Option<u64> {
 }
 
 /// An array as rows of items.
-fn rows(array: Array) -> Result<Dataset, DataError> {
+fn rows(array: Array, options: &Options) -> Result<Dataset, DataError> {
     let sizes = &array.header.shape;
     let refuse = |found: String| DataError::Shape {
         path: array.path.clone(),
-        expected: "rows × columns, or images × height × width (× channels, 1 or 3)".to_string(),
+        expected: "rows × columns, or images × height × width (× channels)".to_string(),
         found,
     };
     if sizes.contains(&0) {
@@ -174,20 +174,41 @@ fn rows(array: Array) -> Result<Dataset, DataError> {
     let shape = match sizes[..] {
         [_, width] => ItemShape::Vector { columns: None, width },
         [_, height, width] => ItemShape::Image { height, width, channels: 1 },
-        [_, height, width, channels @ (1 | 3)] => ItemShape::Image { height, width, channels },
-        [_, 1 | 3, _, _] => {
-            return Err(refuse(format!("an array of {sizes:?}, which has its channels first")));
+        [_, channels, height, width] if options.channels_first => {
+            ItemShape::Image { height, width, channels }
         }
+        [_, height, width, channels @ (1 | 3)] => ItemShape::Image { height, width, channels },
+        [_, 1 | 3, _, channels] if options.channels != Some(channels) => {
+            let found = format!(
+                "an array of {sizes:?}, which seems to have its channels first (data.channels_first = true)"
+            );
+            return Err(refuse(found));
+        }
+        [_, height, width, channels] => ItemShape::Image { height, width, channels },
         _ => return Err(refuse(format!("an array of {sizes:?}"))),
     };
     if array.header.descr.contains('U') {
         return Err(DataError::ElementType { path: array.path, found: array.header.descr });
     }
-    let values = in_c_order(decode(&array), &array.header);
+    let mut values = in_c_order(decode(&array), &array.header);
+    if let ([_, channels, height, width], true) = (&sizes[..], options.channels_first) {
+        values = match values {
+            Values::U8(values) => Values::U8(channels_last(&values, *channels, height * width)),
+            Values::F32(values) => Values::F32(channels_last(&values, *channels, height * width)),
+        };
+    }
     let data = Dataset { shape, values, labels: None, names: None };
     // Here the array is still known by name.
     data.check(&array.path.display().to_string())?;
     Ok(data)
+}
+
+/// Images whose channels come one after another, as images of pixels.
+fn channels_last<T: Copy>(values: &[T], channels: usize, pixels: usize) -> Vec<T> {
+    let each = |image: &[T]| -> Vec<T> {
+        (0..pixels * channels).map(|at| image[at % channels * pixels + at / channels]).collect()
+    };
+    values.chunks_exact(channels * pixels).flat_map(each).collect()
 }
 
 /// Elements as numbers, in the order of the file; bytes and truth values stay bytes. The type has been checked.

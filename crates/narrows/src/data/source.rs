@@ -48,13 +48,9 @@ impl Source {
     }
 
     /// Applies the image options to both parts.
-    pub(super) fn fit_images(
-        &mut self,
-        size: Option<(usize, usize)>,
-        colour: Option<bool>,
-    ) -> Result<(), DataError> {
+    pub(super) fn fit_images(&mut self, options: &Options) -> Result<(), DataError> {
         for part in std::iter::once(&mut self.train).chain(&mut self.test) {
-            part.fit_images(size, colour, &self.name)?;
+            part.fit_images(options, &self.name)?;
         }
         Ok(())
     }

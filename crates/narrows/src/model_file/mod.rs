@@ -10,4 +10,4 @@ pub use container::{ModelFileError, NamedTensor, Payload, read, write};
 pub use model::{Description, Model, RowCounts};
 
 /// Version of the format that is written; older ones are read, newer ones refused.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;

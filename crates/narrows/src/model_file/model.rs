@@ -78,9 +78,28 @@ impl Model {
         let inconsistent = |problem: String| ModelFileError::Inconsistent { path: path.to_owned(), problem };
         let description: Description =
             serde_json::from_str(&payload.description).map_err(|error| inconsistent(error.to_string()))?;
-        let model = Model { description, tensors: payload.tensors };
+        let mut model = Model { description, tensors: payload.tensors };
+        model.take_off_old_biases();
         model.check().map_err(inconsistent)?;
         Ok(model)
+    }
+
+    /// Up to version 3 normalised layers had a bias, which the mean takes off again: (x + b) − μ = x − (μ − b).
+    fn take_off_old_biases(&mut self) {
+        let Ok(network) = self.network() else { return };
+        let all = network.all_layers().flat_map(Layer::with_inner);
+        for layer in all.filter(|layer| layer.normalised && layer.bias_shape().is_none()) {
+            let place = |state: &str| {
+                let name = format!("{}.{state}", layer.name);
+                self.tensors.iter().position(|tensor| tensor.name == name)
+            };
+            let (Some(bias), Some(mean)) = (place("bias"), place("mean")) else { continue };
+            let bias = self.tensors[bias].values.clone();
+            let means = self.tensors[mean].values.iter_mut().zip(&bias);
+            means.for_each(|(mean, bias)| *mean -= bias);
+            let name = format!("{}.bias", layer.name);
+            self.tensors.retain(|tensor| tensor.name != name);
+        }
     }
 
     /// Whether the parts of the model fit each other: nothing is allocated or computed by what a file only claims.

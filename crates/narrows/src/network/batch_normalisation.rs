@@ -5,7 +5,7 @@ use super::dense::{Parameters, Role};
 use narrows_engine::{Graph, Tensor};
 
 /// Added to variances.
-const EPSILON: f32 = 1e-5;
+pub const EPSILON: f32 = 1e-5;
 /// Share of the running means that a step keeps.
 const KEPT: f32 = 0.9;
 

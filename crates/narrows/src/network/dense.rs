@@ -1,38 +1,43 @@
-//! The dense layer: y = x W + b.
+//! The dense layer: y = x W + b; and the parameters that all layers share.
 
+use super::layer::Layer;
 use narrows_engine::{Graph, Tensor};
 
 /// The weight of a dense layer, inputs×outputs: its state `NAME.weight`, or where it is tied that of another layer, outputs×inputs,
 /// transposed.
-pub fn weight<'g>(
-    graph: &'g Graph,
-    parameters: &mut Parameters<'g>,
-    name: &str,
-    tied: Option<&str>,
-    [inputs, outputs]: [usize; 2],
-) -> Tensor<'g> {
+pub fn weight<'g>(graph: &'g Graph, parameters: &mut Parameters<'g>, layer: &Layer) -> Tensor<'g> {
+    let (inputs, outputs) = (layer.inputs(), layer.outputs());
     let mut state = |name: &str, shape: [usize; 2]| {
         parameters.get(graph, &format!("{name}.weight"), &shape, Role::Weight)
     };
-    match tied {
+    match &layer.tied {
         Some(other) => state(other, [outputs, inputs]).transpose(),
-        None => state(name, [inputs, outputs]),
+        None => state(&layer.name, [inputs, outputs]),
     }
 }
 
-/// The sums of a dense layer: B×inputs to B×outputs, by its [`weight`] and the state `NAME.bias`, outputs.
+/// The sums of a dense layer: B×inputs to B×outputs, by its [`weight`] and bias.
 pub fn dense<'g>(
     graph: &'g Graph,
     parameters: &mut Parameters<'g>,
-    name: &str,
-    tied: Option<&str>,
+    layer: &Layer,
     x: Tensor<'g>,
-    outputs: usize,
 ) -> Tensor<'g> {
-    let inputs = x.shape().columns();
-    let weight = weight(graph, parameters, name, tied, [inputs, outputs]);
-    let bias = parameters.get(graph, &format!("{name}.bias"), &[outputs], Role::Bias);
-    x.matmul(weight) + bias
+    let weight = weight(graph, parameters, layer);
+    biased(graph, parameters, layer, x.matmul(weight))
+}
+
+/// A layer's sums and its bias, the state `NAME.bias`, where it has one.
+pub fn biased<'g>(
+    graph: &'g Graph,
+    parameters: &mut Parameters<'g>,
+    layer: &Layer,
+    sums: Tensor<'g>,
+) -> Tensor<'g> {
+    match layer.bias_shape() {
+        Some(shape) => sums + parameters.get(graph, &format!("{}.bias", layer.name), &shape, Role::Bias),
+        None => sums,
+    }
 }
 
 /// What a parameter is, for those who treat them differently: decay touches weights only.

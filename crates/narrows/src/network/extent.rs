@@ -33,6 +33,11 @@ impl Extent {
         self.height * self.width
     }
 
+    /// The same with so many times the pixels, down and across.
+    pub fn times(&self, [down, across]: [usize; 2]) -> Extent {
+        Extent { height: self.height * down, width: self.width * across, ..*self }
+    }
+
     /// Height and width.
     pub fn size(&self) -> [usize; 2] {
         [self.height, self.width]

@@ -1,17 +1,20 @@
 //! Layers that look at rows as pictures, N×H×W×C: convolution both ways, pooling, and what makes maps grow.
 
-use super::dense::{Parameters, Role};
+use super::bilinear::bilinear;
+use super::dense::{Parameters, Role, biased};
 use super::extent::Extent;
-use super::layer::{Layer, LayerWork};
+use super::group_normalisation::group_normalisation;
+use super::layer::Layer;
+use super::local_response::local_response;
+use super::shape::{Mode, Pass};
+use super::stochastic_pooling;
+use super::work::LayerWork;
+use crate::recipe::Padding;
 use narrows_engine::{Convolution, Graph, Pool, Tensor};
 
-/// The sums of a layer other than a dense one: B×H×W×C to B×H'×W'×D.
-pub fn sums<'g>(
-    graph: &'g Graph,
-    parameters: &mut Parameters<'g>,
-    layer: &Layer,
-    x: Tensor<'g>,
-) -> Tensor<'g> {
+/// The sums of a layer other than a dense one or a block: B×H×W×C to B×H'×W'×D.
+pub fn sums<'g>(graph: &'g Graph, pass: &mut Pass<'g>, layer: &Layer, x: Tensor<'g>) -> Tensor<'g> {
+    let parameters = &mut pass.parameters;
     match &layer.work {
         LayerWork::Convolution { form, .. } => {
             convolved(graph, parameters, layer, |weight| x.convolution(weight, form))
@@ -23,10 +26,33 @@ pub fn sums<'g>(
             let larger = repeated(x, *factor, layer.to.size());
             convolved(graph, parameters, layer, |weight| larger.convolution(weight, form))
         }
-        LayerWork::MaxPool(pool) => x.max_pool(pool),
+        LayerWork::MaxPool(pool) => {
+            let (largest, positions) = x.max_pool_with_positions(pool);
+            pass.positions.insert(layer.name.clone(), positions);
+            largest
+        }
         LayerWork::AveragePool(pool) => x.pool_sum(pool) * shares(graph, pool, layer.from),
+        LayerWork::StochasticPool(pool) => match pass.mode {
+            Mode::Training(row_ids) => stochastic_pooling::drawn(graph, pool, x, row_ids),
+            Mode::Use => stochastic_pooling::weighed(graph, pool, x),
+        },
+        LayerWork::Unpool { pool, of } => match pass.positions.get(of) {
+            Some(positions) => x.unpool(pool, *positions, layer.to.size()),
+            // Nobody pooled: those who decode without an encoder refuse before they come here.
+            None => repeated(x, pool.stride, layer.to.size()),
+        },
         LayerWork::Repeat { factor } => repeated(x, *factor, layer.to.size()),
-        LayerWork::Reshape | LayerWork::Dense => x,
+        LayerWork::Bilinear { factor } => bilinear(graph, x, *factor),
+        LayerWork::GroupNormalisation { groups } => {
+            group_normalisation(graph, parameters, &layer.name, x, *groups)
+        }
+        LayerWork::LocalResponse { channels, constants } => local_response(graph, x, *channels, *constants),
+        LayerWork::Opposite => {
+            let sizes = x.shape();
+            let single = x.reshape([sizes.elements(), 1]);
+            (-single).concatenate(&[single], 1).reshape(sizes.with(3, 2 * sizes.columns()))
+        }
+        LayerWork::Reshape | LayerWork::Dense | LayerWork::Residual { .. } | LayerWork::Parallel { .. } => x,
     }
 }
 
@@ -36,9 +62,8 @@ fn convolved<'g>(
     layer: &Layer,
     convolve: impl FnOnce(Tensor<'g>) -> Tensor<'g>,
 ) -> Tensor<'g> {
-    let bias = format!("{}.bias", layer.name);
     let weight = weight(graph, parameters, layer);
-    convolve(weight) + parameters.get(graph, &bias, &[layer.to.channels], Role::Bias)
+    biased(graph, parameters, layer, convolve(weight))
 }
 
 /// The kernel, K×L×(C/groups)×D: the state `NAME.weight`, or where it is tied that of another layer, channels in and out exchanged.
@@ -75,7 +100,7 @@ fn shares<'g>(graph: &'g Graph, pool: &Pool, from: Extent) -> Tensor<'g> {
 }
 
 /// Every pixel repeated, cut to `size`; what no pixel reaches is 0.
-fn repeated(x: Tensor<'_>, factor: [usize; 2], size: [usize; 2]) -> Tensor<'_> {
+pub fn repeated(x: Tensor<'_>, factor: [usize; 2], size: [usize; 2]) -> Tensor<'_> {
     let [count, height, width, channels] = [0, 1, 2, 3].map(|axis| x.shape().sizes()[axis]);
     let large = [height * factor[0], width * factor[1]];
     let larger = x.pool_repeat(&Pool::of(factor), large);
@@ -85,15 +110,10 @@ fn repeated(x: Tensor<'_>, factor: [usize; 2], size: [usize; 2]) -> Tensor<'_> {
 }
 
 /// Zeros around a picture of this size for windows of `window` pixels, in front and behind.
-pub fn around(
-    padding: crate::recipe::Padding,
-    form: Convolution,
-    size: [usize; 2],
-    window: [usize; 2],
-) -> Convolution {
+pub fn around(padding: Padding, form: Convolution, size: [usize; 2], window: [usize; 2]) -> Convolution {
     match padding {
-        crate::recipe::Padding::None => form,
-        crate::recipe::Padding::Same => form.same(size, window),
-        crate::recipe::Padding::Around(zeros) => Convolution { before: zeros, after: zeros, ..form },
+        Padding::None => form,
+        Padding::Same => form.same(size, window),
+        Padding::Around(zeros) => Convolution { before: zeros, after: zeros, ..form },
     }
 }

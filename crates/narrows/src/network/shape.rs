@@ -1,13 +1,17 @@
 //! The shape of a network: which layers, how wide, what each does.
 
+use super::auxiliary::AuxiliaryHead;
+use super::build::Building;
 use super::dense::Parameters;
 use super::extent::Extent;
 use super::initial;
-use super::layer::{Layer, LayerWork};
+use super::layer::Layer;
+use super::work::LayerWork;
 use crate::error::Error;
-use crate::recipe::{Activation, Bottleneck, Decoder, LayerKind, LayerRecipe, ModelKind, ModelRecipe};
+use crate::recipe::{Activation, Bottleneck, Decoder, LayerRecipe, ModelKind, ModelRecipe};
 use narrows_engine::cpu::States;
 use narrows_engine::{Graph, Tensor};
+use std::collections::HashMap;
 
 /// A network as a list of layers: the encoder's, the last of which is the code, then the rest. The last layer of all gives the
 /// sums that the output distribution turns into values.
@@ -25,6 +29,8 @@ pub struct Network {
     pub partners: Vec<Layer>,
     /// The layer beside the code's that gives a gaussian bottleneck its ln σ².
     pub log_variance: Option<Layer>,
+    /// Networks beside a classifier's, in training.
+    pub auxiliary: Vec<AuxiliaryHead>,
 }
 
 /// How a graph is to be used.
@@ -44,6 +50,10 @@ pub struct Pass<'g> {
     pub parameters: Parameters<'g>,
     /// The network's layers that have been applied, in order.
     pub trace: Vec<Step<'g>>,
+    /// Layers inside these, and those beside the network.
+    pub inner: Vec<Step<'g>>,
+    /// Where pooling layers, by their names, found what they took.
+    pub positions: HashMap<String, Tensor<'g>>,
 }
 
 /// What came of a layer.
@@ -76,40 +86,49 @@ impl<'g> Step<'g> {
 impl<'g> Pass<'g> {
     /// A pass before its first layer.
     pub fn new(mode: Mode<'g>) -> Pass<'g> {
-        Pass { mode, parameters: Parameters::default(), trace: Vec::new() }
+        let (trace, inner, positions) = Default::default();
+        Pass { mode, parameters: Parameters::default(), trace, inner, positions }
     }
 }
 
 impl Network {
-    /// The network of a recipe for rows of so many numbers, or pictures, and, for a classifier, so many classes.
+    /// The network of a recipe for rows of so many numbers, or pictures, and, for a classifier or segmenter, so many classes.
     ///
     /// # Errors
     /// A layer that cannot hear what the one before it says.
     pub fn new(model: &ModelRecipe, rows: impl Into<Extent>, classes: usize) -> Result<Network, Error> {
         let mut rows = rows.into();
-        let is_dense = |layer: &LayerRecipe| matches!(layer, LayerRecipe::Dense(_));
         let decoder = match &model.decoder {
             Decoder::Layers(layers) => &layers[..],
             Decoder::Mirror => &[],
         };
-        if model.hidden.iter().chain(decoder).all(is_dense) {
+        if model.hidden.iter().chain(decoder).all(LayerRecipe::is_dense) {
             // Nobody looks at rows as pictures.
             rows = Extent::from(rows.numbers());
         }
         let classifier = model.kind == ModelKind::Classifier;
-        let mut building = Building { model, layers: Vec::new(), at: rows };
-        for (number, layer) in model.hidden.iter().enumerate() {
-            building.written("model.hidden", &format!("encoder.{number}"), layer, number)?;
+        let mut building = Building::new(model, rows);
+        let own_code = model.code > 0;
+        let last = if own_code { model.activation } else { model.code_activation };
+        building.written("model.hidden", "encoder", &model.hidden, last)?;
+        if own_code {
+            let name = format!("encoder.{}", building.layers.len());
+            building.dense(name, Extent::from(model.code), model.code_activation, classifier);
         }
-        let (depth, code) = (model.hidden.len(), Extent::from(model.code));
-        building.push(format!("encoder.{depth}"), LayerWork::Dense, code, model.code_activation, classifier);
-        let encoder = depth + 1;
-        if classifier {
-            let classes = Extent::from(classes);
-            building.push("output".to_owned(), LayerWork::Dense, classes, Activation::Identity, false);
+        let encoder = building.layers.len();
+        let target = match model.kind {
+            ModelKind::Classifier => Extent::from(classes),
+            ModelKind::Segmenter => Extent { channels: classes, ..rows },
+            ModelKind::Autoencoder | ModelKind::Boltzmann => rows,
+        };
+        if classifier && model.decoder == Decoder::Mirror {
+            building.dense("output".to_owned(), target, Activation::Identity, false);
         } else {
-            building.decoder(encoder, rows)?;
+            building.decoder(encoder, target)?;
         }
+        let auxiliary = |(number, recipe)| building.auxiliary(number, recipe, (encoder, classes));
+        let auxiliary =
+            model.auxiliary.0.iter().enumerate().map(auxiliary).collect::<Result<Vec<_>, Error>>()?;
         let mut layers = building.layers;
         if model.tied {
             let (encoders, decoders) = layers.split_at_mut(encoder);
@@ -122,15 +141,31 @@ impl Network {
                 }
             }
         }
-        let log_variance = matches!(model.bottleneck, Bottleneck::Gaussian { .. }).then(|| Layer {
-            name: "log_variance".to_owned(),
-            activation: Activation::Identity,
-            ..layers[encoder - 1].clone()
-        });
+        let log_variance = match model.bottleneck {
+            Bottleneck::Gaussian { .. } if !layers[encoder - 1].has_weights() => {
+                return Err(Error::Setting {
+                    setting: "model.code",
+                    problem: format!(
+                        "a \"gaussian\" bottleneck needs a layer with weights before it, and {} has none",
+                        layers[encoder - 1].name
+                    ),
+                    hint: "give model.code a width, or end model.hidden with a convolution".to_owned(),
+                });
+            }
+            Bottleneck::Gaussian { .. } => Some(Layer {
+                name: "log_variance".to_owned(),
+                activation: Activation::Identity,
+                ..layers[encoder - 1].clone()
+            }),
+            _ => None,
+        };
         let weights =
             |layer: &Layer| layer.weight_shape().iter().try_fold(1usize, |all, size| all.checked_mul(*size));
-        if let Some(layer) =
-            layers.iter().find(|layer| weights(layer).is_none_or(|count| count > MOST_WEIGHTS))
+        let mut every = layers.iter().chain(auxiliary.iter().flat_map(|head| &head.layers));
+        if let Some(layer) = every
+            .by_ref()
+            .flat_map(Layer::with_inner)
+            .find(|layer| weights(layer).is_none_or(|count| count > MOST_WEIGHTS))
         {
             return Err(Error::Setting {
                 setting: "model.hidden",
@@ -142,7 +177,8 @@ impl Network {
             });
         }
         let (features, partners) = (rows.numbers(), Vec::new());
-        Ok(Network { features, layers, encoder, bottleneck: model.bottleneck, partners, log_variance })
+        let bottleneck = model.bottleneck;
+        Ok(Network { features, layers, encoder, bottleneck, partners, log_variance, auxiliary })
     }
 
     /// Units of the code, K.
@@ -155,22 +191,37 @@ impl Network {
         self.layers[self.layers.len() - 1].outputs()
     }
 
-    /// Every layer that has parameters: the network's own and the one beside the code's.
+    /// Every layer that has parameters: the network's own, and those beside it.
     pub fn all_layers(&self) -> impl Iterator<Item = &Layer> {
-        self.layers.iter().chain(&self.log_variance)
+        let beside = self.auxiliary.iter().flat_map(|head| &head.layers);
+        self.layers.iter().chain(&self.log_variance).chain(beside)
+    }
+
+    /// The layer of the decoder, if there is one, that asks for positions which an encoder found.
+    pub fn asks_encoder(&self) -> Option<&Layer> {
+        let mut all = self.layers[self.encoder..].iter();
+        all.find(|layer| matches!(layer.work, LayerWork::Unpool { .. }))
     }
 
     /// The same network with a partner for each encoder layer of a classifier.
-    #[must_use]
-    pub fn with_partners(mut self, model: &ModelRecipe) -> Network {
+    ///
+    /// # Errors
+    /// A layer that has no mirror image.
+    pub fn with_partners(mut self, model: &ModelRecipe) -> Result<Network, Error> {
         if model.kind == ModelKind::Classifier {
             let partner = |(number, layer): (usize, &Layer)| {
                 let activation = if number == 0 { Activation::Identity } else { model.activation };
-                Layer::new(format!("partner.{number}"), layer.to, layer.mirrored(model.growth), activation)
+                let name = format!("partner.{number}");
+                layer.mirrored(&name, model.growth, activation, &|_| {}).ok_or_else(|| Error::Setting {
+                    setting: "train.pretraining",
+                    problem: format!("{} has no mirror image", layer.name),
+                    hint: "leave train.pretraining out".to_owned(),
+                })
             };
-            self.partners = self.layers[..self.encoder].iter().enumerate().map(partner).collect();
+            self.partners =
+                self.layers[..self.encoder].iter().enumerate().map(partner).collect::<Result<_, Error>>()?;
         }
-        self
+        Ok(self)
     }
 
     /// The layer that rebuilds what an encoder layer hears: its mirror image in the decoder, or its partner.
@@ -214,7 +265,8 @@ impl Network {
         let dictionary = matches!(self.bottleneck, Bottleneck::TopK { .. })
             && self.layers.len() == 2
             && self.layers[1].is_dense();
-        for (number, layer) in self.all_layers().chain(&self.partners).enumerate() {
+        let all = self.all_layers().chain(&self.partners).flat_map(Layer::with_inner);
+        for (number, layer) in all.enumerate() {
             if layer.tied.is_none() && dictionary && number == 1 {
                 let encoder = states.get(&format!("{}.weight", self.layers[0].name)).unwrap_or_default();
                 let turned =
@@ -251,82 +303,3 @@ impl Network {
 
 /// The most weights of a layer: 4 GB of them, and twice that for an optimiser.
 const MOST_WEIGHTS: usize = 1_000_000_000;
-
-/// A network while it is built: layers so far, and what the last of them says.
-struct Building<'m> {
-    model: &'m ModelRecipe,
-    layers: Vec<Layer>,
-    at: Extent,
-}
-
-impl Building<'_> {
-    fn push(&mut self, name: String, work: LayerWork, to: Extent, activation: Activation, hidden: bool) {
-        let from = std::mem::replace(&mut self.at, to);
-        let mut layer = Layer::new(name, from, (work, to), activation);
-        if layer.has_weights() && hidden {
-            layer.normalised = self.model.batch_normalisation;
-            layer.dropout = self.model.dropout as f32;
-        }
-        self.layers.push(layer);
-    }
-
-    /// A hidden layer that a recipe names.
-    fn written(
-        &mut self,
-        setting: &'static str,
-        name: &str,
-        layer: &LayerRecipe,
-        number: usize,
-    ) -> Result<(), Error> {
-        let looks =
-            matches!(layer, LayerRecipe::Other(LayerKind::Convolution { size, .. }) if size.0 != [1; 2]);
-        if looks && self.layers.is_empty() && self.at.pixels() == 1 {
-            return Err(Error::Setting {
-                setting,
-                problem: format!("layer 1 looks at pictures, and rows are {} numbers", self.at.channels),
-                hint: "give their height and width with --set data.size=[H,W], or begin with a \"reshape\""
-                    .to_owned(),
-            });
-        }
-        let (work, to) = Layer::work_of(layer, self.at).map_err(|problem| Error::Setting {
-            setting,
-            problem: format!("layer {}: {problem}", number + 1),
-            hint: "`narrows inspect` tells what every layer says; rows are pictures only where data.size or the files say so"
-                .to_owned(),
-        })?;
-        self.push(name.to_owned(), work, to, self.model.activation, true);
-        Ok(())
-    }
-
-    /// The way back from the code of `encoder` layers to rows.
-    fn decoder(&mut self, encoder: usize, rows: Extent) -> Result<(), Error> {
-        let model = self.model;
-        let last = |number: usize| format!("decoder.{number}");
-        match &model.decoder {
-            Decoder::Mirror => {
-                for number in 0..encoder {
-                    let (work, to) = self.layers[encoder - 1 - number].mirrored(model.growth);
-                    let end = number + 1 == encoder;
-                    let activation = if end { Activation::Identity } else { model.activation };
-                    self.push(last(number), work, to, activation, !end);
-                }
-            }
-            Decoder::Layers(layers) => {
-                for (number, layer) in layers.iter().enumerate() {
-                    self.written("model.decoder", &last(number), layer, number)?;
-                }
-                let ends =
-                    self.layers.last().is_some_and(|layer| layer.window().is_some() && layer.to == rows);
-                match self.layers.last_mut() {
-                    // Maps as large as rows are the output themselves.
-                    Some(output) if ends => {
-                        output.activation = Activation::Identity;
-                        (output.normalised, output.dropout) = (false, 0.0);
-                    }
-                    _ => self.push(last(layers.len()), LayerWork::Dense, rows, Activation::Identity, false),
-                }
-            }
-        }
-        Ok(())
-    }
-}

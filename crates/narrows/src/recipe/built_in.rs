@@ -35,4 +35,13 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     ("patches", include_str!("../../../../recipes/patches.toml")),
     ("pretrained-classifier", include_str!("../../../../recipes/pretrained-classifier.toml")),
     ("few-labels", include_str!("../../../../recipes/few-labels.toml")),
+    ("alexnet", include_str!("../../../../recipes/alexnet.toml")),
+    ("alexnet-one-tower", include_str!("../../../../recipes/alexnet-one-tower.toml")),
+    ("vgg-16", include_str!("../../../../recipes/vgg-16.toml")),
+    ("vgg-19", include_str!("../../../../recipes/vgg-19.toml")),
+    ("googlenet", include_str!("../../../../recipes/googlenet.toml")),
+    ("inception-v3", include_str!("../../../../recipes/inception-v3.toml")),
+    ("resnet-101", include_str!("../../../../recipes/resnet-101.toml")),
+    ("alphago-policy", include_str!("../../../../recipes/alphago-policy.toml")),
+    ("alphago-value", include_str!("../../../../recipes/alphago-value.toml")),
 ];

@@ -41,24 +41,39 @@ impl Conflicts<'_> {
 fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     let model = &recipe.model;
     let classifier = model.kind == ModelKind::Classifier;
+    let tells_classes = matches!(model.kind, ModelKind::Classifier | ModelKind::Segmenter);
     conflicts.add(
-        classifier && model.decoder != Decoder::Mirror,
-        &["model.decoder", "model.kind"],
-        "no decoder in a classifier",
-        "a decoder".to_string(),
-        "leave model.decoder out, or set model.kind to \"autoencoder\"",
+        model.code == 0 && model.hidden.is_empty(),
+        &["model.code", "model.hidden"],
+        "1 or more where model.hidden names no layer that could be the code",
+        "0".to_string(),
+        "give model.code a width, or model.hidden a layer",
     );
     conflicts.add(
-        classifier && !matches!(model.output, OutputChoice::Auto | OutputChoice::Categorical),
+        model.code == 0 && matches!(model.bottleneck, Bottleneck::TopK { .. }),
+        &["model.code", "model.bottleneck"],
+        "a width beside a \"top-k\" bottleneck",
+        "0".to_string(),
+        "give model.code the units to choose from",
+    );
+    conflicts.add(
+        !classifier && !model.auxiliary.0.is_empty(),
+        &["model.auxiliary", "model.kind"],
+        "none where no classes of rows are told",
+        format!("{}", model.auxiliary.0.len()),
+        "leave model.auxiliary out, or set model.kind to \"classifier\"",
+    );
+    conflicts.add(
+        tells_classes && !matches!(model.output, OutputChoice::Auto | OutputChoice::Categorical),
         &["model.output", "model.kind"],
-        "\"categorical\" in a classifier",
+        "\"categorical\" where classes are told",
         format!("\"{}\"", model.output),
         "leave model.output out, or set model.kind to \"autoencoder\"",
     );
     // Layers of other kinds cut the chain: their sizes depend on the rows.
     let width = |layer: &LayerRecipe| match layer {
-        LayerRecipe::Dense(width) => *width,
-        LayerRecipe::Other(_) => 0,
+        LayerRecipe::Dense(width) | LayerRecipe::Other(LayerKind::Dense { units: width, .. }) => *width,
+        _ => 0,
     };
     let mut widths: Vec<usize> = model.hidden.iter().map(width).collect();
     widths.push(model.code);
@@ -87,30 +102,29 @@ fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
 /// What layers that look at rows as pictures do not go with.
 fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     let (model, train) = (&recipe.model, &recipe.train);
-    let is_dense = |layer: &LayerRecipe| matches!(layer, LayerRecipe::Dense(_));
-    let any = !model.hidden.iter().all(is_dense);
+    let any = !model.hidden.iter().all(LayerRecipe::is_dense);
     let classifier = model.kind == ModelKind::Classifier;
     let mirrored =
         if classifier { train.pretraining != Pretraining::None } else { model.decoder == Decoder::Mirror };
-    let shrinks = |layer: &LayerRecipe| match layer {
-        LayerRecipe::Other(
-            LayerKind::MaxPool { .. } | LayerKind::AveragePool { .. } | LayerKind::GlobalPool,
-        ) => true,
-        LayerRecipe::Other(LayerKind::Convolution { stride, .. }) => {
-            model.growth == Growth::Upsample && stride.0 != [1; 2]
+    let shrinks = |kind: &LayerKind| match kind {
+        LayerKind::AveragePool { .. } | LayerKind::StochasticPool { .. } | LayerKind::GlobalPool => {
+            model.growth != Growth::Unpool
         }
+        LayerKind::MaxPool { .. } => true,
+        LayerKind::Convolution { stride, .. } => model.growth == Growth::Upsample && stride.0 != [1; 2],
         _ => false,
     };
     conflicts.add(
-        model.growth != Growth::Transposed && !(mirrored && model.hidden.iter().any(shrinks)),
+        model.growth != Growth::Transposed
+            && !(mirrored && model.hidden.iter().any(|layer| layer.any(&shrinks))),
         &["model.growth", "model.decoder", "model.hidden"],
         "nothing where no decoder mirrors layers that it grows otherwise for",
         format!("\"{}\"", model.growth),
         "leave model.growth out",
     );
-    let grouped = |layer: &LayerRecipe| matches!(layer, LayerRecipe::Other(LayerKind::Convolution { groups, .. }) if *groups > 1);
+    let grouped = |kind: &LayerKind| matches!(kind, LayerKind::Convolution { groups, .. } if *groups > 1);
     conflicts.add(
-        model.tied && model.hidden.iter().any(grouped),
+        model.tied && model.hidden.iter().any(|layer| layer.any(&grouped)),
         &["model.tied", "model.hidden"],
         "false beside convolutions in groups, whose weights are not those of their mirror image",
         "true".to_string(),
@@ -136,7 +150,7 @@ fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         Decoder::Mirror => None,
     };
     conflicts.add(
-        train.penalty.unit_atoms && first.is_some_and(|layer| !is_dense(layer)),
+        train.penalty.unit_atoms && first.is_some_and(|layer| !layer.is_dense()),
         &["train.penalty.unit_atoms", "model.decoder"],
         "false where no dense layer hears the code",
         "true".to_string(),
@@ -146,12 +160,12 @@ fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
 
 fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     let model = &recipe.model;
-    let classifier = model.kind == ModelKind::Classifier;
+    let classifier = matches!(model.kind, ModelKind::Classifier | ModelKind::Segmenter);
     let found = || format!("\"{}\"", model.bottleneck);
     conflicts.add(
         classifier && model.bottleneck != Bottleneck::Plain,
         &["model.bottleneck", "model.kind"],
-        "\"plain\" in a classifier",
+        "\"plain\" where classes are told",
         found(),
         "leave model.bottleneck out, or set model.kind to \"autoencoder\"",
     );

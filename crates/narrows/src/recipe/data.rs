@@ -26,6 +26,12 @@ section! {
         patch: Option<[usize; 2]> = None, Limits::between(1.0, 4096.0);
         /// Whether pictures have three colours or are grey; left out, they are grey if all of them are.
         colour: Option<bool> = None, Limits::ANY;
+        /// Numbers of a pixel, where rows of a table are read as pictures; left out, 1 or 3.
+        channels: Option<usize> = None, Limits::between(1.0, 4096.0);
+        /// Whether arrays of four axes hold their channels before height and width; they are turned, channels last.
+        channels_first: bool = false, Limits::ANY;
+        /// Classes to assume where a network is looked at without rows; rows tell their classes themselves.
+        classes: Option<usize> = None, Limits::between(2.0, 1e6);
         /// Name of the CSV column, of the array in an NPZ file, or of the field of JSON lines that holds the labels.
         label: Option<String> = None, Limits::ANY;
         /// Whether the first CSV line names the columns; left out, it is recognised.
@@ -102,6 +108,8 @@ impl DataRecipe {
             image_size: self.size.map(|[height, width]| (height, width)),
             patch: self.patch.map(|[height, width]| (height, width)),
             colour: self.colour,
+            channels: self.channels,
+            channels_first: self.channels_first,
             label_column: self.label.clone(),
             header: self.header,
             rows: self.rows,

@@ -1,10 +1,8 @@
-//! A layer of `model.hidden` or `model.decoder`: a width, or a layer of another kind.
-
-use toml::Value;
+//! A layer of `model.hidden` or `model.decoder`, by itself.
 
 use super::part::part;
-use super::setting::wrong_value;
-use super::{Limits, RecipeProblem, Setting, SettingDescription};
+use super::window::{Padding, Pair};
+use super::{Activation, Limits};
 
 /// Height and width of what a layer looks at.
 const SIZE: Limits = Limits::between(1.0, 1000.0);
@@ -12,8 +10,19 @@ const SIZE: Limits = Limits::between(1.0, 1000.0);
 const AROUND: Limits = Limits::between(0.0, 1000.0);
 
 part! {
-    /// A layer that looks at rows as pictures.
+    /// A layer: what it does with the values that it is given, one pixel's numbers being its channels.
     pub enum LayerKind: "convolution" {
+        /// Units, each hearing everything; a width alone says the same.
+        Dense = "dense" {
+            /// Units.
+            units: usize = 128, Limits::WIDTH;
+            /// What a unit does with its sum; left out, as model.activation says.
+            activation: Option<Activation> = None, Limits::ANY;
+            /// Whether sums are normalised over the batch; left out, as model.batch_normalisation says.
+            batch_normalisation: Option<bool> = None, Limits::ANY;
+            /// What is added to sums; left out, a number for each unit, or nothing where they are normalised.
+            bias: Option<Bias> = None, Limits::ANY;
+        },
         /// Maps of weighted sums of a window, the same weights everywhere.
         Convolution = "convolution" {
             /// Maps.
@@ -28,6 +37,12 @@ part! {
             padding: Padding = Padding::Same, AROUND;
             /// Parts that the channels are cut into; maps of one part see that part only.
             groups: usize = 1, Limits::WIDTH;
+            /// What a unit does with its sum; left out, as model.activation says.
+            activation: Option<Activation> = None, Limits::ANY;
+            /// Whether maps are normalised over the batch and their pixels; left out, as model.batch_normalisation says.
+            batch_normalisation: Option<bool> = None, Limits::ANY;
+            /// What is added to sums; left out, a number for each map, or nothing where they are normalised.
+            bias: Option<Bias> = None, Limits::ANY;
         },
         /// The same the other way: each pixel is spread over a window, so that maps grow.
         TransposedConvolution = "transposed-convolution" {
@@ -39,6 +54,12 @@ part! {
             stride: Pair = Pair([2; 2]), SIZE;
             /// Zeros around the picture that a convolution of these windows would be given.
             padding: Padding = Padding::Same, AROUND;
+            /// What a unit does with its sum; left out, as model.activation says.
+            activation: Option<Activation> = None, Limits::ANY;
+            /// Whether maps are normalised over the batch and their pixels; left out, as model.batch_normalisation says.
+            batch_normalisation: Option<bool> = None, Limits::ANY;
+            /// What is added to sums; left out, a number for each map, or nothing where they are normalised.
+            bias: Option<Bias> = None, Limits::ANY;
         },
         /// The largest pixel of each window, channel by channel.
         MaxPool = "max-pool" {
@@ -58,6 +79,18 @@ part! {
             /// Pixels around the picture that windows reach.
             padding: Padding = Padding::None, AROUND;
         },
+        /// A pixel of each window, channel by channel, drawn in training as probable as it is large, and in use the mean so weighed (Zeiler and
+        /// Fergus 2013); what is below 0 is never drawn.
+        StochasticPool = "stochastic-pool" {
+            /// Height and width of the window.
+            size: Pair = Pair([2; 2]), SIZE;
+            /// Pixels from one window to the next; 0 for windows side by side.
+            stride: Pair = Pair([0; 2]), AROUND;
+            /// Pixels around the picture that windows reach.
+            padding: Padding = Padding::None, AROUND;
+        },
+        /// Pixels put back to where the last "max-pool" that is not yet undone found them, zeros elsewhere.
+        Unpool = "unpool",
         /// The mean of each channel.
         GlobalPool = "global-pool",
         /// Each pixel repeated, so that maps grow.
@@ -65,6 +98,41 @@ part! {
             /// How often, down and across.
             size: Pair = Pair([2; 2]), SIZE;
         },
+        /// More pixels, weighed by their distance from those that are there, down and across.
+        Bilinear = "bilinear" {
+            /// How many for one, down and across.
+            size: Pair = Pair([2; 2]), SIZE;
+        },
+        /// Maps normalised over the batch and their pixels, and in use by running means; then the activation.
+        BatchNormalisation = "batch-normalisation" {
+            /// What follows; left out, as model.activation says.
+            activation: Option<Activation> = None, Limits::ANY;
+        },
+        /// Maps normalised over their pixels, so many together, row by row (Wu and He 2018); then the activation.
+        GroupNormalisation = "group-normalisation" {
+            /// Parts that the channels are cut into.
+            groups: usize = 8, Limits::WIDTH;
+            /// What follows; left out, as model.activation says.
+            activation: Option<Activation> = None, Limits::ANY;
+        },
+        /// Each number divided by (k + α Σ x²)^β, the sum over channels beside its own (Krizhevsky et al. 2012, section 3.3).
+        LocalResponse = "local-response-normalisation" {
+            /// Channels that a sum runs over.
+            channels: usize = 5, Limits::WIDTH;
+            /// k.
+            offset: f64 = 2.0, Limits::POSITIVE;
+            /// α.
+            alpha: f64 = 1e-4, Limits::NOT_NEGATIVE;
+            /// β.
+            beta: f64 = 0.75, Limits::NOT_NEGATIVE;
+        },
+        /// Numbers silenced at random in training.
+        Dropout = "dropout" {
+            /// Their share.
+            rate: f64 = 0.5, Limits::RATE;
+        },
+        /// −x and x of each number, one after another: two classes told by one number v, of which softmax makes (1 ± tanh v)/2.
+        Opposite = "opposite",
         /// The same numbers as a picture of another shape.
         Reshape = "reshape" {
             /// Pixels from top to bottom.
@@ -77,111 +145,14 @@ part! {
     }
 }
 
-/// Zeros around a picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Padding {
-    /// None.
-    None,
-    /// As many as give one window for each stride of pixels; an odd one goes behind.
-    Same,
-    /// So many above and below, and left and right.
-    Around([usize; 2]),
-}
-
-/// A number for both ways, or one for down and one for across.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pair(pub [usize; 2]);
-
-/// A layer: fully connected units, or another kind.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum LayerRecipe {
-    /// So many units, each hearing everything.
-    Dense(usize),
-    /// Another kind.
-    Other(LayerKind),
-}
-
-impl Setting for Pair {
-    fn expected(limits: Limits) -> String {
-        format!("{}, or two of them in brackets", usize::expected(limits))
-    }
-
-    fn read(value: &Value, limits: Limits, path: &str, problems: &mut Vec<RecipeProblem>) -> Option<Self> {
-        match value {
-            Value::Integer(_) => usize::read(value, limits, path, problems).map(|both| Self([both; 2])),
-            Value::Array(elements) if elements.len() == 2 => {
-                Vec::read(value, limits, path, problems)?.try_into().ok().map(Self)
-            }
-            _ => {
-                let hint = Some("write 3, or [3, 5] for height and width".to_string());
-                wrong_value(value, Self::expected(limits), path, problems, hint);
-                None
-            }
-        }
-    }
-
-    fn write(&self) -> Option<Value> {
-        match self.0 {
-            [down, across] if down == across => down.write(),
-            both => both.to_vec().write(),
-        }
-    }
-}
-
-impl Setting for Padding {
-    fn expected(limits: Limits) -> String {
-        format!("\"none\", \"same\", or {}", Pair::expected(limits))
-    }
-
-    fn read(value: &Value, limits: Limits, path: &str, problems: &mut Vec<RecipeProblem>) -> Option<Self> {
-        match value.as_str() {
-            Some("none") => Some(Self::None),
-            Some("same") => Some(Self::Same),
-            None if value.is_integer() || value.is_array() => {
-                Pair::read(value, limits, path, problems).map(|pair| Self::Around(pair.0))
-            }
-            _ => {
-                wrong_value(value, Self::expected(limits), path, problems, None);
-                None
-            }
-        }
-    }
-
-    fn write(&self) -> Option<Value> {
-        match self {
-            Self::None => Some(Value::String("none".to_string())),
-            Self::Same => Some(Value::String("same".to_string())),
-            Self::Around(around) => Pair(*around).write(),
-        }
-    }
-}
-
-impl Setting for LayerRecipe {
-    fn expected(limits: Limits) -> String {
-        format!("{}, or a layer such as {{ kind = \"convolution\", channels = 32 }}", usize::expected(limits))
-    }
-
-    fn read(value: &Value, limits: Limits, path: &str, problems: &mut Vec<RecipeProblem>) -> Option<Self> {
-        match value {
-            Value::String(_) | Value::Table(_) => {
-                LayerKind::read(value, limits, path, problems).map(Self::Other)
-            }
-            Value::Integer(_) => usize::read(value, limits, path, problems).map(Self::Dense),
-            _ => {
-                wrong_value(value, Self::expected(limits), path, problems, None);
-                None
-            }
-        }
-    }
-
-    fn write(&self) -> Option<Value> {
-        match self {
-            Self::Dense(width) => width.write(),
-            Self::Other(kind) => kind.write(),
-        }
-    }
-
-    fn describe(path: &str) -> Vec<SettingDescription> {
-        LayerKind::describe(path)
+part! {
+    /// What is added to a layer's sums.
+    pub enum Bias: "shared" {
+        /// A number for each unit, or map.
+        Shared = "shared",
+        /// A number for each number that the layer says: of maps, one for each pixel.
+        Each = "each",
+        /// Nothing.
+        None = "none",
     }
 }

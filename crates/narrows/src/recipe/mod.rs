@@ -12,6 +12,7 @@ mod corruption;
 mod data;
 mod former;
 mod layer;
+mod layers;
 mod model;
 mod nearest;
 mod optimiser;
@@ -27,6 +28,7 @@ mod setting;
 #[cfg(test)]
 mod tests;
 mod train;
+mod window;
 mod words;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -36,8 +38,12 @@ pub use bottleneck::Bottleneck;
 pub use chain::Chain;
 pub use corruption::Corruption;
 pub use data::{DataRecipe, PrepareChoice, SourceKind};
-pub use layer::{LayerKind, LayerRecipe, Padding, Pair};
-pub use model::{Activation, Decoder, Growth, Initial, ModelKind, ModelRecipe, OutputChoice};
+pub use layer::{Bias, LayerKind};
+pub use layers::LayerRecipe;
+pub use model::{
+    Activation, AuxiliaryHeads, AuxiliaryRecipe, Decoder, Growth, Initial, ModelKind, ModelRecipe,
+    OutputChoice,
+};
 pub use nearest::nearest_name;
 pub use optimiser::Optimiser;
 pub use penalty::{Contraction, PenaltyRecipe, Sparsity};
@@ -47,6 +53,7 @@ pub use rivals::Rivals;
 pub use schedule::Schedule;
 pub use setting::{Limits, Setting, SettingDescription};
 pub use train::TrainRecipe;
+pub use window::{Padding, Pair};
 
 part::section! {
     /// What will be done: which rows, which network, how it is trained. Checked and complete.

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::bottleneck::Bottleneck;
-use super::layer::LayerRecipe;
+use super::layers::LayerRecipe;
 use super::part::{part, section};
 use super::setting::wrong_value;
 use super::{Limits, RecipeProblem, Setting};
@@ -15,9 +15,10 @@ section! {
         kind: ModelKind = ModelKind::Autoencoder, Limits::ANY;
         /// The encoder's layers before the code, from the input on: widths, or layers of other kinds; may be empty.
         hidden: Vec<LayerRecipe> = vec![LayerRecipe::Dense(128)], Limits::WIDTH;
-        /// Units in the code, K; in a classifier the width of the last hidden layer.
-        code: usize = 16, Limits::WIDTH;
-        /// The decoder's layers between code and output, or "mirror" for the encoder's in reverse.
+        /// Units in the code, K; in a classifier the width of the last hidden layer. 0: what the last of model.hidden says is the code.
+        code: usize = 16, Limits::between(0.0, 100_000.0);
+        /// The decoder's layers between code and output, or "mirror" for the encoder's in reverse; in a classifier those between code and
+        /// classes, of which a mirror has none.
         decoder: Decoder = Decoder::Mirror, Limits::WIDTH;
         /// How a mirrored decoder makes maps grow where the encoder's shrink.
         growth: Growth = Growth::Transposed, Limits::ANY;
@@ -33,7 +34,7 @@ section! {
         tied: bool = kind == ModelKind::Boltzmann, Limits::ANY;
         /// What the outputs are, and with it the loss; "auto" chooses from the data.
         output: OutputChoice =
-            if kind == ModelKind::Classifier { OutputChoice::Categorical } else { OutputChoice::Auto }, Limits::ANY;
+            if matches!(kind, ModelKind::Classifier | ModelKind::Segmenter) { OutputChoice::Categorical } else { OutputChoice::Auto }, Limits::ANY;
         /// Starting weights; "auto" suits them to the activation.
         initial: Initial = Initial::Auto, Limits::ANY;
         /// Share of hidden units that are silenced at random in each training step.
@@ -42,6 +43,22 @@ section! {
         input_dropout: f64 = 0.0, Limits::RATE;
         /// Whether hidden units are normalised over the batch in training, and by running means in use.
         batch_normalisation: bool = false, Limits::ANY;
+        /// Networks beside a classifier's that tell the classes from what a layer in between says, in training only: a list of tables such as
+        /// { after = 9, layers = ["global-pool", 100], weight = 0.3 }, the layer of model.hidden from 1, layers as there, and what the loss
+        /// is multiplied by.
+        auxiliary: AuxiliaryHeads = AuxiliaryHeads::default(), Limits::ANY;
+    }
+}
+
+section! {
+    /// A network beside the network.
+    pub struct AuxiliaryRecipe {
+        /// The layer of model.hidden, from 1, whose values it hears.
+        after: usize = 1, Limits::WIDTH;
+        /// Its layers, as in model.hidden; behind them a number for each class.
+        layers: Vec<LayerRecipe> = Vec::new(), Limits::WIDTH;
+        /// What its loss is multiplied by.
+        weight: f64 = 0.3, Limits::POSITIVE;
     }
 }
 
@@ -52,6 +69,8 @@ part! {
         Autoencoder = "autoencoder",
         /// Gives a confidence for each class.
         Classifier = "classifier",
+        /// Gives a confidence for each class at each pixel of a picture.
+        Segmenter = "segmenter",
         /// Restricted Boltzmann machines, each trained on what the one below says: one machine where model.hidden is empty, else a
         /// deep belief network.
         Boltzmann = "boltzmann",
@@ -65,6 +84,8 @@ part! {
         Transposed = "transposed",
         /// Pooling is undone by repeating pixels, convolutions by transposed convolutions.
         Repeat = "repeat",
+        /// Pooling is undone by putting pixels back to where it found them, zeros elsewhere, convolutions by transposed convolutions.
+        Unpool = "unpool",
         /// Pixels are repeated, and then convolved with stride 1, so that every pixel is met by as many weights (Odena et al. 2016).
         Upsample = "upsample",
     }
@@ -154,6 +175,24 @@ pub enum Decoder {
     Layers(Vec<LayerRecipe>),
 }
 
+/// Networks beside the network.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AuxiliaryHeads(pub Vec<AuxiliaryRecipe>);
+
+impl Setting for AuxiliaryHeads {
+    fn expected(_: Limits) -> String {
+        "a list of tables, in brackets".to_string()
+    }
+
+    fn read(value: &Value, limits: Limits, path: &str, problems: &mut Vec<RecipeProblem>) -> Option<Self> {
+        Vec::read(value, limits, path, problems).map(Self)
+    }
+
+    fn write(&self) -> Option<Value> {
+        self.0.write()
+    }
+}
+
 impl ModelRecipe {
     /// Layers between code and output.
     pub fn decoder_depth(&self) -> usize {
@@ -168,7 +207,7 @@ impl ModelRecipe {
         match &self.decoder {
             Decoder::Mirror => true,
             Decoder::Layers(layers) => {
-                let dense = layers.iter().all(|layer| matches!(layer, LayerRecipe::Dense(_)));
+                let dense = layers.iter().all(LayerRecipe::is_dense);
                 dense && layers.iter().rev().eq(&self.hidden)
             }
         }

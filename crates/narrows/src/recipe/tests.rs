@@ -16,6 +16,9 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.size", "[16, 8]"),
     ("data.patch", "[6, 4]"),
     ("data.colour", "true"),
+    ("data.channels", "4"),
+    ("data.channels_first", "true"),
+    ("data.classes", "7"),
     ("data.label", "species"),
     ("data.header", "true"),
     ("data.array", "x_train"),
@@ -27,14 +30,26 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.test", "50"),
     ("model.kind", "classifier"),
     ("model.hidden", "[20, 10]"),
+    ("model.hidden[0].units", "9"),
+    ("model.hidden[0].activation", "tanh"),
+    ("model.hidden[0].batch_normalisation", "true"),
+    ("model.hidden[0].bias", "none"),
     ("model.hidden[0].channels", "7"),
     ("model.hidden[0].size", "[3, 5]"),
     ("model.hidden[0].stride", "3"),
     ("model.hidden[0].dilation", "2"),
     ("model.hidden[0].padding", "[1, 2]"),
     ("model.hidden[0].groups", "2"),
+    ("model.hidden[0].offset", "1"),
+    ("model.hidden[0].alpha", "0.5"),
+    ("model.hidden[0].beta", "0.5"),
+    ("model.hidden[0].rate", "0.25"),
     ("model.hidden[0].height", "3"),
     ("model.hidden[0].width", "4"),
+    ("model.hidden[0].layers", "[9]"),
+    ("model.hidden[0].shortcut", "[9]"),
+    ("model.hidden[0].times", "2"),
+    ("model.hidden[0].branches", "[[9], []]"),
     ("model.code", "5"),
     ("model.decoder", "[12]"),
     ("model.growth", "upsample"),
@@ -61,6 +76,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("model.dropout", "0.25"),
     ("model.input_dropout", "0.125"),
     ("model.batch_normalisation", "true"),
+    ("model.auxiliary", "[{ after = 1, layers = [5] }]"),
     ("train.epochs", "7"),
     ("train.batch", "33"),
     ("train.optimiser", "sgd"),
@@ -119,7 +135,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
 fn companions(path: &str, kind: Option<&str>) -> Vec<(String, String)> {
     pairs(match (path, kind) {
         ("model.growth", _) => &[("model.hidden[0]", "max-pool")],
-        ("data.labels_per_class", _) => &[("model.kind", "classifier")],
+        ("data.labels_per_class" | "model.auxiliary", _) => &[("model.kind", "classifier")],
         ("train.emphasis", _) => &[("train.corruption", "masking")],
         (path, Some("rbm")) if path.starts_with("train.pretraining") => {
             &[("model.activation", "relu"), ("model.code_activation", "relu")]
@@ -158,7 +174,13 @@ fn kinds_with(path: &str) -> Vec<(String, String)> {
     let mut kinds = Vec::new();
     for setting in &settings {
         if let Some((chooser, word)) = setting.path.split_once(" = ") {
-            kind = Some((chooser.to_string(), word.trim_matches('"').to_string()));
+            // Blocks are nothing without the layers in them.
+            let least = match word.trim_matches('"') {
+                "residual" => "{ kind = 'residual', layers = [8] }",
+                "parallel" => "{ kind = 'parallel', branches = [[8]] }",
+                word => word,
+            };
+            kind = Some((chooser.to_string(), least.to_string()));
         } else if setting.path == path {
             kinds.extend(kind.clone().filter(|(chooser, _)| path.starts_with(&format!("{chooser}."))));
         }
@@ -285,7 +307,7 @@ fn numbers_out_of_range_are_refused_all_at_once() {
         ("data.validation", "1.0"),
         ("data.test", "-5"),
         ("model.hidden", "[100, 0]"),
-        ("model.code", "0"),
+        ("model.code", "-1"),
         ("model.decoder", "[100001]"),
         ("model.dropout", "1.0"),
         ("model.input_dropout", "-0.1"),
@@ -324,7 +346,12 @@ fn numbers_out_of_range_are_refused_all_at_once() {
 #[test]
 fn settings_that_do_not_go_together_are_refused() {
     let cases: &[(&str, &[(&str, &str)])] = &[
-        ("model.decoder", &[("model.kind", "classifier"), ("model.decoder", "[20]")]),
+        ("model.code", &[("model.code", "0"), ("model.hidden", "[]")]),
+        (
+            "model.code",
+            &[("model.code", "0"), ("model.bottleneck", "{ kind = 'top-k', auxiliary = 0, keep = 1 }")],
+        ),
+        ("model.auxiliary", &[("model.auxiliary", "[{ after = 1 }]")]),
         ("model.output", &[("model.kind", "classifier"), ("model.output", "gaussian")]),
         ("model.hidden", &[("model.hidden", "[100000, 100000]")]),
         ("model.hidden", &[("model.hidden[0]", "max-pool"), ("model.kind", "boltzmann")]),
@@ -422,7 +449,7 @@ fn messages_name_the_place_and_say_what_to_do() {
         lines,
         [
             "trian: expected a known setting, found an unknown key; did you mean train?",
-            "model.code: expected a whole number of at least 1 and at most 100000, found the text \"30\"; \
+            "model.code: expected a whole number of at least 0 and at most 100000, found the text \"30\"; \
              write 30 without quotes",
             "model.activation: expected one of \"identity\", \"sigmoid\", \"tanh\", \"relu\", \"leaky-relu\", \"elu\", \
              \"silu\", \"gelu\", \"softplus\", \"softmax\", found the text \"rely\"; did you mean \"relu\"?",

@@ -142,7 +142,12 @@ fn whole<'g>(
         let weight = network.layers[network.encoder].weight(graph, &mut pass.parameters);
         bottleneck::top_k::auxiliary(network.bottleneck, spare, residual, weight)
     });
-    let costs = cost.into_iter().chain(revival).collect();
+    let beside = network.auxiliary.iter().filter_map(|head| {
+        let sums = head.apply(graph, pass)?;
+        let rows = target.shape().rows() as f32;
+        Some(setup.output.loss(sums, target).sum_all() * (head.weight / rows))
+    });
+    let costs = cost.into_iter().chain(revival).chain(beside).collect();
     Learned { terms: setup.output.terms(sums, target), code, encoder: network.encoder, costs, divergence }
 }
 

@@ -92,7 +92,7 @@ impl Setup {
         };
         let mut network = Network::new(&recipe.model, &source.train.shape, classes.len())?;
         if recipe.train.pretraining != Pretraining::None {
-            network = network.with_partners(&recipe.model);
+            network = network.with_partners(&recipe.model)?;
         }
         let stages = stages(&recipe, &network, &source.train, &split.train, rebuilt)?;
         Ok(Setup { recipe, source, split, preparation, output, network, classes, stages, rebuilt })

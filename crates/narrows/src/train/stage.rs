@@ -88,7 +88,7 @@ pub fn stages(
     let grown = if recipe.model.kind == ModelKind::Classifier { depth } else { depth - 1 };
     let machines = recipe.model.kind == ModelKind::Boltzmann;
     // What has no weights, nor has its mirror image, has nothing to learn.
-    let learns = |layer: &usize| network.layers[*layer].has_weights() || network.mirror(*layer).has_weights();
+    let learns = |layer: &usize| network.layers[*layer].learns() || network.mirror(*layer).learns();
     let parts: Vec<Part> = match recipe.train.pretraining {
         Pretraining::None if machines => (0..depth).map(Part::Machine).collect(),
         Pretraining::None => Vec::new(),

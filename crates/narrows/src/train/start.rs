@@ -3,6 +3,7 @@
 use super::setup::Setup;
 use crate::autoencoder::Output;
 use crate::error::Error;
+use crate::network::Layer;
 use crate::recipe::{Bottleneck, Initial};
 use narrows_engine::cpu::States;
 
@@ -14,7 +15,8 @@ use narrows_engine::cpu::States;
 /// None in practice: states that the network itself declared.
 pub fn centre(setup: &Setup, states: &mut States) -> Result<(), Error> {
     let [encoder, decoder] = &setup.network.layers[..] else { return Ok(()) };
-    if !(encoder.is_dense() && decoder.is_dense()) {
+    let biased = |layer: &Layer| layer.is_dense() && layer.bias_shape().is_some();
+    if !(biased(encoder) && biased(decoder)) {
         return Ok(());
     }
     let dictionary = matches!(setup.network.bottleneck, Bottleneck::TopK { .. });

@@ -97,12 +97,15 @@ impl Watch {
         // What stands for rows or classes is no unit.
         let network = &setup.network;
         let ends = [network.layers.last(), network.partners.first(), network.log_variance.as_ref()];
-        let is_end = |layer: &str| ends.iter().flatten().any(|end| end.name == layer);
+        let heads = network.auxiliary.iter().map(|head| head.layers.last());
+        let ends: Vec<_> = ends.into_iter().chain(heads).flatten().collect();
+        let is_end = |layer: &str| ends.iter().any(|end| end.name == layer);
         let code = &setup.network.layers[setup.network.encoder - 1].name;
         let mut layers = Vec::new();
         for ((name, ..), gradient) in weights.iter().zip(gradients) {
             let layer = name.trim_end_matches(".weight");
-            let Some(step) = built.pass.trace.iter().find(|step| step.name == layer) else { continue };
+            let mut steps = built.pass.trace.iter().chain(&built.pass.inner);
+            let Some(step) = steps.find(|step| step.name == layer) else { continue };
             let counted = *code == layer && matches!(setup.network.bottleneck, Bottleneck::TopK { .. });
             let says = !counted && !is_end(layer);
             layers.push(Watched {
@@ -115,7 +118,11 @@ impl Watch {
                     .then(|| at_an_end(step))
                     .flatten()
                     .map(|[share, mean]| [output(share), output(mean)]),
-                divergence: built.divergence.filter(|_| *code == layer).map(&mut output),
+                divergence: built.divergence.filter(|_| *code == layer).map(|each| {
+                    // Of maps, what all pixels tell together.
+                    let maps = each.reshape([step.to.pixels(), step.to.channels]);
+                    output(if step.to.pixels() == 1 { each } else { maps.sum(&[0]) })
+                }),
                 counted,
             });
         }

@@ -20,7 +20,9 @@ pub fn source_of_recipe(recipe: &Recipe) -> Result<(Source, Vec<String>), Failur
         options.test_rows = Some(1);
         return Ok((load(None, &options)?, Vec::new()));
     }
-    let channels = if recipe.data.colour == Some(true) { 3 } else { 1 };
+    let grey = if recipe.data.colour == Some(true) { 3 } else { 1 };
+    let channels = recipe.data.channels.unwrap_or(grey);
+    let tells_classes = matches!(recipe.model.kind, ModelKind::Classifier | ModelKind::Segmenter);
     let (height, width, note) = match (recipe.data.patch.or(recipe.data.size), recipe.data.source) {
         (Some([height, width]), _) => (height, width, None),
         (None, SourceKind::Idx) => {
@@ -35,7 +37,7 @@ pub fn source_of_recipe(recipe: &Recipe) -> Result<(Source, Vec<String>), Failur
         }
     };
     let shape = ItemShape::Image { height, width, channels };
-    let classes = if recipe.model.kind == ModelKind::Classifier { 10 } else { 0 };
+    let classes = if tells_classes { recipe.data.classes.unwrap_or(10) } else { 0 };
     Ok((pixels(shape, rows, classes), note.into_iter().collect()))
 }
 

@@ -1,0 +1,210 @@
+//! How a layer's sums come about, and what size they have: geometry, before anything is computed.
+
+use super::extent::Extent;
+use super::layer::Layer;
+use super::maps::around;
+use crate::recipe::{LayerKind, Padding};
+use narrows_engine::{Convolution, Pool};
+
+/// How a layer's sums come about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LayerWork {
+    /// Every unit hears everything.
+    Dense,
+    /// A convolution.
+    Convolution {
+        /// How windows lie.
+        form: Convolution,
+        /// Height and width of a window.
+        size: [usize; 2],
+    },
+    /// A transposed convolution: windows lie in what the layer says.
+    TransposedConvolution {
+        /// How windows lie.
+        form: Convolution,
+        /// Height and width of a window.
+        size: [usize; 2],
+    },
+    /// Pixels repeated, then a convolution.
+    Upsampled {
+        /// How often pixels are repeated, down and across.
+        factor: [usize; 2],
+        /// How windows lie.
+        form: Convolution,
+        /// Height and width of a window.
+        size: [usize; 2],
+    },
+    /// The largest pixel of each window.
+    MaxPool(Pool),
+    /// The mean of each window.
+    AveragePool(Pool),
+    /// A pixel of each window, drawn.
+    StochasticPool(Pool),
+    /// Pixels put back to where a pooling layer found them.
+    Unpool {
+        /// The windows.
+        pool: Pool,
+        /// The layer's name.
+        of: String,
+    },
+    /// Pixels repeated.
+    Repeat {
+        /// How often, down and across.
+        factor: [usize; 2],
+    },
+    /// Pixels between pixels.
+    Bilinear {
+        /// How many for one, down and across.
+        factor: [usize; 2],
+    },
+    /// Channels in so many groups, each normalised over its pixels.
+    GroupNormalisation {
+        /// The groups.
+        groups: usize,
+    },
+    /// Numbers divided by what their neighbours say.
+    LocalResponse {
+        /// Channels that a sum runs over.
+        channels: usize,
+        /// k, α and β.
+        constants: [f32; 3],
+    },
+    /// Layers whose result is added to what they hear, or to what the shortcut makes of it.
+    Residual {
+        /// The layers.
+        body: Vec<Layer>,
+        /// What the result is added to goes through these.
+        shortcut: Vec<Layer>,
+    },
+    /// What several lists of layers say, side by side.
+    Parallel {
+        /// The lists.
+        branches: Vec<Vec<Layer>>,
+    },
+    /// The negative of each number and the number itself.
+    Opposite,
+    /// The same numbers.
+    Reshape,
+}
+
+/// What a layer of a kind does with what it hears, and what it says; of a layer of other layers `Reshape`.
+///
+/// # Errors
+/// What does not fit, in words.
+pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), String> {
+    Ok(match *kind {
+        LayerKind::Dense { units, .. } => (LayerWork::Dense, Extent::from(units)),
+        LayerKind::Convolution { channels, size, stride, dilation, padding, groups, .. } => {
+            if !from.channels.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
+                let found = format!("{} channels in and {channels} out", from.channels);
+                return Err(format!("{groups} groups do not divide {found}"));
+            }
+            let (size, form) = (
+                size.0,
+                Convolution { stride: stride.0, dilation: dilation.0, groups, ..Convolution::default() },
+            );
+            let form = around(padding, form, from.size(), size);
+            sees(&form, size, from)?;
+            let to = holds(size, form.output(from.size(), size), from, channels)?;
+            (LayerWork::Convolution { form, size }, to)
+        }
+        LayerKind::TransposedConvolution { channels, size, stride, padding, .. } => {
+            let (size, form) = (size.0, Convolution { stride: stride.0, ..Convolution::default() });
+            // With "same" a convolution of the result would give what the layer hears, stride by stride.
+            let whole = [from.height * stride.0[0], from.width * stride.0[1]];
+            let form = around(padding, form, whole, size);
+            let to = match padding {
+                Padding::Same => whole,
+                _ => [0, 1].map(|axis| {
+                    ((from.size()[axis] - 1) * form.stride[axis] + size[axis])
+                        .saturating_sub(form.before[axis] + form.after[axis])
+                }),
+            };
+            if to.contains(&0) || form.output(to, size) != Some(from.size()) {
+                return Err(format!("windows of {}×{} pixels cannot grow from {from}", size[0], size[1]));
+            }
+            let to = Extent { height: to[0], width: to[1], channels };
+            (LayerWork::TransposedConvolution { form, size }, to)
+        }
+        LayerKind::MaxPool { size, stride, padding } => {
+            let (pool, to) = pooled(from, size.0, stride.0, padding)?;
+            (LayerWork::MaxPool(pool), to)
+        }
+        LayerKind::AveragePool { size, stride, padding } => {
+            let (pool, to) = pooled(from, size.0, stride.0, padding)?;
+            (LayerWork::AveragePool(pool), to)
+        }
+        LayerKind::StochasticPool { size, stride, padding } => {
+            let (pool, to) = pooled(from, size.0, stride.0, padding)?;
+            (LayerWork::StochasticPool(pool), to)
+        }
+        LayerKind::GlobalPool => {
+            let to = Extent { height: 1, width: 1, ..from };
+            (LayerWork::AveragePool(Pool::of(from.size())), to)
+        }
+        LayerKind::Repeat { size } => (LayerWork::Repeat { factor: size.0 }, from.times(size.0)),
+        LayerKind::Bilinear { size } => (LayerWork::Bilinear { factor: size.0 }, from.times(size.0)),
+        LayerKind::GroupNormalisation { groups, .. } => {
+            if !from.channels.is_multiple_of(groups) {
+                return Err(format!("{groups} groups do not divide {} channels", from.channels));
+            }
+            (LayerWork::GroupNormalisation { groups }, from)
+        }
+        LayerKind::LocalResponse { channels, offset, alpha, beta } => {
+            let constants = [offset, alpha, beta].map(|constant| constant as f32);
+            (LayerWork::LocalResponse { channels, constants }, from)
+        }
+        LayerKind::Opposite => (LayerWork::Opposite, Extent { channels: 2 * from.channels, ..from }),
+        LayerKind::Reshape { height, width, channels } => {
+            let to = Extent { height, width, channels };
+            if !to.is_possible() || to.numbers() != from.numbers() {
+                return Err(format!("{to} is not as many numbers as {from}"));
+            }
+            (LayerWork::Reshape, to)
+        }
+        LayerKind::Unpool | LayerKind::BatchNormalisation { .. } | LayerKind::Dropout { .. } => {
+            (LayerWork::Reshape, from)
+        }
+    })
+}
+
+fn pooled(
+    from: Extent,
+    size: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+) -> Result<(Pool, Extent), String> {
+    let stride = [0, 1].map(|axis| if stride[axis] == 0 { size[axis] } else { stride[axis] });
+    let form = around(padding, Convolution { stride, ..Convolution::default() }, from.size(), size);
+    sees(&form, size, from)?;
+    let pool = Pool { size, stride, before: form.before, after: form.after };
+    holds(size, pool.output(from.size()), from, from.channels).map(|to| (pool, to))
+}
+
+fn holds(
+    window: [usize; 2],
+    to: Option<[usize; 2]>,
+    from: Extent,
+    channels: usize,
+) -> Result<Extent, String> {
+    match to {
+        Some([height, width]) => Ok(Extent { height, width, channels }),
+        None => Err(format!("a window of {}×{} pixels does not fit into {from}", window[0], window[1])),
+    }
+}
+
+/// Windows that lie wholly beyond the picture see nothing.
+fn sees(form: &Convolution, window: [usize; 2], from: Extent) -> Result<(), String> {
+    let reach = [0, 1].map(|axis| (window[axis] - 1) * form.dilation[axis] + 1);
+    let large = [0, 1].into_iter().any(|axis| {
+        let around = form.before[axis].max(form.after[axis]);
+        around >= reach[axis] || reach[axis] > 2 * from.size()[axis] + 1
+    });
+    match large {
+        false => Ok(()),
+        true => Err(format!(
+            "windows that reach over {}×{} pixels, with {}×{} zeros before {from}, see nothing but zeros",
+            reach[0], reach[1], form.before[0], form.before[1]
+        )),
+    }
+}
