@@ -1,7 +1,7 @@
 //! Every recipe parses and trains for two steps, on rows made for it.
 
-use narrows::data::Source;
-use narrows::recipe::{Recipe, SourceKind};
+use narrows::data::{LabelMaps, Source};
+use narrows::recipe::{ModelKind, Recipe, SourceKind};
 use narrows::train::{Compute, Event, Setup, Signal, Trainer};
 use xtask::{files, root};
 
@@ -15,7 +15,21 @@ fn rows(recipe: &Recipe) -> Source {
     let glyphs = Recipe::parse("", &overrides).unwrap();
     let mut options = glyphs.data.options(1);
     (options.rows, options.test_rows) = (Some(300), Some(50));
-    narrows::data::load(None, &options).unwrap()
+    let mut source = narrows::data::load(None, &options).unwrap();
+    if recipe.data.colour == Some(true) {
+        options.colour = Some(true);
+        source = narrows::data::load(None, &options).unwrap();
+    }
+    if recipe.model.kind == ModelKind::Segmenter {
+        // Ink and paper.
+        for part in std::iter::once(&mut source.train).chain(&mut source.test) {
+            let bytes = part.values.to_f32();
+            let channels = part.shape.features() / part.shape.pixels();
+            let of_pixel = bytes.iter().step_by(channels).map(|value| u8::from(*value > 127.0)).collect();
+            part.maps = Some(LabelMaps { names: vec!["paper".to_owned(), "ink".to_owned()], of_pixel });
+        }
+    }
+    source
 }
 
 #[test]
@@ -34,7 +48,7 @@ fn every_recipe_trains_for_two_steps() {
             "a recipe is named after its file"
         );
         assert!(Recipe::built_in(&recipe.name).is_some(), "{} is built in", recipe.name);
-        if recipe.data.classes.is_some() {
+        if recipe.data.classes.is_some() && recipe.model.kind == ModelKind::Classifier {
             // As large as published; the library's tests train them at a reduced size.
             names.push(recipe.name);
             continue;

@@ -1,8 +1,8 @@
 //! The command line: which commands there are, and the options that several of them share.
 
 use crate::commands::{
-    classify, completions, decode, denoise, encode, evaluate, generate, inspect, interpolate, probe, recipes,
-    reconstruct, report, train,
+    classify, completions, decode, denoise, encode, evaluate, generate, inpaint, inspect, interpolate, probe,
+    recipes, reconstruct, report, segment, train,
 };
 use crate::failure::Failure;
 use crate::output;
@@ -45,6 +45,8 @@ pub enum Command {
     Reconstruct(reconstruct::Options),
     /// Clean corrupted rows
     Denoise(denoise::Options),
+    /// Fill what is missing in pictures
+    Inpaint(inpaint::Options),
     /// Make new rows: from a prior, from where the codes of known rows lie, or on a map of all codes
     Generate(generate::Options),
     /// Go from one row to another by way of their codes
@@ -53,6 +55,8 @@ pub enum Command {
     Probe(probe::Options),
     /// Tell the class of rows, with a confidence
     Classify(classify::Options),
+    /// Tell the class of each pixel of pictures
+    Segment(segment::Options),
     /// Show the layers of a model or recipe, and the plan of a training step
     Inspect(inspect::Options),
     /// Write a model's report: one HTML page

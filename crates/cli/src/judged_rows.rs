@@ -154,6 +154,7 @@ impl JudgedRows {
     fn judge_all(&mut self) {
         if let Some(test) = self.source.test.take() {
             let none = Dataset {
+                maps: None,
                 shape: test.shape.clone(),
                 values: data::Values::U8(Vec::new()),
                 labels: None,

@@ -204,6 +204,7 @@ mod tests {
 
     fn rows(values: Values, labels: &[&str]) -> Dataset {
         Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: None, width: 2 },
             values,
             labels: (!labels.is_empty()).then(|| Labels::from_texts(labels)),

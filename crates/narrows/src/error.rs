@@ -36,6 +36,12 @@ pub enum Error {
         /// The data.
         name: String,
     },
+    /// A segmenter without label maps to learn from.
+    #[error("{name}: a segmenter needs label maps, and these rows have none")]
+    NoLabelMaps {
+        /// The data.
+        name: String,
+    },
     /// Labels that the model does not know.
     #[error("label `{label}`: the model knows {known} classes and this is none of them")]
     UnknownLabel {
@@ -101,6 +107,9 @@ impl Error {
             Error::NoLabels { .. } => {
                 Some("name the label column with --set data.label=NAME, or train an autoencoder".to_owned())
             }
+            Error::NoLabelMaps { .. } => Some(
+                "say how their folders are named: --set data.maps=annot for train and trainannot".to_owned(),
+            ),
             Error::UnknownLabel { .. } => {
                 Some("evaluate on data with the classes that the model was trained on".to_owned())
             }

@@ -14,3 +14,5 @@ pub const DRAWS: u32 = 0x4000_0014;
 pub const PROBE: u32 = 0x4000_0015;
 /// Which rows keep their labels.
 pub const LABELLED: u32 = 0x4000_0016;
+/// Places of blocks that are missing in pictures.
+pub const MASK: u32 = 0x4000_0017;

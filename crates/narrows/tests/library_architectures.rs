@@ -76,6 +76,7 @@ fn pictures(rows: usize, size: usize, channels: usize, classes: usize) -> Datase
     });
     let names: Vec<String> = (0..rows).map(|row| (row % classes).to_string()).collect();
     Dataset {
+        maps: None,
         shape: ItemShape::Image { height: size, width: size, channels },
         values: Values::U8(values.collect()),
         labels: Some(Labels::from_texts(&names)),

@@ -212,6 +212,7 @@ fn three_directions(rows: usize) -> Dataset {
         }
     }
     Dataset {
+        maps: None,
         shape: ItemShape::Vector { columns: None, width: 8 },
         values: Values::F32(values),
         labels: None,
@@ -276,6 +277,7 @@ fn outside(basis: &[Vec<f64>], vector: &[f64]) -> Vec<f64> {
 
 fn vectors(width: usize, values: &[f32], labels: Option<&[&str]>) -> Dataset {
     Dataset {
+        maps: None,
         shape: ItemShape::Vector { columns: None, width },
         values: Values::F32(values.to_vec()),
         labels: labels.map(Labels::from_texts),

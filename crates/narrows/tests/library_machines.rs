@@ -287,6 +287,7 @@ fn bits_of(rows: usize, width: usize) -> Dataset {
     let mut values = table(rows, width, 3).values.to_f32();
     values.iter_mut().for_each(|value| *value = f32::from(u8::from(*value > 0.5)));
     Dataset {
+        maps: None,
         shape: ItemShape::Vector { columns: None, width },
         values: Values::F32(values),
         labels: None,

@@ -169,6 +169,13 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.average", &[], "0.9"),
     ("train.patience", &["train.schedule=constant", STUCK], "1"),
     ("train.augment_shift", &[], "1"),
+    ("train.augment_flip", &[], "true"),
+    ("train.augment_crop", &[], "0.3"),
+    ("train.augment_rotate", &[], "10"),
+    ("train.augment_scale", &[], "0.2"),
+    ("train.augment_brightness", &[], "0.3"),
+    ("train.augment_elastic", &[], "1"),
+    ("train.class_weights", &["model.kind=classifier"], "median-frequency"),
     ("train.corruption", &[], "masking"),
     ("train.corruption.share", &["train.corruption=masking"], "0.5"),
     ("train.corruption.deviation", &["train.corruption=gaussian"], "0.5"),
@@ -287,6 +294,8 @@ fn noise_dropout_and_shifts_act_in_training_only() {
         "train.corruption={ kind = 'gaussian', deviation = 0.5 }",
         "model.input_dropout=0.5",
         "train.augment_shift=2",
+        "train.augment_rotate=20",
+        "train.augment_brightness=0.5",
         "model.dropout=0.5",
     ] {
         let (model, noisy) = train(&[&base[..], &[option]].concat(), pictures(40, 1), &compute(1));

@@ -99,6 +99,10 @@ pub fn figures(evaluation: &Evaluation) -> String {
             lines.extend(evaluation.rivals.iter().map(|rival| line(rival.name.clone(), rival.figure)));
             lines.push(line(format!("PCA, {components}"), own.baselines.pca.squared_error));
             lines.push(line("the mean".to_owned(), own.baselines.mean.squared_error));
+            if let Some(pictures) = own.pictures {
+                lines.push(vec!["PSNR, dB".to_owned(), format!("{:.2}", pictures.psnr)]);
+                lines.push(vec!["SSIM".to_owned(), format!("{:.4}", pictures.ssim)]);
+            }
             let table = wording::table(&lines, |column| column == 1);
             (format!("squared error a row, on {rows}; lower is better:"), table)
         }
@@ -108,10 +112,27 @@ pub fn figures(evaluation: &Evaluation) -> String {
             lines.extend(
                 evaluation.rivals.iter().map(|rival| vec![rival.name.clone(), percent(rival.figure)]),
             );
+            lines.extend(own.top_5.map(|share| vec!["top-5 accuracy".to_owned(), percent(share)]));
             lines.push(vec!["the most frequent class".to_owned(), percent(own.most_frequent)]);
             lines.push(vec!["cross-entropy".to_owned(), wording::figure(own.cross_entropy)]);
             let table = wording::table(&lines, |column| column == 1);
             (format!("on {rows}:"), format!("{table}\n\n{}", confusion(&own.classes, &own.confusion)))
+        }
+        Figures::Segmentation(own) => {
+            let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+            let mut lines = vec![vec!["pixel accuracy".to_owned(), percent(own.pixel_accuracy)]];
+            lines.extend(
+                evaluation.rivals.iter().map(|rival| vec![rival.name.clone(), percent(rival.figure)]),
+            );
+            lines.push(vec!["the most frequent class".to_owned(), percent(own.most_frequent)]);
+            lines.push(vec!["class average".to_owned(), percent(own.class_average)]);
+            lines.push(vec!["mean IoU".to_owned(), percent(own.mean_iou)]);
+            let classes = own.classes.iter().zip(&own.iou);
+            let of_class = |(class, iou): (&String, &Option<f64>)| {
+                vec![format!("IoU, {class}"), iou.map_or("·".to_owned(), percent)]
+            };
+            lines.extend(classes.map(of_class));
+            (format!("on {rows}:"), wording::table(&lines, |column| column == 1))
         }
     };
     format!("{}\n\n{head}\n{table}", evaluation.verdict)

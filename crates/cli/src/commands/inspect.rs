@@ -5,9 +5,9 @@ mod stand_in;
 
 use crate::arguments::{ComputeOptions, Settings};
 use crate::failure::Failure;
+use crate::output;
 use crate::recipe_choice;
 use crate::wording::{bytes, count, figure, flops, of, table};
-use crate::{commands, output};
 use clap::Args;
 use narrows::model_file::{Description, Model};
 use narrows::network::{Layer, Network};
@@ -257,9 +257,6 @@ fn shown(name: &str) -> String {
     }
 }
 
-/// A chain of layers' widths that takes more letters than this is told by its ends.
-const MOST_WIDTHS: usize = 40;
-
 fn layers(network: &Network) -> String {
     let head = ["layer", "shape", "what it does", "parameters", "FLOPs a row", "if fully connected"];
     // Only convolutions have something to be compared with.
@@ -292,12 +289,7 @@ fn layers(network: &Network) -> String {
     }
     let total = count(network.parameter_count() as u64);
     let flops = count(network.all_layers().map(Layer::flops).sum::<u64>());
-    let (first, last) = (&network.layers[0], &network.layers[network.layers.len() - 1]);
-    let mut ends = commands::train::widths(network);
-    if ends.chars().count() > MOST_WIDTHS {
-        ends = format!("{} → {}", first.from, last.to);
-    }
-    let mut row = vec!["all".to_owned(), ends, String::new(), total, flops, String::new()];
+    let mut row = vec!["all".to_owned(), network.widths(), String::new(), total, flops, String::new()];
     row.truncate(columns);
     rows.push(row);
     table(&rows, |column| column >= 3)

@@ -7,12 +7,14 @@ pub mod denoise;
 pub mod encode;
 pub mod evaluate;
 pub mod generate;
+pub mod inpaint;
 pub mod inspect;
 pub mod interpolate;
 pub mod probe;
 pub mod recipes;
 pub mod reconstruct;
 pub mod report;
+pub mod segment;
 pub mod train;
 
 use crate::arguments::Command;
@@ -31,10 +33,12 @@ pub fn run(command: Option<Command>) -> Result<(), Failure> {
         Some(Command::Decode(options)) => decode::run(&options),
         Some(Command::Reconstruct(options)) => reconstruct::run(&options),
         Some(Command::Denoise(options)) => denoise::run(&options),
+        Some(Command::Inpaint(options)) => inpaint::run(&options),
         Some(Command::Generate(options)) => generate::run(&options),
         Some(Command::Interpolate(options)) => interpolate::run(&options),
         Some(Command::Probe(options)) => probe::run(&options),
         Some(Command::Classify(options)) => classify::run(&options),
+        Some(Command::Segment(options)) => segment::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
         Some(Command::Report(options)) => report::run(&options),
         Some(Command::Recipes(options)) => recipes::run(&options),

@@ -15,8 +15,6 @@ use files::Files;
 use narrows::train::{Event, Outcome, Setup, Signal, Trainer};
 use std::path::PathBuf;
 
-pub use start::widths;
-
 /// Options of `narrows train`.
 #[derive(Debug, Args)]
 pub struct Options {

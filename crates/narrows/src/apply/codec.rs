@@ -1,6 +1,7 @@
 //! The codec: a trained model in use. Read-only, shared freely between threads, the same bits for a row alone and in a batch.
 //! NaN and infinity are refused, with their row and column.
 
+use super::evaluate::largest;
 use crate::autoencoder::bottleneck::in_use;
 use crate::data::{DataError, Dataset};
 use crate::error::Error;
@@ -20,9 +21,6 @@ enum Task {
     Decode,
     Reconstruct,
 }
-
-/// Rows of the plans that are kept: a run is cut into the largest, what is left goes into the smallest that holds it.
-const PLAN_ROWS: [usize; 3] = [256, 16, 1];
 
 /// Rows, room for what becomes of them, and whether it went well.
 type Piece<'a> = (&'a [f32], &'a mut [f32], Result<(), Error>);
@@ -167,12 +165,37 @@ impl Codec {
     pub fn classify(&self, rows: &[f32]) -> Result<Vec<f32>, Error> {
         if !self.model.is_classifier() {
             let hint = "train a classifier: narrows train mnist-classifier, or --set model.kind=classifier";
-            return Err(Error::WrongKind { operation: "classify", kind: "an autoencoder", hint });
+            let kind = if self.model.is_segmenter() { "a segmenter" } else { "an autoencoder" };
+            return Err(Error::WrongKind { operation: "classify", kind, hint });
         }
         self.run(Task::Reconstruct, rows, self.features(), self.network.outputs())
     }
 
+    /// The class of each pixel, N×H·W, for stored pictures, N×D.
+    ///
+    /// # Errors
+    /// Rows of another width; numbers that are not finite; a model of another kind.
+    pub fn segment(&self, rows: &[f32]) -> Result<Vec<u8>, Error> {
+        if !self.model.is_segmenter() {
+            let hint = "train a segmenter: narrows train segnet, or --set model.kind=segmenter";
+            let kind = if self.model.is_classifier() { "a classifier" } else { "an autoencoder" };
+            return Err(Error::WrongKind { operation: "segment", kind, hint });
+        }
+        let classes = self.model.description.classes.len();
+        let mut told = Vec::with_capacity(rows.len() / self.features() * self.network.outputs() / classes);
+        // Confidences take as much as the widest of layers: not those of all rows at once.
+        for rows in rows.chunks(self.features() * self.network.rows_at_once() * self.compute.pool.threads()) {
+            let confidences = self.run(Task::Reconstruct, rows, self.features(), self.network.outputs())?;
+            told.extend(confidences.chunks_exact(classes).map(|pixel| largest(pixel) as u8));
+        }
+        Ok(told)
+    }
+
     fn expect_autoencoder(&self, operation: &'static str) -> Result<(), Error> {
+        if self.model.is_segmenter() {
+            let hint = "use narrows segment, or train an autoencoder";
+            return Err(Error::WrongKind { operation, kind: "a segmenter", hint });
+        }
         if self.model.is_classifier() {
             let hint = "use narrows classify, or train an autoencoder";
             return Err(Error::WrongKind { operation, kind: "a classifier", hint });
@@ -196,7 +219,8 @@ impl Codec {
         results.resize(count * outputs, 0.0);
         // Whole chunks are shared out, as many to each thread, and done by one of them from end to end: nobody waits for
         // anybody, and a chunk's values stay in one core's cache. All threads together do what is left.
-        let chunk = PLAN_ROWS[0];
+        let plan_rows = self.plan_rows();
+        let chunk = plan_rows[0];
         let threads = self.compute.pool.threads();
         let shared = count / chunk / threads * threads;
         if shared > 0 {
@@ -218,7 +242,7 @@ impl Codec {
         let mut done = shared * chunk;
         while done < count {
             let left = count - done;
-            let size = PLAN_ROWS.into_iter().rev().find(|size| *size >= left).unwrap_or(chunk);
+            let size = plan_rows.into_iter().rev().find(|size| *size >= left).unwrap_or(chunk);
             let taken = left.min(size);
             let input = &rows[done * width..(done + taken) * width];
             let output = &mut results[done * outputs..(done + taken) * outputs];
@@ -234,6 +258,12 @@ impl Codec {
             done += taken;
         }
         Ok(results)
+    }
+
+    /// Rows of the plans that are kept: a run is cut into the largest, what is left goes into the smallest that holds it.
+    fn plan_rows(&self) -> [usize; 3] {
+        let most = self.network.rows_at_once();
+        [most, most.min(16), 1]
     }
 
     /// Runs the plan for so many rows on just as many.
@@ -273,7 +303,15 @@ impl Codec {
         let values = if task == Task::Encode {
             code
         } else {
-            self.model.description.output.mean(self.network.decode(&graph, &mut pass, code))
+            let sums = self.network.decode(&graph, &mut pass, code);
+            // Of a segmenter, classes are those of each pixel.
+            let last = if self.model.is_segmenter() {
+                self.model.description.classes.len()
+            } else {
+                sums.shape().columns()
+            };
+            let each = sums.reshape([sums.shape().elements() / last, last]);
+            self.model.description.output.mean(each).reshape(sums.shape())
         };
         graph.output("values", values);
         Ok(Box::new(Executable::new(&graph, &self.compute.pool, self.compute.level)?))

@@ -4,7 +4,9 @@ use super::codec::Codec;
 use super::family::{self, Family, Judged};
 use super::health;
 use super::pca::Pca;
-use crate::data::{Dataset, Preparation};
+use super::picture_quality::{PictureQuality, mean_squared_error, psnr, ssim};
+use super::segmentation::{Segmentation, segmentation};
+use crate::data::{Dataset, ItemShape, Preparation, Values};
 use crate::error::Error;
 use crate::recipe::Bottleneck;
 use crate::train::Compute;
@@ -38,6 +40,9 @@ pub struct Reconstruction {
     pub squared_error: f64,
     /// The same, divided by the number of features.
     pub squared_error_per_feature: f64,
+    /// Of pictures of one or three colours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<PictureQuality>,
     /// The baselines.
     pub baselines: Baselines,
     /// What the model's parts call for.
@@ -50,6 +55,9 @@ pub struct Reconstruction {
 pub struct Classification {
     /// Share of rows given their own class.
     pub accuracy: f64,
+    /// Share of rows whose own class is among the five most confident, where there are more than five.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_5: Option<f64>,
     /// −ln of the confidence in the true class, averaged over rows.
     pub cross_entropy: f64,
     /// Rows of true class i that were given class j.
@@ -60,7 +68,7 @@ pub struct Classification {
     pub most_frequent: f64,
 }
 
-/// The figures of one or the other.
+/// The figures of one kind of model or another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Figures {
@@ -68,6 +76,8 @@ pub enum Figures {
     Reconstruction(Reconstruction),
     /// Of a classifier.
     Classification(Classification),
+    /// Of a segmenter.
+    Segmentation(Segmentation),
 }
 
 /// A model that was trained beside another one, to be held against it.
@@ -83,7 +93,7 @@ pub struct Rival {
 pub struct RivalFigure {
     /// What it is called.
     pub name: String,
-    /// Its squared error a row, or the share of rows that it gives their own class.
+    /// Its squared error a row, or the share of rows or pixels that it gives their own class.
     pub figure: f64,
 }
 
@@ -109,12 +119,19 @@ impl Evaluation {
     /// As [`evaluate()`].
     pub fn add_rivals(&mut self, rivals: &[Rival], dataset: &Dataset, rows: &[u32]) -> Result<(), Error> {
         for Rival { name, codec } in rivals {
-            let figure = match codec.model().is_classifier() {
-                true => match classification(codec, dataset, rows)?.figures {
+            let model = codec.model();
+            let figure = if model.is_classifier() || model.is_segmenter() {
+                let told = match model.is_classifier() {
+                    true => classification(codec, dataset, rows)?,
+                    false => segmentation(codec, dataset, rows)?,
+                };
+                match told.figures {
                     Figures::Classification(own) => own.accuracy,
+                    Figures::Segmentation(own) => own.pixel_accuracy,
                     Figures::Reconstruction(own) => own.squared_error,
-                },
-                false => squared_error(codec, dataset, rows, |_| ())?,
+                }
+            } else {
+                squared_error(codec, dataset, rows, |_, _| ())?
             };
             self.rivals.push(RivalFigure { name: name.clone(), figure });
         }
@@ -122,12 +139,12 @@ impl Evaluation {
     }
 }
 
-/// The squared error of reconstructions, averaged over rows; every prepared row is shown to `see`.
+/// The squared error of reconstructions, averaged over rows; every prepared row, and what becomes of it, is shown to `see`.
 fn squared_error(
     codec: &Codec,
     dataset: &Dataset,
     rows: &[u32],
-    mut see: impl FnMut(&[f32]),
+    mut see: impl FnMut(&[f32], &[f32]),
 ) -> Result<f64, Error> {
     let features = dataset.features();
     let mut error = 0.0;
@@ -137,7 +154,7 @@ fn squared_error(
         codec.model().description.preparation.prepare(&mut prepared);
         for (row, rebuilt) in prepared.chunks_exact(features).zip(rebuilt.chunks_exact(features)) {
             error += squared_distance(row, rebuilt);
-            see(row);
+            see(row, rebuilt);
         }
     }
     Ok(error / rows.len().max(1) as f64)
@@ -159,6 +176,9 @@ pub fn evaluate(
     dataset.expect_features(codec.features(), "the data")?;
     if codec.model().is_classifier() {
         return classification(codec, dataset, rows);
+    }
+    if codec.model().is_segmenter() {
+        return segmentation(codec, dataset, rows);
     }
     let pca = fit_pca(&codec.model().description.preparation, training, components(codec), compute)?;
     reconstruction(&Judged { codec, dataset, rows, pca: &pca, samples }, training.1.len())
@@ -194,7 +214,13 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let features = dataset.features();
     let preparation = &codec.model().description.preparation;
     let mut mean = 0.0;
-    let squared_error = squared_error(codec, dataset, rows, |row| mean += squared_distance(row, pca.mean()))?;
+    let mut pictures = PictureMeans::new(dataset, preparation);
+    let squared_error = squared_error(codec, dataset, rows, |row, rebuilt| {
+        mean += squared_distance(row, pca.mean());
+        if let Some(pictures) = &mut pictures {
+            pictures.add(row, rebuilt);
+        }
+    })?;
     let mut read = |row: usize, out: &mut [f32]| {
         dataset.row_f32(rows[row] as usize, out);
         preparation.prepare(out);
@@ -220,10 +246,59 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let figures = Figures::Reconstruction(Reconstruction {
         squared_error,
         squared_error_per_feature,
+        pictures: pictures.map(|pictures| pictures.mean(rows.len())),
         baselines,
         family,
     });
     Ok(Evaluation { rows: rows.len(), figures, verdict, rivals: Vec::new() })
+}
+
+/// How near pictures come to theirs, summed up.
+struct PictureMeans<'p> {
+    preparation: &'p Preparation,
+    size: (usize, usize, usize),
+    range: f64,
+    sum: PictureQuality,
+}
+
+impl PictureMeans<'_> {
+    /// Of pictures of one or three colours; of others nothing.
+    fn new<'p>(dataset: &Dataset, preparation: &'p Preparation) -> Option<PictureMeans<'p>> {
+        let ItemShape::Image { height, width, channels: channels @ (1 | 3) } = dataset.shape else {
+            return None;
+        };
+        let range = match &dataset.values {
+            Values::U8(_) => 255.0,
+            Values::F32(values) => {
+                let ends = values
+                    .iter()
+                    .fold((0.0f32, 0.0f32), |(low, high), value| (low.min(*value), high.max(*value)));
+                f64::from(ends.1 - ends.0).max(f64::MIN_POSITIVE)
+            }
+        };
+        Some(PictureMeans {
+            preparation,
+            size: (height, width, channels),
+            range,
+            sum: PictureQuality::default(),
+        })
+    }
+
+    fn add(&mut self, row: &[f32], rebuilt: &[f32]) {
+        let stored = |prepared: &[f32]| {
+            let mut stored = prepared.to_vec();
+            self.preparation.restore(&mut stored);
+            stored
+        };
+        let (row, rebuilt) = (stored(row), stored(rebuilt));
+        self.sum.psnr += psnr(mean_squared_error(&row, &rebuilt), self.range);
+        self.sum.ssim += ssim(&row, &rebuilt, self.size, self.range);
+    }
+
+    fn mean(&self, rows: usize) -> PictureQuality {
+        let count = rows.max(1) as f64;
+        PictureQuality { psnr: self.sum.psnr / count, ssim: self.sum.ssim / count }
+    }
 }
 
 fn add_sentences(verdict: &mut String, sentences: Vec<String>) {
@@ -306,12 +381,17 @@ fn classification(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Eval
     let classes = codec.model().description.classes.clone();
     let truths = true_classes(codec, dataset)?;
     let mut confusion = vec![vec![0u64; classes.len()]; classes.len()];
-    let mut cross_entropy = 0.0;
+    let (mut cross_entropy, mut among_five) = (0.0, 0u64);
     for chunk in rows.chunks(ROWS) {
         let confidences = codec.classify(&dataset.select(chunk).values.to_f32())?;
         for (row, confidence) in chunk.iter().zip(confidences.chunks_exact(classes.len())) {
             let truth = truths[*row as usize];
             confusion[truth][largest(confidence)] += 1;
+            // Of equally sure classes the first count as surer.
+            let surer = confidence.iter().enumerate().filter(|(class, own)| {
+                **own > confidence[truth] || (**own == confidence[truth] && *class < truth)
+            });
+            among_five += u64::from(surer.count() < 5);
             // The smallest positive f32 keeps a certain mistake finite.
             cross_entropy -= f64::from(confidence[truth].max(f32::MIN_POSITIVE)).ln();
         }
@@ -337,6 +417,7 @@ fn classification(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Eval
     let cross_entropy = cross_entropy / count;
     let figures = Figures::Classification(Classification {
         accuracy,
+        top_5: (classes.len() > 5).then_some(among_five as f64 / count),
         cross_entropy,
         confusion,
         classes,

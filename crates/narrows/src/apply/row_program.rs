@@ -27,6 +27,7 @@ impl RowProgram {
         rows: usize,
         build: impl for<'g> FnOnce(&'g Graph, Tensor<'g>, Tensor<'g>) -> Result<Vec<Tensor<'g>>, Error>,
     ) -> Result<RowProgram, Error> {
+        let rows = rows.min(codec.network().rows_at_once());
         let graph = Graph::new();
         let stored = graph.input("rows", [rows, codec.features()]);
         let row_ids = graph.indices("row ids", [rows]);

@@ -207,6 +207,7 @@ impl<'a> Table<'a> {
         let width = columns.count - usize::from(columns.label.is_some());
         let labels = columns.label.map(|_| Labels::from_texts(&labels));
         Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: names, width },
             values: Values::F32(values),
             labels,

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::Options;
 use super::error::DataError;
+use super::label_maps::LabelMaps;
 use super::labels::Labels;
 use super::resize::{recolour, resize};
 
@@ -16,6 +17,8 @@ pub struct Dataset {
     pub values: Values,
     /// What each row is called, where that is known. Never an input.
     pub labels: Option<Labels>,
+    /// What each pixel of each row is, where that is known.
+    pub maps: Option<LabelMaps>,
     /// What each row is called in its source, where it is called anything: a picture's path inside its folder.
     pub names: Option<Vec<String>>,
 }
@@ -49,6 +52,14 @@ impl ItemShape {
         match *self {
             ItemShape::Vector { width, .. } => width,
             ItemShape::Image { height, width, channels } => height * width * channels,
+        }
+    }
+
+    /// Pixels of a picture; 1 for what is none.
+    pub fn pixels(&self) -> usize {
+        match *self {
+            ItemShape::Vector { .. } => 1,
+            ItemShape::Image { height, width, .. } => height * width,
         }
     }
 
@@ -169,9 +180,11 @@ impl Dataset {
             names: labels.names.clone(),
             of_row: rows.iter().map(|&row| labels.of_row[row as usize]).collect(),
         });
+        let pixels = self.shape.pixels();
+        let maps = self.maps.as_ref().map(|maps| maps.select(rows, pixels));
         let names =
             self.names.as_ref().map(|names| rows.iter().map(|&row| names[row as usize].clone()).collect());
-        Dataset { shape: self.shape.clone(), values, labels, names }
+        Dataset { shape: self.shape.clone(), values, labels, maps, names }
     }
 
     /// Checks that rows have `expected` features, as a model or a preparation needs them.
@@ -215,6 +228,10 @@ impl Dataset {
             for label in &labels.of_row {
                 hash.update(label.to_le_bytes());
             }
+        }
+        if let Some(maps) = &self.maps {
+            hash.update(format!(";maps {};", maps.names.join(";")));
+            hash.update(&maps.of_pixel);
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -295,6 +312,7 @@ mod tests {
 
     fn small() -> Dataset {
         Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: None, width: 2 },
             values: Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
             labels: Some(Labels::from_texts(&["b", "a", "b"])),
@@ -344,6 +362,7 @@ mod tests {
     fn a_number_that_is_not_finite_is_named_by_row_and_column() {
         let columns = Some(vec!["x".to_string(), "y".to_string()]);
         let bad = Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns, width: 2 },
             values: Values::F32(vec![1.0, 2.0, 3.0, f32::NAN]),
             labels: None,
@@ -365,6 +384,7 @@ mod tests {
     #[test]
     fn flat_rows_of_the_right_length_become_images_and_others_are_refused() {
         let mut flat = Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: None, width: 6 },
             values: Values::U8(vec![0; 12]),
             labels: None,

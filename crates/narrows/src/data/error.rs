@@ -113,6 +113,62 @@ pub enum DataError {
         /// How many labels there are.
         labels: usize,
     },
+    /// There is no folder of label maps.
+    #[error("{}: no label maps: there is no folder {expected} beside it", folder.display())]
+    NoLabelMaps {
+        /// The pictures' folder.
+        folder: PathBuf,
+        /// The folder's name.
+        expected: String,
+    },
+    /// A picture has no label map.
+    #[error("{}: no label map: {} is not there", picture.display(), expected.display())]
+    NoLabelMap {
+        /// The picture.
+        picture: PathBuf,
+        /// Where its map should be.
+        expected: PathBuf,
+    },
+    /// More maps than pictures.
+    #[error("{}: {maps} label maps for {pictures} pictures", path.display())]
+    LabelMapCount {
+        /// The maps' folder.
+        path: PathBuf,
+        /// How many there are.
+        maps: usize,
+        /// How many pictures there are.
+        pictures: usize,
+    },
+    /// A label map is of another size than its picture.
+    #[error("{}: the label map has {}x{} pixels, its picture {}x{}", path.display(), found.0, found.1, expected.0, expected.1)]
+    LabelMapSize {
+        /// The map.
+        path: PathBuf,
+        /// Height and width of the picture.
+        expected: (usize, usize),
+        /// Height and width of the map.
+        found: (usize, usize),
+    },
+    /// A mask is of another size than the pictures.
+    #[error("{}: the mask has {}x{} pixels, the pictures {}x{}", path.display(), found.0, found.1, expected.0, expected.1)]
+    MaskSize {
+        /// The mask.
+        path: PathBuf,
+        /// Height and width of the pictures.
+        expected: (usize, usize),
+        /// Height and width of the mask.
+        found: (usize, usize),
+    },
+    /// A label map names a class that is not known.
+    #[error("{}: its label map has a pixel of class {found}, and there are {classes} classes", path.display())]
+    LabelMapClass {
+        /// The picture.
+        path: PathBuf,
+        /// The number.
+        found: u8,
+        /// How many classes there are.
+        classes: usize,
+    },
     /// The training part and the test part hold different things.
     #[error("{name}: the test part has {test}, the training part {train}")]
     PartsDiffer {
@@ -323,6 +379,16 @@ impl DataError {
             DataError::ElementType { .. } => "save the array as numbers, for example with .astype('float32')",
             DataError::NoArray { .. } => "name the array that holds the rows with data.array",
             DataError::LabelCount { .. } => "check that rows and labels belong to each other",
+            DataError::NoLabelMaps { .. } => {
+                "label maps lie in a folder of the pictures' name with data.maps behind it: train and trainannot"
+            }
+            DataError::NoLabelMap { .. } => "give every picture a PNG of its name, or take the picture away",
+            DataError::LabelMapCount { .. } => "give every map its picture, or take the others away",
+            DataError::LabelMapSize { .. } => "save the map in its picture's size, without smoothing",
+            DataError::MaskSize { .. } => "save the mask in the size that the model's pictures have",
+            DataError::LabelMapClass { .. } => {
+                "say which number means nothing with data.void, or name all classes in data.class_names"
+            }
             DataError::PartsDiffer { .. } => "both parts must hold the same kind of item",
             DataError::Picture { .. } => "remove the file, or save it again as PNG",
             DataError::NoPictures { .. } => {

@@ -26,6 +26,9 @@ pub(super) struct Entry {
     pub label: Option<String>,
 }
 
+/// A picture to read, and its height and width.
+pub(super) type Measured = (Entry, (usize, usize));
+
 /// Whether there is a wanted file in the folder, at any depth.
 pub(super) fn any_in(folder: &Path, wanted: &Wanted) -> Result<bool, DataError> {
     let mut found = Vec::new();
@@ -33,10 +36,12 @@ pub(super) fn any_in(folder: &Path, wanted: &Wanted) -> Result<bool, DataError> 
     Ok(!found.is_empty())
 }
 
-/// The parts of a folder: `train/` and `test/` if it has the first, else the whole; a file is a part by itself.
+/// The parts of a folder: `train/` and `test/` if it has the first, else the whole; a file is a part by itself. Folders whose names end with
+/// `beside` belong to others.
 pub(super) fn parts(
     path: &Path,
     wanted: &Wanted,
+    beside: Option<&str>,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<Entry>, Option<Vec<Entry>>), DataError> {
     if !path.is_dir() {
@@ -50,6 +55,7 @@ pub(super) fn parts(
         .iter()
         .filter(|folder| *folder != train && Some(*folder) != test)
         .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
+        .filter(|name| beside.is_none_or(|beside| !name.ends_with(beside)))
         .collect();
     if !others.is_empty() {
         notes.push(format!("of the sub-folders train and test are used; not used: {}", others.join(", ")));

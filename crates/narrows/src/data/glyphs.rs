@@ -61,6 +61,7 @@ fn draw_part(seed: u64, part: GlyphPart, rows: usize) -> Dataset {
         of_row.push(u32::from(digit));
     }
     Dataset {
+        maps: None,
         shape: ItemShape::Image { height: GLYPH_SIZE, width: GLYPH_SIZE, channels: 1 },
         values: Values::U8(values),
         labels: Some(Labels { names: (0..10).map(|digit: u8| digit.to_string()).collect(), of_row }),

@@ -114,7 +114,7 @@ fn read_part(path: &Path) -> Result<Dataset, DataError> {
             });
         }
     };
-    let data = Dataset { shape, values, labels: None, names: None };
+    let data = Dataset { maps: None, shape, values, labels: None, names: None };
     // Here the file is still known by name.
     data.check(&path.display().to_string())?;
     let labels = labels_beside(path).map(|path| read_labels(&path, data.rows())).transpose()?;

@@ -21,10 +21,13 @@ mod csv;
 mod dataset;
 mod detect;
 mod error;
+mod exif;
 mod folder;
 mod glyph_forms;
 mod glyphs;
 mod idx;
+mod label_maps;
+mod label_pictures;
 mod labels;
 mod npy;
 mod npy_header;
@@ -45,7 +48,10 @@ pub use dataset::{Dataset, ItemShape, Values};
 pub use detect::{Kind, detect};
 pub use error::DataError;
 pub use glyphs::{GLYPH_SIZE, GlyphPart, draw_glyph};
+pub use label_maps::{LabelMaps, MapOptions, VOID};
+pub use label_pictures::{Legend, write_label_pictures};
 pub use labels::Labels;
+pub use pictures::read_mask;
 pub use preparation::{Preparation, PreparationChoice, Suits};
 pub use source::Source;
 pub use split::{Part, Split, SplitOptions};
@@ -69,6 +75,8 @@ pub struct Options {
     pub channels: Option<usize>,
     /// Whether arrays of four axes are N×C×H×W.
     pub channels_first: bool,
+    /// Label maps beside pictures; `None` reads none.
+    pub maps: Option<MapOptions>,
     /// The CSV column that holds labels, by name, or by number from 1 where there is no header.
     pub label_column: Option<String>,
     /// Whether a CSV file begins with a row of names; `None` looks.

@@ -197,7 +197,7 @@ fn rows(array: Array, options: &Options) -> Result<Dataset, DataError> {
             Values::F32(values) => Values::F32(channels_last(&values, *channels, height * width)),
         };
     }
-    let data = Dataset { shape, values, labels: None, names: None };
+    let data = Dataset { maps: None, shape, values, labels: None, names: None };
     // Here the array is still known by name.
     data.check(&array.path.display().to_string())?;
     Ok(data)

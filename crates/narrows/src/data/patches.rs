@@ -82,7 +82,7 @@ impl Cutter {
             }
         };
         let shape = ItemShape::Image { height: self.size.0, width: self.size.1, channels };
-        Ok(Dataset { shape, values, labels: None, names: None })
+        Ok(Dataset { maps: None, shape, values, labels: None, names: None })
     }
 }
 
@@ -93,6 +93,7 @@ mod tests {
     /// Pictures of 5×7 whose pixels are all different.
     fn pictures(count: usize) -> Dataset {
         Dataset {
+            maps: None,
             shape: ItemShape::Image { height: 5, width: 7, channels: 1 },
             values: Values::F32((0..count * 35).map(|at| at as f32).collect()),
             labels: None,

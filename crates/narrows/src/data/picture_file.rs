@@ -1,4 +1,4 @@
-//! One picture file, PNG or JPEG, as red, green and blue on white.
+//! One picture file, PNG or JPEG, as red, green and blue on white, the way up that its EXIF data say.
 //!
 //! What a file contains, not its name, says which of the two it is. The size that its header claims is checked before
 //! memory is taken for it. The JPEG decoder is used without its vector instructions, so that a file is the same pixels
@@ -15,6 +15,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::error::DataError;
+use super::exif;
 
 /// No picture may be larger than this, as a file or decoded.
 const MOST_BYTES: u64 = 1 << 29;
@@ -25,19 +26,102 @@ enum Decoder {
     Jpeg(Box<JpegDecoder<ZCursor<Vec<u8>>>>),
 }
 
-/// The height and width that a picture's header gives.
-pub(super) fn size(path: &Path) -> Result<(usize, usize), DataError> {
-    Ok(open(path)?.1)
+/// What was done to make a picture one of eight bits in three colours, the right way up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Adapted {
+    /// It was turned or mirrored as its EXIF data say.
+    pub turned: bool,
+    /// Some of it may have been transparent.
+    pub transparent: bool,
+    /// It had 16 bits a colour.
+    pub deep: bool,
+    /// It was grey.
+    pub grey: bool,
 }
 
-/// One picture's pixels in red, green and blue, on white, and its height and width.
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, (usize, usize)), DataError> {
+/// A decoded picture.
+#[derive(Debug)]
+pub(super) struct Picture {
+    /// Red, green and blue on white.
+    pub pixels: Vec<u8>,
+    /// Height and width.
+    pub size: (usize, usize),
+    /// What was done to it.
+    pub adapted: Adapted,
+}
+
+/// The height and width that a picture's header gives.
+pub(super) fn size(path: &Path) -> Result<(usize, usize), DataError> {
     let (decoder, size) = open(path)?;
+    let orientation = orientation_of(&decoder);
+    Ok(if exif::swaps_sides(orientation) { (size.1, size.0) } else { size })
+}
+
+/// One picture.
+pub(super) fn read(path: &Path) -> Result<Picture, DataError> {
+    let (decoder, size) = open(path)?;
+    let orientation = orientation_of(&decoder);
+    let mut adapted = match &decoder {
+        Decoder::Png(reader) => {
+            let (colour, depth) = reader.output_color_type();
+            let (transparent, grey) = (matches!(colour.samples(), 2 | 4), colour.samples() <= 2);
+            Adapted { turned: false, transparent, deep: depth == png::BitDepth::Sixteen, grey }
+        }
+        Decoder::Jpeg(decoder) => {
+            let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+            Adapted { grey, ..Adapted::default() }
+        }
+    };
     let pixels = match decoder {
         Decoder::Png(reader) => png_pixels(*reader),
         Decoder::Jpeg(decoder) => jpeg_pixels(*decoder),
     };
-    Ok((pixels.map_err(|reason| unreadable(path, &reason))?, size))
+    let pixels = pixels.map_err(|reason| unreadable(path, &reason))?;
+    adapted.turned = orientation > 1;
+    let (pixels, size) = exif::upright(pixels, size, orientation);
+    Ok(Picture { pixels, size, adapted })
+}
+
+/// How the camera was held, 1 to 8; 1 where nobody says.
+fn orientation_of(decoder: &Decoder) -> u8 {
+    let data = match decoder {
+        Decoder::Png(reader) => reader.info().exif_metadata.as_deref().map(<[u8]>::to_vec),
+        Decoder::Jpeg(decoder) => decoder.exif().cloned(),
+    };
+    data.and_then(|data| exif::orientation(&data)).unwrap_or(1)
+}
+
+/// The numbers of a grey or palette PNG of at most 8 bits, as they stand in the file, and its height and width.
+pub(super) fn read_numbers(path: &Path) -> Result<(Vec<u8>, (usize, usize)), DataError> {
+    let failed = |source| DataError::Unreadable { path: path.to_path_buf(), source };
+    let file = BufReader::new(File::open(path).map_err(failed)?);
+    numbers(file).map_err(|reason| unreadable(path, &reason))
+}
+
+fn numbers(file: BufReader<File>) -> Result<(Vec<u8>, (usize, usize)), String> {
+    let mut decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: MOST_BYTES as usize });
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    let (width, height) = decoder.read_header_info().map_err(png_reason)?.size();
+    let (width, height) = (width as usize, height as usize);
+    check_size((height, width), 1)?;
+    let mut reader = decoder.read_info().map_err(png_reason)?;
+    let (colour, depth) = reader.output_color_type();
+    let bits = depth as usize;
+    if !matches!(colour, png::ColorType::Grayscale | png::ColorType::Indexed) || bits > 8 {
+        return Err(format!(
+            "a label map is a grey or palette PNG of at most 8 bits, and this is {colour:?} of {bits}"
+        ));
+    }
+    let mut bytes = vec![0; reader.output_buffer_size().ok_or("PNG: it does not fit in memory")?];
+    reader.next_frame(&mut bytes).map_err(png_reason)?;
+    let line = (width * bits).div_ceil(8);
+    let number = |at: usize| {
+        let (row, first) = (at / width, at % width * bits);
+        let byte = bytes[row * line + first / 8];
+        // Several pixels of a byte stand from its high bits on.
+        ((u16::from(byte) >> (8 - bits - first % 8)) & ((1 << bits) - 1)) as u8
+    };
+    Ok(((0..width * height).map(number).collect(), (height, width)))
 }
 
 /// Reads a file's header: what decodes the rest, and the height and width.

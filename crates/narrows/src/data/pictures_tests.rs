@@ -155,9 +155,18 @@ fn a_single_picture_is_one_row() {
 #[test]
 fn what_is_no_picture_is_named() {
     for content in [b"not a picture".to_vec(), vec![], grey(1)[..30].to_vec(), grey(1)[..50].to_vec()] {
-        let error = folder(&[("a.png", grey(1)), ("broken.png", content)]).unwrap_err();
+        let error = folder(&[("broken.png", content.clone())]).unwrap_err();
         assert!(matches!(&error, DataError::Picture { path, .. } if path.ends_with("broken.png")), "{error}");
         assert_eq!(error.to_string().lines().count(), 1);
+        // Among good ones it is left out, and told of.
+        let source = folder(&[("a.png", grey(1)), ("broken.png", content), ("c.png", grey(3))]).unwrap();
+        assert_eq!(source.train.values, Values::U8([[1; 6], [3; 6]].concat()));
+        assert_eq!(source.train.names.unwrap(), ["a.png", "c.png"]);
+        let [note] = &source.notes[..] else { panic!("{:?}", source.notes) };
+        assert!(
+            note.starts_with("1 of 3 pictures could not be read") && note.contains("broken.png"),
+            "{note}"
+        );
     }
 }
 

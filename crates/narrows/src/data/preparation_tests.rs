@@ -4,6 +4,7 @@ use super::*;
 
 fn table(width: usize, values: &[f32]) -> Dataset {
     Dataset {
+        maps: None,
         shape: ItemShape::Vector { columns: None, width },
         values: Values::F32(values.to_vec()),
         labels: None,
@@ -13,6 +14,7 @@ fn table(width: usize, values: &[f32]) -> Dataset {
 
 fn image(values: Values) -> Dataset {
     Dataset {
+        maps: None,
         shape: ItemShape::Image { height: 2, width: 2, channels: 1 },
         values,
         labels: None,

@@ -113,6 +113,7 @@ mod tests {
 
     fn small() -> Dataset {
         Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: None, width: 2 },
             values: Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
             labels: Some(Labels::from_texts(&["b", "a", "b"])),

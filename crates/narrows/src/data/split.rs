@@ -134,6 +134,7 @@ mod tests {
 
     fn source(rows: usize, test: Option<usize>) -> Source {
         let part = |rows| Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: None, width: 1 },
             values: Values::U8(vec![0; rows]),
             labels: None,

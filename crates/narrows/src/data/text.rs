@@ -103,7 +103,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     let mut notes = Vec::new();
     let (mut train, mut test) = match path.is_dir() || folder::is_wanted(path, &WANTED) {
         true => {
-            let (train, test) = folder::parts(path, &WANTED, &mut notes)?;
+            let (train, test) = folder::parts(path, &WANTED, None, &mut notes)?;
             (read_files(path, &train)?, test.map(|test| read_files(path, &test)).transpose()?)
         }
         false => {
@@ -143,6 +143,7 @@ fn counted(path: &Path, part: Texts, vocabulary: &Vocabulary) -> Result<Dataset,
     values.try_reserve_exact(bytes).map_err(too_large)?;
     part.texts.iter().for_each(|text| values.extend(vocabulary.count(text)));
     Ok(Dataset {
+        maps: None,
         shape: ItemShape::Vector { columns: Some(vocabulary.words.clone()), width },
         values: Values::U8(values),
         labels: part.labels.map(|labels| Labels::from_texts(&labels)),

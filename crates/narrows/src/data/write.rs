@@ -112,19 +112,19 @@ pub fn write_pictures(
         return Err(DataError::OutputKind { path: folder.to_path_buf(), expected: ".npy or .csv", found });
     };
     let failed = |source| WriteError::new(folder, source);
-    refuse_foreign_files(folder)?;
-    let temporary = TemporaryFolder(sibling(folder).map_err(failed)?);
-    fs::create_dir(&temporary.0).map_err(failed)?;
+    let beside = FolderBeside::new(folder, 0, is_numbered)?;
     for (i, row) in values.chunks_exact(shape.features()).enumerate() {
         let bytes: Vec<u8> = row.iter().map(|&value| to_byte(value, range)).collect();
         let png = png_bytes(height, width, channels, &bytes);
-        fs::write(temporary.0.join(format!("{i:05}.png")), png).map_err(failed)?;
+        fs::write(beside.path().join(format!("{i:05}.png")), png).map_err(failed)?;
     }
-    if folder.is_dir() {
-        fs::remove_dir_all(folder).map_err(failed)?;
-    }
-    fs::rename(&temporary.0, folder).map_err(failed)?;
-    Ok(())
+    beside.put_in_place(folder)
+}
+
+/// Whether a file's name is one that we give to pictures.
+fn is_numbered(name: &str) -> bool {
+    let number = name.strip_suffix(".png").unwrap_or("");
+    number.len() >= 5 && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Pixels between the pictures of a sheet.
@@ -194,31 +194,84 @@ pub(crate) fn encode_png(
     Ok(file)
 }
 
-/// An existing folder may be replaced if there is nothing in it but pictures that we numbered.
-fn refuse_foreign_files(folder: &Path) -> Result<(), DataError> {
-    let failed = |source| WriteError::new(folder, source);
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error).into()),
-    };
-    for entry in entries {
-        let found = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        let number = found.strip_suffix(".png").unwrap_or("");
-        if number.len() < 5 || !number.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(DataError::FolderInUse { path: folder.to_path_buf(), found });
-        }
-    }
-    Ok(())
+/// The bytes of a palette PNG file of this height and width; a palette has three bytes a colour.
+///
+/// # Errors
+///
+/// If a side is 0, or `numbers` has another length than the size asks for.
+pub(super) fn encode_png_with(
+    (height, width): (usize, usize),
+    palette: &[u8],
+    numbers: &[u8],
+) -> Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette);
+    encoder.write_header()?.write_image_data(numbers)?;
+    Ok(file)
 }
 
-/// A temporary folder, removed with all in it when dropped; after the rename there is nothing under its name.
-struct TemporaryFolder(std::path::PathBuf);
+/// A folder written beside its final name; removed with all in it when dropped before it is put in place.
+pub(super) struct FolderBeside(std::path::PathBuf);
 
-impl Drop for TemporaryFolder {
+impl FolderBeside {
+    /// A new folder for one that is to be written. An existing one may be replaced if it holds nothing but files that are `ours` by their
+    /// names, so many folders deep.
+    pub fn new(folder: &Path, depth: usize, ours: impl Fn(&str) -> bool) -> Result<FolderBeside, DataError> {
+        let failed = |source| WriteError::new(folder, source);
+        if let Some(found) = foreign_file(folder, &ours, depth).map_err(failed)? {
+            return Err(DataError::FolderInUse { path: folder.to_path_buf(), found });
+        }
+        let beside = FolderBeside(sibling(folder).map_err(failed)?);
+        fs::create_dir(&beside.0).map_err(failed)?;
+        Ok(beside)
+    }
+
+    /// Where files go.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Gives it its name.
+    pub fn put_in_place(self, folder: &Path) -> Result<(), DataError> {
+        let failed = |source| WriteError::new(folder, source);
+        if folder.is_dir() {
+            fs::remove_dir_all(folder).map_err(failed)?;
+        }
+        fs::rename(&self.0, folder).map_err(failed)?;
+        Ok(())
+    }
+}
+
+impl Drop for FolderBeside {
     fn drop(&mut self) {
+        // After the rename there is nothing under its name.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// A file in the folder that is not ours.
+fn foreign_file(folder: &Path, ours: &dyn Fn(&str) -> bool, depth: usize) -> io::Result<Option<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let found = if entry.file_type()?.is_dir() && depth > 0 {
+            foreign_file(&entry.path(), ours, depth - 1)?
+        } else {
+            (!ours(&name)).then_some(name)
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// Writes rows in the form that the path's name asks for: `.npy`, `.csv`, or if they are images `.png` for one picture of all of

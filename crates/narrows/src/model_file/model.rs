@@ -122,7 +122,7 @@ impl Model {
         let features = features.filter(|features| *features > 0);
         let features = features.ok_or_else(|| format!("a row of {sizes:?} numbers cannot be"))?;
         preparation.expect_features(features, "the preparation").map_err(|error| error.to_string())?;
-        if self.is_classifier() == classes.is_empty() {
+        if (self.is_classifier() || self.is_segmenter()) == classes.is_empty() {
             return Err(format!("{} classes do not go with this kind of model", classes.len()));
         }
         let mut expected = {
@@ -157,7 +157,17 @@ impl Model {
         self.description.recipe.model.kind == ModelKind::Boltzmann
     }
 
-    /// Whether it tells classes.
+    /// Whether it rebuilds rows.
+    pub fn is_autoencoder(&self) -> bool {
+        !self.is_classifier() && !self.is_segmenter()
+    }
+
+    /// Whether it tells the class of each pixel.
+    pub fn is_segmenter(&self) -> bool {
+        self.description.recipe.model.kind == ModelKind::Segmenter
+    }
+
+    /// Whether it tells classes of rows.
     pub fn is_classifier(&self) -> bool {
         self.description.recipe.model.kind == ModelKind::Classifier
     }

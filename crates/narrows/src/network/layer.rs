@@ -63,6 +63,11 @@ impl Layer {
         self.is_dense() || self.window().is_some()
     }
 
+    /// Whether it does something to maps that can be seen: pixels are moved, weighed or chosen.
+    pub fn work_is_seen(&self) -> bool {
+        !matches!(self.work, LayerWork::Reshape | LayerWork::Repeat { .. } | LayerWork::Opposite)
+    }
+
     /// Whether every unit hears everything.
     pub fn is_dense(&self) -> bool {
         self.work == LayerWork::Dense

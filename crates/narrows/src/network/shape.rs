@@ -295,11 +295,22 @@ impl Network {
         Ok(())
     }
 
+    /// Rows that are looked at together in use: so many that a layer's values take at most 32 MB. Rows are independent, so it decides nothing
+    /// but speed and memory.
+    pub fn rows_at_once(&self) -> usize {
+        let widest = self.layers.iter().map(|layer| layer.outputs().max(layer.inputs())).max().unwrap_or(1);
+        let most = (MOST_AT_ONCE / widest).clamp(1, 256);
+        1 << most.ilog2()
+    }
+
     /// Numbers that training changes.
     pub fn parameter_count(&self) -> usize {
         self.all_layers().map(Layer::parameter_count).sum()
     }
 }
+
+/// Numbers of a layer's values for all rows that are looked at together.
+const MOST_AT_ONCE: usize = 1 << 23;
 
 /// The most weights of a layer: 4 GB of them, and twice that for an optimiser.
 const MOST_WEIGHTS: usize = 1_000_000_000;

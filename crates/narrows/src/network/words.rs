@@ -1,9 +1,26 @@
 //! What a layer does, in words.
 
 use super::layer::Layer;
+use super::shape::Network;
 use super::work::LayerWork;
 use crate::recipe::Activation;
 use narrows_engine::{Convolution, Pool};
+
+/// Letters that a chain of widths may take before it is told by its ends.
+const MOST_LETTERS: usize = 60;
+
+impl Network {
+    /// What its layers say, input first: 784-256-64-16-64-256-784, or 28×28×1-14×14×32-30; of many its ends, 224×224×3 → 1000 in 22 layers.
+    pub fn widths(&self) -> String {
+        let (first, last) = (&self.layers[0], &self.layers[self.layers.len() - 1]);
+        let said = self.layers.iter().map(|layer| layer.to.to_string());
+        let chain = std::iter::once(first.from.to_string()).chain(said).collect::<Vec<_>>().join("-");
+        match chain.chars().count() > MOST_LETTERS {
+            true => format!("{} → {} in {} layers", first.from, last.to, self.layers.len()),
+            false => chain,
+        }
+    }
+}
 
 impl Layer {
     /// What it does: "convolution 3×3, stride 2, relu, normalised".

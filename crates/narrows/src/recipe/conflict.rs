@@ -1,8 +1,8 @@
 //! Settings that are right by themselves and do not go together.
 
 use super::{
-    Activation, Bottleneck, Chain, Contraction, Corruption, Decoder, Growth, LayerKind, LayerRecipe,
-    ModelKind, OutputChoice, Pretraining, Recipe, RecipeProblem, Schedule, SourceKind, Sparsity,
+    Activation, Bottleneck, Chain, ClassWeights, Contraction, Corruption, Decoder, Growth, LayerKind,
+    LayerRecipe, ModelKind, OutputChoice, Pretraining, Recipe, RecipeProblem, Schedule, SourceKind, Sparsity,
 };
 use crate::data::Part;
 
@@ -14,6 +14,7 @@ pub(super) fn find(recipe: &Recipe, problems: &mut Vec<RecipeProblem>) {
     let mut conflicts = Conflicts { problems };
     model(recipe, &mut conflicts);
     maps(recipe, &mut conflicts);
+    classes(recipe, &mut conflicts);
     bottleneck(recipe, &mut conflicts);
     pretraining(recipe, &mut conflicts);
     boltzmann(recipe, &mut conflicts);
@@ -96,6 +97,48 @@ fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "false with one row in a batch, which has no variance",
         "true".to_string(),
         "set train.batch to 2 or more, or batch_normalisation to false",
+    );
+}
+
+/// What segmenters need and do not go with, and what only those who tell classes have.
+fn classes(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
+    let (model, data, train) = (&recipe.model, &recipe.data, &recipe.train);
+    let segmenter = model.kind == ModelKind::Segmenter;
+    let tells_classes = segmenter || model.kind == ModelKind::Classifier;
+    let given = [
+        ("data.maps", data.maps.is_some()),
+        ("data.void", data.void.is_some()),
+        ("data.class_names", !data.class_names.is_empty()),
+    ];
+    for (path, given) in given {
+        conflicts.add(
+            given && !segmenter,
+            &[path, "model.kind"],
+            "none but in a segmenter, which learns from label maps",
+            "one".to_string(),
+            &format!("leave {path} out, or set model.kind to \"segmenter\""),
+        );
+    }
+    conflicts.add(
+        segmenter && data.patch.is_some(),
+        &["data.patch", "model.kind"],
+        "none in a segmenter, whose label maps are not cut",
+        "a size".to_string(),
+        "leave it out",
+    );
+    conflicts.add(
+        segmenter && train.pretraining != Pretraining::None,
+        &["train.pretraining", "model.kind"],
+        "\"none\" in a segmenter",
+        format!("\"{}\"", train.pretraining),
+        "leave it out",
+    );
+    conflicts.add(
+        train.class_weights != ClassWeights::Equal && !tells_classes,
+        &["train.class_weights", "model.kind"],
+        "\"equal\" where no classes are told",
+        format!("\"{}\"", train.class_weights),
+        "leave it out, or set model.kind to \"classifier\" or \"segmenter\"",
     );
 }
 
@@ -340,7 +383,7 @@ fn boltzmann(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
 
 fn penalties(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     let (model, train, penalty) = (&recipe.model, &recipe.train, &recipe.train.penalty);
-    let classifier = model.kind == ModelKind::Classifier;
+    let classifier = matches!(model.kind, ModelKind::Classifier | ModelKind::Segmenter);
     let uneven = !matches!(train.corruption, Corruption::None | Corruption::Gaussian { .. });
     conflicts.add(
         train.emphasis != 1.0 && (classifier || !uneven),

@@ -5,7 +5,7 @@ use toml::Value;
 use super::part::{part, section};
 use super::setting::wrong_value;
 use super::{Limits, RecipeProblem, Setting};
-use crate::data::{Kind, Options, Part, PreparationChoice, SplitOptions};
+use crate::data::{Kind, MapOptions, Options, Part, PreparationChoice, SplitOptions};
 
 section! {
     /// Which rows a model is trained on, and how they are prepared.
@@ -32,6 +32,13 @@ section! {
         channels_first: bool = false, Limits::ANY;
         /// Classes to assume where a network is looked at without rows; rows tell their classes themselves.
         classes: Option<usize> = None, Limits::between(2.0, 1e6);
+        /// For segmenters: what the folder of label maps has behind the name of the pictures' folder, "annot" for `train` and `trainannot`; a map
+        /// is a grey or palette PNG of its picture's name, with a class number for each pixel.
+        maps: Option<String> = None, Limits::ANY;
+        /// The number in label maps of pixels whose class nobody knows; they count in no loss and no score.
+        void: Option<usize> = None, Limits::between(0.0, 255.0);
+        /// Names of the classes in label maps, in the order of their numbers; left out, the numbers.
+        class_names: Vec<String> = Vec::new(), Limits::ANY;
         /// Name of the CSV column, of the array in an NPZ file, or of the field of JSON lines that holds the labels.
         label: Option<String> = None, Limits::ANY;
         /// Whether the first CSV line names the columns; left out, it is recognised.
@@ -110,6 +117,11 @@ impl DataRecipe {
             colour: self.colour,
             channels: self.channels,
             channels_first: self.channels_first,
+            maps: self.maps.clone().map(|suffix| MapOptions {
+                suffix,
+                void: self.void.and_then(|void| u8::try_from(void).ok()),
+                names: self.class_names.clone(),
+            }),
             label_column: self.label.clone(),
             header: self.header,
             rows: self.rows,

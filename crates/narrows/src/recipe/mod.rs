@@ -52,7 +52,7 @@ pub use problem::{RecipeProblem, RecipeProblems};
 pub use rivals::Rivals;
 pub use schedule::Schedule;
 pub use setting::{Limits, Setting, SettingDescription};
-pub use train::TrainRecipe;
+pub use train::{ClassWeights, TrainRecipe};
 pub use window::{Padding, Pair};
 
 part::section! {

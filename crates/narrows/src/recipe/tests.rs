@@ -19,6 +19,9 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.channels", "4"),
     ("data.channels_first", "true"),
     ("data.classes", "7"),
+    ("data.maps", "annot"),
+    ("data.void", "11"),
+    ("data.class_names", "['a', 'b']"),
     ("data.label", "species"),
     ("data.header", "true"),
     ("data.array", "x_train"),
@@ -101,6 +104,13 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("train.average", "0.999"),
     ("train.patience", "3"),
     ("train.augment_shift", "2"),
+    ("train.augment_flip", "true"),
+    ("train.augment_crop", "0.2"),
+    ("train.augment_rotate", "10"),
+    ("train.augment_scale", "0.1"),
+    ("train.augment_brightness", "0.3"),
+    ("train.augment_elastic", "1.5"),
+    ("train.class_weights", "median-frequency"),
     ("train.corruption", "masking"),
     ("train.corruption.share", "0.5"),
     ("train.corruption.deviation", "0.5"),
@@ -135,8 +145,13 @@ const OTHER_VALUES: &[(&str, &str)] = &[
 fn companions(path: &str, kind: Option<&str>) -> Vec<(String, String)> {
     pairs(match (path, kind) {
         ("model.growth", _) => &[("model.hidden[0]", "max-pool")],
-        ("data.labels_per_class" | "model.auxiliary", _) => &[("model.kind", "classifier")],
+        ("data.labels_per_class" | "model.auxiliary" | "train.class_weights", _) => {
+            &[("model.kind", "classifier")]
+        }
         ("train.emphasis", _) => &[("train.corruption", "masking")],
+        ("data.maps" | "data.void" | "data.class_names", _) => {
+            &[("model.kind", "segmenter"), ("data.maps", "_maps")]
+        }
         (path, Some("rbm")) if path.starts_with("train.pretraining") => {
             &[("model.activation", "relu"), ("model.code_activation", "relu")]
         }
@@ -324,6 +339,8 @@ fn numbers_out_of_range_are_refused_all_at_once() {
         ("train.average", "1"),
         ("train.patience", "-1"),
         ("train.augment_shift", "2000"),
+        ("train.augment_crop", "1"),
+        ("train.augment_rotate", "181"),
         ("train.emphasis", "-1"),
         ("train.penalty.code_l1", "-1"),
         ("train.penalty.code_l2", "inf"),
@@ -352,6 +369,15 @@ fn settings_that_do_not_go_together_are_refused() {
             &[("model.code", "0"), ("model.bottleneck", "{ kind = 'top-k', auxiliary = 0, keep = 1 }")],
         ),
         ("model.auxiliary", &[("model.auxiliary", "[{ after = 1 }]")]),
+        ("data.maps", &[("data.maps", "annot")]),
+        ("data.void", &[("data.void", "3")]),
+        ("data.class_names", &[("data.class_names", "['a']")]),
+        ("data.patch", &[("model.kind", "segmenter"), ("data.maps", "annot"), ("data.patch", "[8, 8]")]),
+        (
+            "train.pretraining",
+            &[("model.kind", "segmenter"), ("data.maps", "x"), ("train.pretraining", "greedy")],
+        ),
+        ("train.class_weights", &[("train.class_weights", "median-frequency")]),
         ("model.output", &[("model.kind", "classifier"), ("model.output", "gaussian")]),
         ("model.hidden", &[("model.hidden", "[100000, 100000]")]),
         ("model.hidden", &[("model.hidden[0]", "max-pool"), ("model.kind", "boltzmann")]),

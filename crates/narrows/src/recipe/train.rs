@@ -4,10 +4,21 @@ use super::Limits;
 use super::chain::Chain;
 use super::corruption::Corruption;
 use super::optimiser::Optimiser;
-use super::part::section;
+use super::part::{part, section};
 use super::penalty::PenaltyRecipe;
 use super::pretraining::Pretraining;
 use super::schedule::Schedule;
+
+part! {
+    /// What classes count in the loss.
+    pub enum ClassWeights: "equal" {
+        /// All the same.
+        Equal = "equal",
+        /// The less often a class is seen, the more: the median of all frequencies over its own (Eigen and Fergus 2015), frequencies being shares
+        /// of rows, or in label maps of the pixels of pictures in which the class is seen.
+        MedianFrequency = "median-frequency",
+    }
+}
 
 section! {
     /// How the weights are found.
@@ -36,6 +47,21 @@ section! {
         patience: usize = 0, Limits::between(0.0, 1e6);
         /// Pixels by which pictures are moved at random in training, at most, each way.
         augment_shift: usize = 0, Limits::between(0.0, 1024.0);
+        /// Whether every second picture, at random, is mirrored left to right in training.
+        augment_flip: bool = false, Limits::ANY;
+        /// Share of a picture's sides that is cut away at random in training, at most; what is left takes its place.
+        augment_crop: f64 = 0.0, Limits::RATE;
+        /// Degrees by which pictures are turned at random in training, at most, each way.
+        augment_rotate: f64 = 0.0, Limits::between(0.0, 180.0);
+        /// Share of their size by which pictures grow or shrink at random in training, at most.
+        augment_scale: f64 = 0.0, Limits::RATE;
+        /// Share of their brightness by which pictures are lightened or darkened at random in training, at most.
+        augment_brightness: f64 = 0.0, Limits::RATE;
+        /// Pixels by which neighbouring parts of a picture are bent apart at random in training: the deviation of 4×4 displacements, between
+        /// which the others lie (after Simard et al. 2003).
+        augment_elastic: f64 = 0.0, Limits::between(0.0, 1024.0);
+        /// What classes count in the loss of a classifier or segmenter.
+        class_weights: ClassWeights = ClassWeights::default(), Limits::ANY;
         /// What is done to prepared inputs in training; the loss compares with the clean ones.
         corruption: Corruption = Corruption::None, Limits::ANY;
         /// Weight in the loss of numbers that corruption has changed, the others counting 1.

@@ -6,6 +6,7 @@
 mod codes;
 mod facts;
 mod generated;
+mod maps;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -57,7 +58,7 @@ pub fn of_model(
     source.train.expect_features(codec.features(), "the data")?;
     let description = &codec.model().description;
     let shown = Shown::new(codec, source, split);
-    let comparison = match codec.model().is_classifier() {
+    let comparison = match !codec.model().is_autoencoder() {
         true => Comparison::default(),
         false => comparison(&shown, (&source.train, &split.train), rivals, compute)?,
     };
@@ -86,6 +87,8 @@ pub fn of_model(
         codes: codes::map(&shown, compute)?,
         generated: generated::of(&shown, (&source.train, &split.train))?,
         classes: classes(&shown, evaluation)?,
+        segmentation: maps::segmentation(&shown, &evaluation.figures)?,
+        maps: maps::feature_maps(&shown)?,
         recipe: recipe.to_toml(),
     })
 }
@@ -225,6 +228,14 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
             let figures = figures.into_iter().chain(of_rivals(100.0)).collect();
             (format!("{rows}: percent that are given their own class; higher is better"), figures)
         }
+        Figures::Segmentation(own) => {
+            let figures = vec![
+                figure("this model".to_owned(), 100.0 * own.pixel_accuracy, true),
+                figure("always the commonest".to_owned(), 100.0 * own.most_frequent, false),
+            ];
+            let figures = figures.into_iter().chain(of_rivals(100.0)).collect();
+            (format!("{rows}: percent of pixels that are given their own class; higher is better"), figures)
+        }
     };
     Verdict { text, figures_are, figures }
 }
@@ -281,6 +292,12 @@ fn comparison(
         Ok((rival.name.clone(), shown.draw_prepared(rival.codec.reconstruct_prepared(&stored)?)))
     };
     let rivals = rivals.iter().map(of_rival).collect::<Result<_, Error>>()?;
+    if let (Corruption::Block { .. }, [before, after]) = (train.corruption, &mut both) {
+        // Filled in: what was known stays as it was.
+        for ((after, before), clean) in after.iter_mut().zip(before.iter()).zip(&prepared) {
+            *after = if before == clean { *clean } else { *after };
+        }
+    }
     let [corrupted, cleaned] = both.map(|rows| shown.draw_prepared(rows));
     Ok(Comparison {
         corrupted,

@@ -41,8 +41,44 @@ pub struct ReportInput {
     pub generated: Generated,
     /// For a classifier: what was taken for what.
     pub classes: Option<ClassFigures>,
+    /// For a segmenter: pictures beside their classes.
+    pub segmentation: Option<SegmentedPictures>,
+    /// What layers of maps make of one picture, and what they look for.
+    pub maps: Vec<LayerMaps>,
     /// The resolved recipe as TOML.
     pub recipe: String,
+}
+
+/// Pictures, what each pixel is, and what it was taken for; all as red, green and blue from 0 to 1.
+#[derive(Debug, Clone, Default)]
+pub struct SegmentedPictures {
+    /// The pictures.
+    pub pictures: Vec<Vec<f32>>,
+    /// The true classes' colours.
+    pub truths: Vec<Vec<f32>>,
+    /// Those of the classes that were told.
+    pub told: Vec<Vec<f32>>,
+    /// Names of the classes and their colours.
+    pub legend: Vec<(String, [u8; 3])>,
+    /// For each class the share of pixels that are and are called it among those that are or are called it.
+    pub iou: Vec<Option<f64>>,
+}
+
+/// A layer's maps for one picture.
+#[derive(Debug, Clone, Default)]
+pub struct LayerMaps {
+    /// The layer's name, what it does and what it says.
+    pub name: String,
+    /// Height and width of a map.
+    pub size: [usize; 2],
+    /// Maps of which the values differ most.
+    pub maps: Vec<Vec<f32>>,
+    /// How many maps it has.
+    pub maps_of: usize,
+    /// Height and width of a filter.
+    pub window: [usize; 2],
+    /// The filters of those maps, each for the channel that it weighs most; none where there are no weights.
+    pub filters: Vec<Vec<f32>>,
 }
 
 /// Rows, filters or pictures, and whose they are.

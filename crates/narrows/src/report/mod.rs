@@ -11,6 +11,7 @@ mod classes;
 mod codes;
 mod comparison;
 mod curves;
+mod feature_maps;
 mod filters;
 mod generated;
 mod html;
@@ -18,6 +19,7 @@ mod input;
 mod layers;
 mod page;
 mod palette;
+mod segmentation;
 mod sheet;
 mod small_chart;
 mod summary;
@@ -31,8 +33,8 @@ use thiserror::Error;
 
 pub use build::of_model;
 pub use input::{
-    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Generated, Histogram, Mistake, NamedRows,
-    PictureShape, ReportInput, Verdict,
+    ClassFigures, CodeMap, Comparison, EpochPoint, Figure, Generated, Histogram, LayerMaps, Mistake,
+    NamedRows, PictureShape, ReportInput, SegmentedPictures, Verdict,
 };
 pub use page::{ReportPage, render};
 

@@ -3,7 +3,8 @@
 use super::html::escape;
 use super::sheet::Sheet;
 use super::{
-    ReportError, ReportInput, classes, codes, comparison, curves, filters, generated, layers, summary,
+    ReportError, ReportInput, classes, codes, comparison, curves, feature_maps, filters, generated, layers,
+    segmentation, summary,
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -26,11 +27,13 @@ type Made = Result<Option<Section>, ReportError>;
 const SECTIONS: &[fn(&ReportInput, &mut Vec<Sheet>) -> Made] = &[
     |input, _| Ok(summary::verdict(input)),
     comparison::section,
+    segmentation::section,
     classes::section,
     |input, _| Ok(curves::section(input)),
     codes::section,
     generated::section,
     filters::section,
+    feature_maps::section,
     |input, _| Ok(layers::section(input)),
     |input, _| Ok(summary::recipe(input)),
 ];

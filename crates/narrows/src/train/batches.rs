@@ -1,18 +1,21 @@
 //! Batches: which rows make up a step, and their stored values one after another.
 
+use super::augment::{Augmentation, Drawn, PictureSize, Stored};
 use super::setup::Setup;
 use super::stage::{Part, Stage};
-use crate::data::{Dataset, ItemShape, Values};
-use crate::recipe::{Chain, Recipe};
+use super::targets::Targets;
+use crate::data::{ItemShape, Values};
+use crate::recipe::Chain;
 use crate::streams;
 use narrows_engine::cpu::Feed;
-use narrows_engine::random::{Stream, shuffle};
+use narrows_engine::random::shuffle;
 
 /// Fills batches; its buffers are allocated once.
 pub struct Batches {
     order: Vec<u32>,
     values: Values,
-    targets: Vec<f32>,
+    targets: Targets,
+    drawn: Vec<Drawn>,
     row_ids: Vec<u32>,
     /// Ids of persistent chains: no row's.
     chain_ids: Vec<u32>,
@@ -30,7 +33,8 @@ impl Batches {
         Batches {
             order: Vec::with_capacity(setup.split.train.len()),
             values,
-            targets: vec![0.0; batch * setup.classes.len()],
+            targets: Targets::new(setup, batch),
+            drawn: Vec::with_capacity(batch),
             row_ids: vec![0; batch],
             chain_ids: (0..batch as u32).map(|chain| u32::MAX - chain).collect(),
         }
@@ -50,18 +54,25 @@ impl Batches {
         let rows = &self.order[first..last];
         self.row_ids[..rows.len()].copy_from_slice(rows);
         let train = &setup.source.train;
-        let moves = Moves::new(&setup.recipe, train, epoch);
+        let size = match train.shape {
+            ItemShape::Image { height, width, channels } => (height, width, channels),
+            ItemShape::Vector { width, .. } => (1, width, 1),
+        };
+        self.drawn.clear();
+        if let Some(augmentation) = Augmentation::new(&setup.recipe.train) {
+            self.drawn.extend(rows.iter().map(|row| augmentation.draw(*row, epoch, size)));
+        }
+        let how = (train.features(), size);
         match (&train.values, &mut self.values) {
-            (Values::U8(from), Values::U8(to)) => copy_rows(from, to, rows, train.features(), &moves),
-            (Values::F32(from), Values::F32(to)) => copy_rows(from, to, rows, train.features(), &moves),
+            (Values::U8(from), Values::U8(to)) => copy_rows(from, to, (rows, &self.drawn), how),
+            (Values::F32(from), Values::F32(to)) => copy_rows(from, to, (rows, &self.drawn), how),
             _ => {}
         }
-        if let (false, Some(labels)) = (setup.classes.is_empty(), &train.labels) {
-            self.targets.fill(0.0);
-            for (at, row) in rows.iter().enumerate() {
-                self.targets[at * setup.classes.len() + labels.of_row[*row as usize] as usize] = 1.0;
-            }
-        }
+        let drawn = &self.drawn;
+        self.targets.fill(train, rows, |at, map, out| match drawn.get(at) {
+            Some(drawn) => drawn.map(map, out, size),
+            None => out.copy_from_slice(map),
+        });
         rows.len()
     }
 
@@ -73,8 +84,8 @@ impl Batches {
             Values::F32(values) => Feed::F32(&values[..count]),
         });
         feeds.push(Feed::U32(&self.row_ids[..rows]));
-        if !setup.classes.is_empty() && stage.is_whole() {
-            feeds.push(Feed::F32(&self.targets[..rows * setup.classes.len()]));
+        if stage.is_whole() {
+            feeds.extend(self.targets.feed(rows));
         }
         if matches!((&stage.part, stage.train.chain), (Part::Machine(_), Chain::Persistent { .. })) {
             feeds.push(Feed::U32(&self.chain_ids[..stage.batch()]));
@@ -82,76 +93,27 @@ impl Batches {
     }
 }
 
-/// How pictures are moved in an epoch.
-struct Moves {
-    shift: usize,
-    seed: u64,
-    epoch: u32,
-    picture: Option<(usize, usize, usize)>,
-}
-
-impl Moves {
-    fn new(recipe: &Recipe, rows: &Dataset, epoch: usize) -> Moves {
-        let picture = match rows.shape {
-            ItemShape::Image { height, width, channels } => Some((height, width, channels)),
-            ItemShape::Vector { .. } => None,
-        };
-        Moves { shift: recipe.train.augment_shift, seed: recipe.train.seed, epoch: epoch as u32, picture }
-    }
-
-    /// Pixels down and right, keyed by row and epoch.
-    fn of(&self, row: u32) -> (isize, isize) {
-        let mut stream = Stream::new(self.seed ^ (u64::from(row) << 20), streams::SHIFT, self.epoch);
-        let span = 2 * self.shift as u32 + 1;
-        let mut draw = || stream.below(span) as isize - self.shift as isize;
-        (draw(), draw())
-    }
-}
-
-fn copy_rows<T: Copy + Default>(from: &[T], to: &mut [T], rows: &[u32], features: usize, moves: &Moves) {
-    for (row, out) in rows.iter().zip(to.chunks_exact_mut(features)) {
-        let source = &from[*row as usize * features..][..features];
-        match moves.picture {
-            Some(picture) if moves.shift > 0 => copy_moved(source, out, picture, moves.of(*row)),
-            _ => out.copy_from_slice(source),
-        }
-    }
-}
-
-/// Copies a picture, moved; what comes in from outside is 0.
-fn copy_moved<T: Copy + Default>(
+/// Copies rows, changed as drawn where anything is.
+fn copy_rows<T: Stored>(
     from: &[T],
     to: &mut [T],
-    picture: (usize, usize, usize),
-    (down, right): (isize, isize),
+    (rows, drawn): (&[u32], &[Drawn]),
+    (features, size): (usize, PictureSize),
 ) {
-    let (height, width, channels) = picture;
-    to.fill(T::default());
-    let columns = right.max(0) as usize..(width as isize + right.min(0)) as usize;
-    for y in down.max(0)..height as isize + down.min(0) {
-        let line = ((y - down) as usize * width) as isize;
-        let source = (line + columns.start as isize - right) as usize * channels;
-        let target = (y as usize * width + columns.start) * channels;
-        let count = columns.len() * channels;
-        to[target..target + count].copy_from_slice(&from[source..source + count]);
+    for (at, (row, out)) in rows.iter().zip(to.chunks_exact_mut(features)).enumerate() {
+        let source = &from[*row as usize * features..][..features];
+        match drawn.get(at) {
+            Some(drawn) => drawn.picture(source, out, size),
+            None => out.copy_from_slice(source),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_moved_picture_keeps_what_stays_in_sight() {
-        let from: Vec<u8> = (1..=12).collect();
-        let mut to = vec![9; 12];
-        copy_moved(&from, &mut to, (3, 4, 1), (1, -1));
-        assert_eq!(to, [0, 0, 0, 0, 2, 3, 4, 0, 6, 7, 8, 0]);
-        copy_moved(&from, &mut to, (3, 2, 2), (-1, 1));
-        assert_eq!(to, [0, 0, 5, 6, 0, 0, 9, 10, 0, 0, 0, 0]);
-        copy_moved(&from, &mut to, (3, 4, 1), (0, 0));
-        assert_eq!(to, from[..]);
-    }
+    use crate::data::Dataset;
+    use crate::recipe::Recipe;
 
     /// The rows of every step of an epoch.
     fn epoch(seed: u64, epoch: usize) -> Vec<Vec<u32>> {
@@ -161,6 +123,7 @@ mod tests {
         )
         .unwrap();
         let train = Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: None, width: 1 },
             values: Values::F32((0..20u8).map(f32::from).collect()),
             labels: None,

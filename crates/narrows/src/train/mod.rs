@@ -1,5 +1,6 @@
 //! Training: the loop, optimiser and schedule settings, stopping, checkpoints, events.
 
+mod augment;
 mod batches;
 mod checkpoint;
 pub mod event;
@@ -11,6 +12,7 @@ pub mod schedule;
 mod setup;
 pub mod stage;
 mod start;
+mod targets;
 mod trainer;
 mod watch;
 

@@ -7,9 +7,6 @@ use super::watch::Watch;
 use crate::error::Error;
 use narrows_engine::cpu::Executable;
 
-/// Rows scored at once on validation; rows are independent, so it decides nothing but speed.
-pub const SCORING_ROWS: usize = 256;
-
 /// What a run will need, known before it starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
@@ -27,8 +24,10 @@ pub struct StagePlans {
     pub step: Executable,
     /// The step for the short last batch, if there is one.
     last_step: Option<Executable>,
-    /// The loss of [`SCORING_ROWS`] rows in use.
+    /// The loss of so many rows in use.
     pub scoring: Executable,
+    /// Rows scored at once; rows are independent, so it decides nothing but speed and memory.
+    pub scoring_rows: usize,
     /// The health of layers.
     pub watch: Watch,
 }
@@ -44,9 +43,10 @@ impl StagePlans {
             0 => None,
             rows => Some(training_step(setup, stage, compute, rows)?.0),
         };
-        let scoring = scoring(setup, stage, compute, SCORING_ROWS)?;
+        let scoring_rows = setup.network.rows_at_once();
+        let scoring = scoring(setup, stage, compute, scoring_rows)?;
         let watch = Watch::new(setup, stage, compute)?;
-        Ok((StagePlans { step, last_step, scoring, watch }, declared))
+        Ok((StagePlans { step, last_step, scoring, scoring_rows, watch }, declared))
     }
 
     /// The plan for a batch of so many rows.

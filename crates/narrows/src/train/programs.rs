@@ -9,7 +9,7 @@ use crate::autoencoder::bottleneck::{self, Coded};
 use crate::autoencoder::corruption::corrupt;
 use crate::autoencoder::penalty::{self, Penalised, unit_atoms};
 use crate::boltzmann::units::binarised;
-use crate::data::{ItemShape, Values};
+use crate::data::{ItemShape, VOID, Values};
 use crate::error::Error;
 use crate::network::dropout::dropout;
 use crate::network::prepare::prepare;
@@ -148,7 +148,7 @@ fn whole<'g>(
         Some(setup.output.loss(sums, target).sum_all() * (head.weight / rows))
     });
     let costs = cost.into_iter().chain(revival).chain(beside).collect();
-    Learned { terms: setup.output.terms(sums, target), code, encoder: network.encoder, costs, divergence }
+    Learned { terms: terms(setup, sums, target), code, encoder: network.encoder, costs, divergence }
 }
 
 /// The loss of each of `rows` rows in a stage: rows independent, nothing random but draws from a distribution over codes or rows, keyed
@@ -167,7 +167,8 @@ pub fn scoring(setup: &Setup, stage: &Stage, compute: &Compute, rows: usize) -> 
             let values = setup.network.encode(&graph, &mut pass, clean);
             let Coded { code, cost, .. } =
                 bottleneck::scoring(&graph, &setup.network, &mut pass, values, heard.row_ids);
-            let loss = setup.output.loss(setup.network.decode(&graph, &mut pass, code), target);
+            let each = terms(setup, setup.network.decode(&graph, &mut pass, code), target).sum(&[1]);
+            let loss = each.reshape([rows, each.shape().elements() / rows]).sum(&[1]);
             cost.map_or(loss, |cost| loss + cost)
         }
         Part::Layers(layers) => {
@@ -213,12 +214,34 @@ fn numbers(values: Tensor<'_>) -> ItemShape {
     ItemShape::Vector { columns: None, width: values.shape().columns() }
 }
 
-/// What the outputs should be: the clean rows, or for a classifier the true classes.
+/// What the outputs should be: the clean rows, B×D; for a classifier a one for the true class among zeros, B×classes; for a segmenter the
+/// same of each pixel, B·H·W×classes, divided by the pixels of its row that anything is known of. Classes count what they are to count.
 fn targets<'g>(graph: &'g Graph, setup: &Setup, clean: Tensor<'g>) -> Tensor<'g> {
-    if setup.classes.is_empty() {
+    let (rows, classes) = (clean.shape().rows(), setup.classes.len());
+    if classes == 0 {
         return clean;
     }
-    graph.input("targets", [clean.shape().rows(), setup.classes.len()])
+    let counted = |ones: Tensor<'g>| match setup.class_weights.is_empty() {
+        true => ones,
+        false => ones * graph.table([classes], &setup.class_weights),
+    };
+    if !setup.is_segmenter() {
+        return counted(graph.input("targets", [rows, classes]));
+    }
+    let pixels = setup.source.train.shape.pixels();
+    let map = graph.pixels("label maps", [rows, pixels]).convert();
+    let numbers: Vec<f32> = (0..classes).map(|class| class as f32).collect();
+    let of_pixel = |values: Tensor<'g>| values.reshape([rows * pixels, 1]);
+    let ones = of_pixel(map).equal(graph.table([classes], &numbers));
+    let (one, void) = (graph.constant(1.0), graph.constant(f32::from(VOID)));
+    let known = one - map.equal(void);
+    let share = known / one.maximum(known.sum(&[1]));
+    counted(ones) * of_pixel(share)
+}
+
+/// The loss of each output, shaped as targets are.
+fn terms<'g>(setup: &Setup, sums: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
+    setup.output.terms(sums.reshape(target.shape()), target)
 }
 
 /// Rows as the first layer and the loss know them.

@@ -1,11 +1,14 @@
 //! The checked plan of a run: recipe and rows brought together, every "auto" decided.
 
+use super::augment::Augmentation;
 use super::stage::{Stage, stages};
 use crate::autoencoder::Output;
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Suits};
 use crate::error::Error;
 use crate::network::Network;
-use crate::recipe::{Corruption, ModelKind, OutputChoice, PrepareChoice, Pretraining, Recipe, SourceKind};
+use crate::recipe::{
+    ClassWeights, Corruption, ModelKind, OutputChoice, PrepareChoice, Pretraining, Recipe, SourceKind,
+};
 use narrows_engine::cpu::{Level, Pool};
 use std::sync::Arc;
 
@@ -44,6 +47,8 @@ pub struct Setup {
     pub network: Network,
     /// Names of the classes; empty for an autoencoder.
     pub classes: Vec<String>,
+    /// What each of them counts in the loss; empty where all count the same.
+    pub class_weights: Vec<f32>,
     /// What is trained when, pre-training first.
     pub stages: Vec<Stage>,
     /// What the outputs are where rows are rebuilt: those of an autoencoder, or what suits the rows of a classifier.
@@ -60,18 +65,24 @@ impl Setup {
         let split = Split::new(&source, &recipe.data.split_options(recipe.train.seed))?;
         recipe.data.source = source_kind(&source.name).unwrap_or(recipe.data.source);
         let preparation = Preparation::fit(&source.train, &split.train, recipe.data.preparation())?;
-        let classifier = recipe.model.kind == ModelKind::Classifier;
-        let classes = match (&source.train.labels, classifier) {
-            (Some(labels), true) => labels.names.clone(),
-            (None, true) => return Err(Error::NoLabels { name: source.name.clone() }),
+        let (classifier, segmenter) =
+            (recipe.model.kind == ModelKind::Classifier, recipe.model.kind == ModelKind::Segmenter);
+        let classes = match (&source.train.labels, &source.train.maps) {
+            (Some(labels), _) if classifier => labels.names.clone(),
+            (_, Some(maps)) if segmenter => maps.names.clone(),
+            _ if classifier => return Err(Error::NoLabels { name: source.name.clone() }),
+            _ if segmenter => return Err(Error::NoLabelMaps { name: source.name.clone() }),
             _ => Vec::new(),
         };
+        let class_weights =
+            class_weights(recipe.train.class_weights, &source.train, &split.train, classes.len());
         let suiting = || match Suits::of(&source.train, &split.train, &preparation) {
             Suits::Bernoulli => Output::Bernoulli,
             Suits::Gaussian => Output::Gaussian,
         };
         let chosen = Output::from_choice(recipe.model.output);
-        let output = if classifier { Output::Categorical } else { chosen.unwrap_or_else(suiting) };
+        let output =
+            if classifier || segmenter { Output::Categorical } else { chosen.unwrap_or_else(suiting) };
         let rebuilt = match recipe.train.pretraining {
             Pretraining::None => output,
             _ if classifier => suiting(),
@@ -95,7 +106,18 @@ impl Setup {
             network = network.with_partners(&recipe.model)?;
         }
         let stages = stages(&recipe, &network, &source.train, &split.train, rebuilt)?;
-        Ok(Setup { recipe, source, split, preparation, output, network, classes, stages, rebuilt })
+        Ok(Setup {
+            recipe,
+            source,
+            split,
+            preparation,
+            output,
+            network,
+            classes,
+            class_weights,
+            stages,
+            rebuilt,
+        })
     }
 
     /// What a user should know about this plan before it runs, one sentence each; often none.
@@ -117,6 +139,11 @@ impl Setup {
         notes
     }
 
+    /// Whether classes of pixels are told.
+    pub fn is_segmenter(&self) -> bool {
+        self.recipe.model.kind == ModelKind::Segmenter
+    }
+
     /// Epochs of all stages together.
     pub fn epochs(&self) -> usize {
         self.stages.iter().map(|stage| stage.train.epochs).sum()
@@ -132,6 +159,34 @@ impl Setup {
         let within = |stage: &Stage| epoch < stage.end();
         self.stages.iter().position(within).unwrap_or(self.stages.len() - 1)
     }
+}
+
+/// What classes count: the median frequency over each one's own; what is never seen counts nothing.
+fn class_weights(choice: ClassWeights, train: &Dataset, rows: &[u32], classes: usize) -> Vec<f32> {
+    if choice == ClassWeights::Equal || classes == 0 {
+        return Vec::new();
+    }
+    let counts: Vec<[u64; 2]> = match (&train.maps, &train.labels) {
+        (Some(maps), _) => maps.counts(rows, train.shape.pixels()),
+        (None, Some(labels)) => (0..classes as u32)
+            .map(|class| {
+                let own = rows.iter().filter(|row| labels.of_row[**row as usize] == class).count();
+                [own as u64, rows.len() as u64]
+            })
+            .collect(),
+        (None, None) => return Vec::new(),
+    };
+    let shares: Vec<f64> =
+        counts.iter().map(|[own, all]| if *all > 0 { *own as f64 / *all as f64 } else { 0.0 }).collect();
+    let mut seen: Vec<f64> = shares.iter().copied().filter(|share| *share > 0.0).collect();
+    seen.sort_by(f64::total_cmp);
+    let middle = seen.len() / 2;
+    let median = match seen.len() {
+        0 => 0.0,
+        even if even % 2 == 0 => (seen[middle - 1] + seen[middle]) / 2.0,
+        _ => seen[middle],
+    };
+    shares.iter().map(|share| if *share > 0.0 { (median / share) as f32 } else { 0.0 }).collect()
 }
 
 fn source_kind(name: &str) -> Option<SourceKind> {
@@ -163,10 +218,10 @@ fn refuse(
     }
     let shift = recipe.train.augment_shift;
     match rows.shape {
-        ItemShape::Vector { .. } if shift > 0 => {
+        ItemShape::Vector { .. } if Augmentation::new(&recipe.train).is_some() => {
             return Err(Error::Setting {
                 setting: "train.augment_shift",
-                problem: format!("rows are {}, and only pictures can be shifted", rows.shape.describe()),
+                problem: format!("rows are {}, and only pictures can be augmented", rows.shape.describe()),
                 hint: "leave it out, or read the rows as pictures with --set data.size=[H,W]".to_owned(),
             });
         }

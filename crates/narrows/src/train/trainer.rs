@@ -5,12 +5,13 @@ use super::checkpoint::{self, BEST, Progress};
 use super::event::{EpochRecord, Event, Signal};
 use super::machines;
 use super::optimiser::StepScalars;
-use super::plans::{Prediction, SCORING_ROWS, StagePlans};
+use super::plans::{Prediction, StagePlans};
 use super::programs::Declared;
 use super::schedule;
 use super::setup::{Compute, Setup};
 use super::stage::Stage;
 use super::start;
+use super::targets::Targets;
 use crate::autoencoder::bottleneck;
 use crate::data::Values;
 use crate::error::Error;
@@ -316,23 +317,16 @@ impl Trainer {
         }
         let train = &self.setup.source.train;
         let whole = self.setup.stages[stage].is_whole();
-        let classes = if whole { self.setup.classes.len() } else { 0 };
-        let mut losses = vec![0.0; SCORING_ROWS];
-        let mut targets = vec![0.0; SCORING_ROWS * classes];
+        let at_once = self.plans[stage].scoring_rows;
+        let mut losses = vec![0.0; at_once];
+        let mut targets = Targets::new(&self.setup, at_once);
         let mut sum = 0.0;
-        for chunk in rows.chunks(SCORING_ROWS) {
+        for chunk in rows.chunks(at_once) {
             // A short chunk is filled up with its first row; rows are independent and the others are not counted.
             let mut padded = chunk.to_vec();
-            padded.resize(SCORING_ROWS, chunk[0]);
+            padded.resize(at_once, chunk[0]);
             let batch = train.select(&padded);
-            targets.fill(0.0);
-            if let (true, Some(labels)) = (classes > 0, &batch.labels) {
-                labels
-                    .of_row
-                    .iter()
-                    .enumerate()
-                    .for_each(|(at, label)| targets[at * classes + *label as usize] = 1.0);
-            }
+            targets.fill(train, &padded, |_, map, out| out.copy_from_slice(map));
             let mut feeds = vec![
                 match &batch.values {
                     Values::U8(values) => Feed::U8(values),
@@ -340,9 +334,7 @@ impl Trainer {
                 },
                 Feed::U32(&padded),
             ];
-            if classes > 0 {
-                feeds.push(Feed::F32(&targets));
-            }
+            feeds.extend(targets.feed(at_once).filter(|_| whole));
             let states = self.averaged.as_ref().filter(|_| whole).unwrap_or(&self.states);
             let run = Run {
                 inputs: &feeds,

@@ -37,6 +37,7 @@ pub fn table(rows: usize, width: usize, salt: u32) -> Dataset {
         groups.push(["a", "b", "c"][group as usize]);
     }
     Dataset {
+        maps: None,
         shape: ItemShape::Vector { columns: None, width },
         values: Values::F32(values),
         labels: Some(Labels::from_texts(&groups)),
@@ -60,6 +61,7 @@ pub fn pictures(rows: usize, salt: u32) -> Dataset {
         names.push(if upright { "upright" } else { "flat" });
     }
     Dataset {
+        maps: None,
         shape: ItemShape::Image { height, width, channels: 1 },
         values: Values::U8(values),
         labels: Some(Labels::from_texts(&names)),

@@ -1,7 +1,9 @@
 //! Rows that stand in for the real ones where only their shape matters: a plan is the same for any rows.
 
 use crate::failure::Failure;
-use narrows::data::{Dataset, GLYPH_SIZE, ItemShape, Labels, Preparation, Source, Split, Values, load};
+use narrows::data::{
+    Dataset, GLYPH_SIZE, ItemShape, LabelMaps, Labels, Preparation, Source, Split, Values, load,
+};
 use narrows::model_file::Model;
 use narrows::recipe::{ModelKind, Recipe, SourceKind};
 use narrows::train::stage::stages;
@@ -76,6 +78,7 @@ pub fn setup_of_model(model: &Model) -> Result<Setup, Failure> {
         output: description.output,
         network,
         classes: description.classes.clone(),
+        class_weights: Vec::new(),
         stages,
         rebuilt: description.output,
     })
@@ -86,6 +89,10 @@ fn pixels(shape: ItemShape, rows: usize, classes: usize) -> Source {
     let values = (0..rows * shape.features()).map(|at| (at * 37 % 256) as u8).collect();
     let names: Vec<String> = (0..rows).map(|row| (row % classes.max(1)).to_string()).collect();
     let labels = (classes > 0).then(|| Labels::from_texts(&names));
-    let train = Dataset { shape, values: Values::U8(values), labels, names: None };
+    let maps = (classes > 0).then(|| LabelMaps {
+        names: (0..classes).map(|class| class.to_string()).collect(),
+        of_pixel: (0..rows * shape.pixels()).map(|at| (at % classes.min(255)) as u8).collect(),
+    });
+    let train = Dataset { maps, shape, values: Values::U8(values), labels, names: None };
     Source { name: "idx".to_owned(), train, test: None, notes: Vec::new() }
 }

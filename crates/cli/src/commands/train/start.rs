@@ -17,7 +17,7 @@ pub fn described(trainer: &Trainer, compute: &Compute) -> String {
         line("rows", rows(setup)),
         line(
             "network",
-            format!("{}, {} parameters", widths(&setup.network), count(prediction.parameters as u64)),
+            format!("{}, {} parameters", setup.network.widths(), count(prediction.parameters as u64)),
         ),
         line("units", units(recipe)),
         line("output", output(setup)),
@@ -47,12 +47,6 @@ fn rows(setup: &Setup) -> String {
         parts.push(format!("{} {whose}", count(split.test.len() as u64)));
     }
     format!("{} ({}: {})", parts.join(", "), setup.source.name, setup.source.train.shape.describe())
-}
-
-/// 784-256-64-16-64-256-784, and for maps 28×28×1-14×14×32-30-…
-pub fn widths(network: &Network) -> String {
-    let said = network.layers.iter().map(|layer| layer.to.to_string());
-    std::iter::once(network.layers[0].from.to_string()).chain(said).collect::<Vec<_>>().join("-")
 }
 
 fn units(recipe: &Recipe) -> String {

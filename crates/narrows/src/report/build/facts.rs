@@ -16,7 +16,7 @@ pub(super) fn of(codec: &Codec, source: &Source) -> Vec<(String, String)> {
         ("rows", rows(description)),
         ("a row", shape(&description.shape)),
         ("preparation", preparation(&description.preparation, &description.shape)),
-        ("network", network(codec)),
+        ("network", codec.network().widths()),
         ("units", units(recipe)),
         ("parameters", count(codec.network().parameter_count())),
         ("output and loss", output(description.output).to_owned()),
@@ -101,13 +101,6 @@ fn preparation(preparation: &Preparation, shape: &ItemShape) -> String {
         ItemShape::Vector { .. } => "in each column",
     };
     format!("{words} {each}")
-}
-
-/// The widths, input first: 784-256-64-16-64-256-784.
-fn network(codec: &Codec) -> String {
-    let network = codec.network();
-    let widths = network.layers.iter().map(|layer| layer.to.to_string());
-    std::iter::once(network.layers[0].from.to_string()).chain(widths).collect::<Vec<_>>().join("-")
 }
 
 fn units(recipe: &Recipe) -> String {

@@ -19,7 +19,8 @@ const SEED: u64 = 1;
 pub(super) fn of(shown: &Shown<'_>, training: (&Dataset, &[u32])) -> Result<Generated, Error> {
     let codec = shown.codec;
     let mut generated = Generated::default();
-    if codec.model().is_classifier() || shown.picture.is_none() {
+    if !codec.model().is_autoencoder() || shown.picture.is_none() || codec.network().asks_encoder().is_some()
+    {
         return Ok(generated);
     }
     if codec.code() == 2 {
@@ -67,6 +68,7 @@ mod tests {
     #[test]
     fn the_nearest_row_is_found() {
         let dataset = Dataset {
+            maps: None,
             shape: ItemShape::Vector { columns: None, width: 2 },
             values: Values::F32(vec![0.0, 0.0, 5.0, 5.0, 9.0, 1.0]),
             labels: None,

@@ -58,7 +58,7 @@ fn table(rows: usize) -> Source {
     let values = Values::F32((0..rows).flat_map(row).collect());
     Source {
         name: "csv".into(),
-        train: Dataset { shape, values, labels: None, names: None },
+        train: Dataset { maps: None, shape, values, labels: None, names: None },
         test: None,
         notes: vec![],
     }

@@ -1,0 +1,58 @@
+//! `narrows segment`: the class of each pixel of pictures, as pictures with a legend.
+
+use crate::arguments::ComputeOptions;
+use crate::failure::Failure;
+use crate::model_rows::RowOptions;
+use crate::{output, wording};
+use clap::Args;
+use narrows::apply::Codec;
+use narrows::data::{ItemShape, Legend, write_label_pictures};
+use std::path::PathBuf;
+
+/// Options of `narrows segment`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The model's file
+    model: PathBuf,
+    #[command(flatten)]
+    rows: RowOptions,
+    /// The folder for a PNG of each picture's classes, palette numbers being those of the classes, and for legend.html and classes.csv
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    #[command(flatten)]
+    compute: ComputeOptions,
+}
+
+/// Segments every picture.
+///
+/// # Errors
+/// A model or data that cannot be read or do not go together; a model of another kind; a folder that cannot be written.
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let compute = options.compute.start()?;
+    let codec = Codec::load(&options.model, &compute)?;
+    // A model of another kind is refused before its data are read.
+    codec.segment(&[])?;
+    let rows = options.rows.load(&codec.model().description)?;
+    let ItemShape::Image { height, width, .. } = rows.dataset.shape else {
+        return Err(Failure::new("the rows are no pictures", "give a folder of pictures"));
+    };
+    let mut classes = Vec::with_capacity(rows.dataset.rows() * height * width);
+    let at_once = codec.network().rows_at_once() as u32;
+    let all: Vec<u32> = (0..rows.dataset.rows() as u32).collect();
+    for chunk in all.chunks(at_once as usize * 4) {
+        classes.extend(codec.segment(&rows.dataset.select(chunk).values.to_f32())?);
+    }
+    let legend = Legend::new(&codec.model().description.classes);
+    let names = rows.dataset.names.as_deref();
+    write_label_pictures(&options.out, &classes, (height, width), names, &legend)?;
+    for note in &rows.notes {
+        output::note(&format!("note: {note}"));
+    }
+    let pictures = wording::of(rows.dataset.rows(), "picture", "pictures");
+    let classes = wording::of(legend.classes().len(), "class", "classes");
+    output::note(&format!(
+        "{}: {pictures}, each pixel one of {classes}; legend.html and classes.csv say which colour is which",
+        options.out.display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Label maps as pictures: a colour for each class, and a legend that says which.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use super::atomic::WriteError;
+use super::error::DataError;
+use super::write::{FolderBeside, encode_png_with};
+
+/// Classes and their colours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Legend {
+    classes: Vec<(String, [u8; 3])>,
+}
+
+impl Legend {
+    /// A colour for each class: hues a golden angle apart, so that neighbours differ, at two depths.
+    pub fn new(names: &[String]) -> Legend {
+        let colour = |number: usize| {
+            let hue = (number as f32 * 0.618_034).fract() * 6.0;
+            let (strong, light) = if number.is_multiple_of(2) { (0.65, 0.9) } else { (0.85, 0.6) };
+            let channel = |shift: f32| {
+                let place = (hue + shift) % 6.0;
+                let share = (place.min(4.0 - place)).clamp(0.0, 1.0);
+                (255.0 * light * (1.0 - strong * share)).round() as u8
+            };
+            [channel(5.0), channel(3.0), channel(1.0)]
+        };
+        let classes = names.iter().enumerate().map(|(number, name)| (name.clone(), colour(number)));
+        Legend { classes: classes.collect() }
+    }
+
+    /// Names and colours, in the order of the classes' numbers.
+    pub fn classes(&self) -> &[(String, [u8; 3])] {
+        &self.classes
+    }
+
+    /// The colour of a class; black for what is none.
+    pub fn colour(&self, class: u8) -> [u8; 3] {
+        self.classes.get(usize::from(class)).map_or([0; 3], |(_, colour)| *colour)
+    }
+
+    fn as_csv(&self) -> String {
+        let mut text = String::from("number,class,colour\n");
+        for (number, (name, [red, green, blue])) in self.classes.iter().enumerate() {
+            let name = name.replace('"', "\"\"");
+            let _ = writeln!(text, "{number},\"{name}\",#{red:02x}{green:02x}{blue:02x}");
+        }
+        text
+    }
+
+    fn as_html(&self) -> String {
+        let mut text = String::from(
+            "<!doctype html><meta charset=\"utf-8\"><title>Classes</title>\n<style>body{font:16px sans-serif}td{padding:.2em .8em}\
+             td:first-child{width:3em}</style>\n<table>\n",
+        );
+        for (number, (name, [red, green, blue])) in self.classes.iter().enumerate() {
+            let name = name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let _ = writeln!(
+                text,
+                "<tr><td style=\"background:#{red:02x}{green:02x}{blue:02x}\"></td><td>{number}</td><td>{name}</td></tr>"
+            );
+        }
+        text + "</table>\n"
+    }
+}
+
+/// Sub-folders of pictures in one another.
+const MOST_DEPTH: usize = 12;
+
+/// Writes N maps of this height and width as palette PNG files whose numbers are the classes, named after the pictures that they belong to, or
+/// `00000.png` and so on; `classes.csv` and `legend.html` say which colour is which. A folder that an earlier call wrote is replaced; one with
+/// other files in it is refused.
+///
+/// # Errors
+/// [`DataError::FolderInUse`] or [`DataError::Write`].
+pub fn write_label_pictures(
+    folder: &Path,
+    maps: &[u8],
+    (height, width): (usize, usize),
+    names: Option<&[String]>,
+    legend: &Legend,
+) -> Result<(), DataError> {
+    let failed = |source| WriteError::new(folder, source);
+    let ours = |name: &str| name.ends_with(".png") || name == "classes.csv" || name == "legend.html";
+    // Nobody else's pictures have these beside them.
+    let earlier = ["classes.csv", "legend.html"].iter().all(|name| folder.join(name).is_file());
+    let beside = FolderBeside::new(folder, MOST_DEPTH, |name| earlier && ours(name))?;
+    let palette: Vec<u8> = legend.classes.iter().flat_map(|(_, colour)| *colour).collect();
+    for (number, map) in maps.chunks_exact(height * width).enumerate() {
+        let name = names.map_or_else(|| format!("{number:05}"), |names| names[number].clone());
+        let path = beside.path().join(name).with_extension("png");
+        fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(failed)?;
+        let png = encode_png_with((height, width), &palette, map).map_err(std::io::Error::other);
+        fs::write(path, png.map_err(failed)?).map_err(failed)?;
+    }
+    fs::write(beside.path().join("classes.csv"), legend.as_csv()).map_err(failed)?;
+    fs::write(beside.path().join("legend.html"), legend.as_html()).map_err(failed)?;
+    beside.put_in_place(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_differ_and_classes_are_named() {
+        let names: Vec<String> = (0..24).map(|number| format!("class <{number}>")).collect();
+        let legend = Legend::new(&names);
+        for (number, (_, colour)) in legend.classes().iter().enumerate() {
+            let others = legend.classes()[..number].iter();
+            assert!(
+                others.clone().all(|(_, other)| (0..3).any(|c| other[c].abs_diff(colour[c]) > 8)),
+                "{number}"
+            );
+        }
+        assert_eq!(legend.colour(200), [0; 3]);
+        assert!(
+            legend.as_csv().contains("3,\"class <3>\",#") && legend.as_html().contains("class &lt;3&gt;")
+        );
+    }
+
+    #[test]
+    fn maps_come_back_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let legend = Legend::new(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
+        let maps = [0, 1, 2, 2, 1, 0, 0, 0, 1, 1, 2, 2];
+        let names = ["x/one.jpg".to_owned(), "two.png".to_owned()];
+        for _ in 0..2 {
+            write_label_pictures(&out, &maps, (2, 3), Some(&names), &legend).unwrap();
+        }
+        let read = |name: &str| super::super::picture_file::read_numbers(&out.join(name)).unwrap();
+        assert_eq!(read("x/one.png"), (maps[..6].to_vec(), (2, 3)));
+        assert_eq!(read("two.png"), (maps[6..].to_vec(), (2, 3)));
+        let colours = super::super::picture_file::read(&out.join("two.png")).unwrap();
+        assert_eq!(colours.pixels[..3], legend.colour(0));
+        let photos = folder.path().join("photos");
+        fs::create_dir(&photos).unwrap();
+        fs::write(photos.join("a.png"), "x").unwrap();
+        let refused = write_label_pictures(&photos, &maps, (2, 3), None, &legend).unwrap_err();
+        assert!(matches!(refused, DataError::FolderInUse { .. }), "{refused}");
+        fs::write(out.join("mine.txt"), "x").unwrap();
+        let refused = write_label_pictures(&out, &maps, (2, 3), None, &legend).unwrap_err();
+        assert!(matches!(refused, DataError::FolderInUse { .. }), "{refused}");
+    }
+}
