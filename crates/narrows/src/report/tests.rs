@@ -126,6 +126,8 @@ fn autoencoder() -> ReportInput {
             nearest: (0..8).map(|row| picture(row % 10, row, 0.0)).collect(),
         },
         classes: None,
+        segmentation: None,
+        maps: vec![],
         recipe: "name = \"mnist-deep\"\n\n[model]\nhidden = [1000, 500, 250]\ncode = 30\n".into(),
     }
 }
@@ -191,6 +193,44 @@ fn table() -> ReportInput {
     }
 }
 
+/// A page of a segmenter of small pictures, with maps of two layers.
+fn segmenter() -> ReportInput {
+    let colours = |salt: usize| -> Vec<Vec<f32>> {
+        (0..3)
+            .map(|row| (0..28 * 28 * 3).map(|at| ((at * 7 + row + salt) % 5) as f32 / 4.0).collect())
+            .collect()
+    };
+    let waves = |count: usize, size: usize| -> Vec<Vec<f32>> {
+        (0..count).map(|map| (0..size).map(|at| ((at * (map + 1)) as f32).sin()).collect()).collect()
+    };
+    let layer = |name: &str, filters| LayerMaps {
+        name: name.into(),
+        size: [6, 5],
+        maps: waves(10, 30),
+        maps_of: 64,
+        window: [3, 3],
+        filters,
+    };
+    ReportInput {
+        title: "streets".into(),
+        segmentation: Some(SegmentedPictures {
+            pictures: colours(0),
+            truths: colours(1),
+            told: colours(2),
+            legend: vec![("road & path".into(), [200, 20, 20]), ("sky".into(), [0, 0, 255])],
+            iou: vec![Some(0.625), None],
+        }),
+        maps: vec![
+            layer("encoder.0: convolution 3×3", waves(10, 9)),
+            layer("encoder.1: max-pool 2×2", vec![]),
+        ],
+        comparison: Comparison::default(),
+        generated: Generated::default(),
+        codes: None,
+        ..autoencoder()
+    }
+}
+
 /// The ids of the page's sections.
 fn sections(html: &str) -> Vec<&str> {
     html.split("<section id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
@@ -221,6 +261,10 @@ fn each_kind_of_model_has_its_sections() {
         ),
         (classifier(), vec!["verdict", "classes", "curves", "filters", "layers", "recipe"]),
         (table(), vec!["verdict", "comparison", "curves", "codes", "filters", "layers", "recipe"]),
+        (
+            segmenter(),
+            vec!["verdict", "segmentation", "curves", "filters", "feature-maps", "layers", "recipe"],
+        ),
         (ReportInput::default(), vec![]),
     ];
     for (input, expected) in cases {
@@ -292,6 +336,10 @@ fn no_text_becomes_markup() {
     codes.about = evil.into();
     input.classes =
         classifier().classes.map(|classes| ClassFigures { names: vec![evil.into(); 10], ..classes });
+    input.segmentation = segmenter().segmentation;
+    input.segmentation.as_mut().unwrap().legend[0].0 = evil.into();
+    input.maps = segmenter().maps;
+    input.maps[0].name = evil.into();
     let page = render(&input).unwrap().html;
     assert!(!page.contains("<img"));
     assert!(!page.contains("</script><"));
@@ -404,13 +452,31 @@ fn a_report_that_cannot_be_written_says_so() {
 /// A sheet's name is a class of the page: one that is something else's, too, would put its pictures there.
 #[test]
 fn sheets_have_classes_of_their_own() {
-    let page = render(&autoencoder()).unwrap();
+    let all = ReportInput {
+        segmentation: segmenter().segmentation,
+        maps: segmenter().maps,
+        classes: classifier().classes,
+        ..autoencoder()
+    };
+    let page = render(&all).unwrap();
     let style = page.html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
     for (name, _) in &page.pictures {
         let class = format!(".{}{{", name.trim_end_matches(".png"));
         let spaced = class.replace('{', " ");
         assert_eq!(style.matches(&class).count() + style.matches(&spaced).count(), 1, "{class}");
     }
+}
+
+#[test]
+fn segmentation_has_a_legend_and_layers_their_maps_and_windows() {
+    let page = render(&segmenter()).unwrap();
+    assert!(page.html.contains("road &amp; path 62 %") && page.html.contains("rgb(0,0,255)\">sky<"));
+    assert!(page.html.contains("10 of 64 maps."));
+    let names: Vec<&str> = page.pictures.iter().map(|(name, _)| name.as_str()).collect();
+    for name in ["truths.png", "told.png", "layer-0-maps.png", "layer-0-windows.png", "layer-1-maps.png"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert!(!names.contains(&"layer-1-windows.png"));
 }
 
 #[test]

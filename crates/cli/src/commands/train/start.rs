@@ -2,7 +2,6 @@
 
 use crate::wording::{bytes, count, flops, table};
 use narrows::data::Preparation;
-use narrows::network::Network;
 use narrows::recipe::Recipe;
 use narrows::train::{Compute, Setup, Trainer};
 
