@@ -47,7 +47,7 @@ impl RowOptions {
     /// # Errors
     /// Data that cannot be read, or are of another width; no test part.
     pub fn load(&self, model: &Description) -> Result<Rows, Failure> {
-        let source = load(model, &self.data, self.kind, Limit::None)?;
+        let source = load(model, &self.data, self.kind, Limit::Use)?;
         expect_width(model, &source, &self.data)?;
         let mut notes = source.notes.clone();
         let (train, test) = (source.train.rows(), source.test.as_ref().map_or(0, Dataset::rows));
@@ -84,6 +84,8 @@ pub enum Limit {
     Recipe,
     /// All rows.
     None,
+    /// All rows, without the label maps that only judges need.
+    Use,
 }
 
 /// Loads data from a path as the model's recipe reads them. The kind is recognised again, since a model trained on a table
@@ -98,7 +100,10 @@ pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) 
         options.vocabulary = Some(words.clone());
     }
     options.kind = kind.or_else(|| data::detect(path).ok()).or(options.kind);
-    if limit == Limit::None {
+    if limit == Limit::Use {
+        options.maps = None;
+    }
+    if limit != Limit::Recipe {
         // Rows that are to be used are all of them, and none that chance cuts out of them.
         (options.rows, options.test_rows) = (None, None);
         if options.patch.take().is_some() {

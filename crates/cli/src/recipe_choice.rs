@@ -2,8 +2,8 @@
 
 use crate::arguments::{Settings, recipe_names};
 use crate::failure::Failure;
-use narrows::data::{DataError, Source, load};
-use narrows::recipe::{Recipe, SourceKind};
+use narrows::data::{Cache, DataError, ItemShape, Source, load};
+use narrows::recipe::{Recipe, SourceKind, suited_to_pictures};
 use std::path::{Path, PathBuf};
 
 /// A recipe and where its rows come from.
@@ -13,6 +13,8 @@ pub struct Choice {
     pub recipe: Recipe,
     /// The data, if any were named.
     pub data: Option<PathBuf>,
+    /// Whether data alone were named.
+    defaults: bool,
 }
 
 /// The recipe that is trained when none is named.
@@ -26,11 +28,13 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
     let name = named.unwrap_or(FIRST);
     let path = Path::new(name);
     let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+    let mut defaults = false;
     let (mut recipe, mut named_data) = if let Some(text) = Recipe::built_in(name) {
         (parse(text, data, settings)?, None)
     } else if is_toml && !path.is_dir() {
         (parse(&read(path)?, data, settings).map_err(|failure| failure.of(name))?, None)
     } else if path.exists() {
+        defaults = true;
         (Recipe::parse("", &settings.set)?, Some(path.to_path_buf()))
     } else {
         return Err(neither(name, path));
@@ -48,16 +52,38 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
         named_data = Some(data.to_path_buf());
     }
     let data = named_data.or_else(|| recipe.data.path.as_ref().map(PathBuf::from));
-    Ok(Choice { recipe, data })
+    Ok(Choice { recipe, data, defaults })
 }
 
 impl Choice {
-    /// Loads the rows.
+    /// Where pictures were named without a recipe, and no network, takes one that suits them; tells why.
+    ///
+    /// # Errors
+    /// Settings that do not go with it.
+    pub fn suit(&mut self, source: &Source, settings: &Settings) -> Result<Option<String>, Failure> {
+        let own = ["model.kind", "model.hidden", "model.decoder", "model.code"];
+        let asked = own.iter().any(|path| settings.names(path));
+        let &ItemShape::Image { height, width, channels } = &source.train.shape else { return Ok(None) };
+        if !self.defaults || asked || source.name != "pictures" {
+            return Ok(None);
+        }
+        let Some(suited) = suited_to_pictures([height, width, channels], source.train.rows()) else {
+            return Ok(None);
+        };
+        let all = [&suited.settings[..], &settings.set].concat();
+        self.recipe = Recipe { name: self.recipe.name.clone(), ..Recipe::parse("", &all)? };
+        Ok(Some(suited.why))
+    }
+
+    /// Loads the rows; pictures that take too much memory are decoded into the file `cache`, if there may be one.
     ///
     /// # Errors
     /// As [`load`].
-    pub fn load(&self) -> Result<Source, Failure> {
-        Ok(load(self.data.as_deref(), &self.recipe.data.options(self.recipe.train.seed))?)
+    pub fn load(&self, cache: Option<&Path>) -> Result<Source, Failure> {
+        let mut options = self.recipe.data.options(self.recipe.train.seed);
+        let most_in_memory = self.recipe.data.in_memory as u64;
+        options.cache = cache.map(|path| Cache { path: path.to_path_buf(), most_in_memory });
+        Ok(load(self.data.as_deref(), &options)?)
     }
 }
 

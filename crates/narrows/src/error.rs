@@ -62,6 +62,12 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// Rows in a file that cannot be read any more.
+    #[error("rows cannot be read: {problem}")]
+    Rows {
+        /// The file and what the system said.
+        problem: String,
+    },
     /// The loss is no number any more.
     #[error("training diverged in epoch {epoch}, step {step}: the loss is {loss}")]
     Diverged {
@@ -106,6 +112,9 @@ impl Error {
             Error::Pca(error) => error.hint(),
             Error::NoLabels { .. } => {
                 Some("name the label column with --set data.label=NAME, or train an autoencoder".to_owned())
+            }
+            Error::Rows { .. } => {
+                Some("leave the file of decoded pictures alone while training runs".to_owned())
             }
             Error::NoLabelMaps { .. } => Some(
                 "say how their folders are named: --set data.maps=annot for train and trainannot".to_owned(),

@@ -140,7 +140,12 @@ fn masks(missing: &Missing, dataset: &Dataset, seed: u64) -> Result<Vec<Mask>, F
                     "give one mask for all, or pictures as files",
                 ));
             };
-            let of = |name: &String| mask(&path.join(name).with_extension("png"), (height, width));
+            // In sub-folders as the pictures', or all in one.
+            let of = |name: &String| {
+                let (whole, last) = (Path::new(name), Path::new(name).file_name().unwrap_or_default());
+                let places = [whole, Path::new(last)].map(|name| path.join(name).with_extension("png"));
+                mask(if places[0].is_file() { &places[0] } else { &places[1] }, (height, width))
+            };
             names.iter().map(of).collect()
         }
         Missing::Bright(path) => {

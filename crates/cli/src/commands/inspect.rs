@@ -103,7 +103,7 @@ impl Subject {
         let choice = recipe_choice::choose(Some(&options.what), options.data.as_deref(), &options.settings)?;
         let (source, notes) = match choice.data {
             Some(_) => {
-                let source = choice.load()?;
+                let source = choice.load(None)?;
                 let notes = source.notes.clone();
                 (source, notes)
             }

@@ -68,12 +68,13 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     if let Some(seed) = options.seed {
         options.settings.set.push(("train.seed".to_owned(), seed.to_string()));
     }
-    let choice =
+    let mut choice =
         recipe_choice::choose(options.recipe.as_deref(), options.data.as_deref(), &options.settings)?;
     let files = Files::new(options.out.as_deref(), &choice.recipe.name)?;
     let compute = options.compute.start()?;
-    let source = choice.load()?;
+    let source = choice.load((!files.is_special).then_some(&files.rows))?;
     let mut notes = source.notes.clone();
+    notes.extend(choice.suit(&source, &options.settings)?);
     let rivals = match options.skip.contains(&Skip::Verdict) {
         true => Vec::new(),
         false => rivals::train_all(&choice.recipe, &source, &files, &compute, &options)?,
@@ -90,7 +91,9 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let skip_log = options.skip.contains(&Skip::Log) || files.is_special;
     let progress = train(&mut trainer, &files, (!skip_log).then_some(&mut log), &options)?;
     let run = outcome::Run { files: &files, compute: &compute, options: &options, rivals: &rivals };
-    outcome::finish(trainer, progress, run, notes, || log.remove())
+    outcome::finish(trainer, progress, run, notes, || log.remove())?;
+    files.remove_rows();
+    Ok(())
 }
 
 /// Takes up the checkpoint if asked to.

@@ -3,6 +3,7 @@
 mod commands;
 mod formats;
 mod options;
+mod pictures;
 mod refusals;
 mod resume;
 mod support;

@@ -268,7 +268,7 @@ impl PictureMeans<'_> {
             return None;
         };
         let range = match &dataset.values {
-            Values::U8(_) => 255.0,
+            Values::U8(_) | Values::Stored(_) => 255.0,
             Values::F32(values) => {
                 let ends = values
                     .iter()

@@ -350,8 +350,25 @@ impl Eigen {
         }
         // Two rounds an eigenvalue are usual.
         let rounds = 1000 + 60 * size;
-        let eigen = SymmetricEigen::try_new(matrix, f64::EPSILON, rounds);
-        let eigen = eigen.ok_or(PcaError::NoConvergence { size })?;
+        let largest = matrix.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+        let decomposed = |matrix: DMatrix<f64>| {
+            SymmetricEigen::try_new(matrix, f64::EPSILON, rounds).ok_or(PcaError::NoConvergence { size })
+        };
+        let mut eigen = decomposed(matrix.clone())?;
+        let finite = |values: &DMatrix<f64>| values.iter().all(|value| value.is_finite());
+        if !finite(&eigen.eigenvectors) {
+            // Many equal or vanishing eigenvalues: a quotient of two numbers that have both become 0. Moved apart by less than rounding, none do.
+            let apart = |row: usize| largest * f64::EPSILON * (1.0 + row as f64 / size as f64);
+            let moved = DMatrix::from_fn(size, size, |row, column| {
+                let value = matrix[(row, column)];
+                let kept = if value.abs() > largest * f64::EPSILON { value } else { 0.0 };
+                kept + if row == column { apart(row) } else { 0.0 }
+            });
+            eigen = decomposed(moved)?;
+        }
+        if !finite(&eigen.eigenvectors) {
+            return Err(PcaError::NoConvergence { size });
+        }
         let mut order: Vec<usize> = (0..size).collect();
         order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
         order.truncate(most);

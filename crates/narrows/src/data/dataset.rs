@@ -7,6 +7,7 @@ use super::error::DataError;
 use super::label_maps::LabelMaps;
 use super::labels::Labels;
 use super::resize::{recolour, resize};
+use super::stored::StoredRows;
 
 /// One data set in memory: N rows of D features, row-major, as they were stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +103,8 @@ pub enum Values {
     F32(Vec<f32>),
     /// Bytes, 0 to 255: a quarter of the memory, and what pictures are.
     U8(Vec<u8>),
+    /// Bytes in a file.
+    Stored(StoredRows),
 }
 
 impl Values {
@@ -110,6 +113,21 @@ impl Values {
         match self {
             Values::F32(values) => values.len(),
             Values::U8(values) => values.len(),
+            Values::Stored(stored) => stored.rows() * stored.features(),
+        }
+    }
+
+    /// Whether they are bytes, wherever they lie.
+    pub fn are_bytes(&self) -> bool {
+        !matches!(self, Values::F32(_))
+    }
+
+    /// Bytes of memory that they take.
+    pub fn memory(&self) -> usize {
+        match self {
+            Values::F32(values) => 4 * values.len(),
+            Values::U8(values) => values.len(),
+            Values::Stored(_) => 0,
         }
     }
 
@@ -123,6 +141,7 @@ impl Values {
         match self {
             Values::F32(values) => values.clone(),
             Values::U8(values) => values.iter().map(|&v| f32::from(v)).collect(),
+            Values::Stored(stored) => stored.all().into_iter().map(f32::from).collect(),
         }
     }
 }
@@ -148,6 +167,11 @@ impl Dataset {
         let range = row * features..(row + 1) * features;
         match &self.values {
             Values::F32(values) => out.copy_from_slice(&values[range]),
+            Values::Stored(stored) => {
+                let mut bytes = vec![0; features];
+                stored.read(row, &mut bytes);
+                out.iter_mut().zip(bytes).for_each(|(to, from)| *to = f32::from(from));
+            }
             Values::U8(values) => {
                 assert_eq!(out.len(), features, "a row has {features} features");
                 for (to, &from) in out.iter_mut().zip(&values[range]) {
@@ -175,6 +199,13 @@ impl Dataset {
         let values = match &self.values {
             Values::F32(values) => Values::F32(pick(values, features, rows)),
             Values::U8(values) => Values::U8(pick(values, features, rows)),
+            Values::Stored(stored) => {
+                let mut picked = vec![0; rows.len() * features];
+                for (row, out) in rows.iter().zip(picked.chunks_exact_mut(features)) {
+                    stored.read(*row as usize, out);
+                }
+                Values::U8(picked)
+            }
         };
         let labels = self.labels.as_ref().map(|labels| Labels {
             names: labels.names.clone(),
@@ -209,6 +240,14 @@ impl Dataset {
             Values::U8(values) => {
                 hash.update(b"u8;");
                 hash.update(values);
+            }
+            Values::Stored(stored) => {
+                hash.update(b"u8;");
+                let mut bytes = vec![0; stored.features()];
+                for row in 0..stored.rows() {
+                    stored.read(row, &mut bytes);
+                    hash.update(&bytes);
+                }
             }
             Values::F32(values) => {
                 hash.update(b"f32;");

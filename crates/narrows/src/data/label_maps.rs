@@ -79,13 +79,19 @@ pub(super) fn attach(
             numbers.extend((0..size.1).map(|column| map[line + (2 * column + 1) * found.1 / (2 * size.1)]));
         }
     }
-    let maps = std::fs::read_dir(&beside).into_iter().flatten().flatten();
-    let maps = maps.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "png")).count();
-    if entries.iter().all(|(entry, _)| entry.label.is_none()) && maps > entries.len() {
-        return Err(DataError::LabelMapCount { path: beside, maps, pictures: entries.len() });
-    }
     let pixels = size.0 * size.1;
     dataset.maps = Some(numbered(&numbers, pixels, (&beside, entries), options)?);
+    Ok(())
+}
+
+/// Refuses a folder that has more maps than there are pictures.
+pub(super) fn expect_as_many(folder: &Path, options: &MapOptions, pictures: usize) -> Result<(), DataError> {
+    let path = beside(folder, &options.suffix)?;
+    let files = std::fs::read_dir(&path).into_iter().flatten().flatten();
+    let maps = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "png")).count();
+    if maps > pictures {
+        return Err(DataError::LabelMapCount { path, maps, pictures });
+    }
     Ok(())
 }
 

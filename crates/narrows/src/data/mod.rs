@@ -38,10 +38,11 @@ mod preparation;
 mod resize;
 mod source;
 mod split;
+mod stored;
 mod text;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use atomic::{WriteError, write_atomically, write_bytes_atomically};
 pub use dataset::{Dataset, ItemShape, Values};
@@ -55,6 +56,7 @@ pub use pictures::read_mask;
 pub use preparation::{Preparation, PreparationChoice, Suits};
 pub use source::Source;
 pub use split::{Part, Split, SplitOptions};
+pub use stored::StoredRows;
 pub use text::Vocabulary;
 pub(crate) use write::encode_png;
 pub use write::{Matrix, png_bytes, read_codes, write_csv, write_npy, write_pictures, write_rows};
@@ -75,6 +77,8 @@ pub struct Options {
     pub channels: Option<usize>,
     /// Whether arrays of four axes are N×C×H×W.
     pub channels_first: bool,
+    /// Where pictures go as rows of bytes if they would take more memory than that; `None` keeps them in memory.
+    pub cache: Option<Cache>,
     /// Label maps beside pictures; `None` reads none.
     pub maps: Option<MapOptions>,
     /// The CSV column that holds labels, by name, or by number from 1 where there is no header.
@@ -97,6 +101,15 @@ pub struct Options {
     pub array: Option<String>,
     /// The array of an NPZ archive that holds the labels; `None` takes `y`, `labels`, … if there is one.
     pub label_array: Option<String>,
+}
+
+/// A file for decoded pictures, which another run with the same pictures may use again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// The file of the training part; that of the test part has ".test" behind its name.
+    pub path: PathBuf,
+    /// Bytes of pictures that are kept in memory.
+    pub most_in_memory: u64,
 }
 
 /// Loads the data at `path`, or draws glyphs when there is no path and no other kind is named.

@@ -195,6 +195,7 @@ fn rows(array: Array, options: &Options) -> Result<Dataset, DataError> {
         values = match values {
             Values::U8(values) => Values::U8(channels_last(&values, *channels, height * width)),
             Values::F32(values) => Values::F32(channels_last(&values, *channels, height * width)),
+            stored @ Values::Stored(_) => stored,
         };
     }
     let data = Dataset { maps: None, shape, values, labels: None, names: None };
@@ -266,6 +267,7 @@ fn in_c_order(values: Values, header: &Header) -> Values {
     }
     match values {
         values if !header.fortran => values,
+        stored @ Values::Stored(_) => stored,
         Values::F32(values) => Values::F32(reorder(&values, &header.shape)),
         Values::U8(values) => Values::U8(reorder(&values, &header.shape)),
     }

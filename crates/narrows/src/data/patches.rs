@@ -66,6 +66,10 @@ impl Cutter {
         let (pictures, shape) = (data.rows(), (height, width, channels));
         let features = height * width * channels;
         let values = match &data.values {
+            Values::Stored(stored) => {
+                let data = Dataset { values: Values::U8(stored.all()), ..data.clone() };
+                return self.cut_all(&data, name);
+            }
             Values::U8(values) => {
                 let mut cut = Vec::new();
                 for (number, picture) in values.chunks_exact(features).enumerate() {

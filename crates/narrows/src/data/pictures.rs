@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sha2::{Digest, Sha256};
+
 use super::Options;
 use super::dataset::{Dataset, ItemShape, Values};
 use super::error::DataError;
@@ -15,7 +17,8 @@ use super::labels::Labels;
 use super::patches::Cutter;
 use super::picture_file::{self, Adapted, Picture};
 use super::resize::{Resizer, recolour};
-use super::source::{Source, patches_of};
+use super::source::{Source, chosen, patches_of};
+use super::stored::{StoredRows, StoredWriter};
 
 const WANTED: Wanted =
     Wanted { endings: &["png", "jpg", "jpeg"], missing: |path| DataError::NoPictures { path } };
@@ -31,6 +34,9 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     let mut notes = Vec::new();
     let of_maps = options.maps.as_ref().map(|maps| maps.suffix.as_str());
     let (train, test) = folder::parts(path, &WANTED, of_maps, &mut notes)?;
+    let pictures = [train.len(), test.as_ref().map_or(0, Vec::len)];
+    let train = limited(train, options.rows, options.seed, 0);
+    let test = test.map(|test| limited(test, options.test_rows, options.seed, 1));
     let mut failures = Failures::default();
     let mut train = failures.measured(path, train);
     let mut test = test.map(|test| failures.measured(path, test));
@@ -42,10 +48,25 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
         Some((height, width)) if height > 0 && width > 0 => (height, width),
         _ => common_size(train.iter().chain(test.iter().flatten()).map(|(_, size)| *size), &mut notes)?,
     };
+    let all = (train.len() + test.as_ref().map_or(0, Vec::len)) as u64;
+    let bytes = all.saturating_mul((size.0 * size.1) as u64).saturating_mul(3);
+    let cache =
+        options.cache.as_ref().filter(|cache| bytes > cache.most_in_memory && options.patch.is_none());
+    let mut part = 0;
     let mut read = |entries: &mut Vec<Measured>| -> Result<Dataset, DataError> {
-        let mut dataset = read_all(path, entries, size, &mut failures)?;
+        part += 1;
+        let mut dataset = match cache {
+            None => read_all(path, entries, size, &mut failures)?,
+            Some(cache) => {
+                let mut file = cache.path.clone().into_os_string();
+                file.push(if part == 1 { "" } else { ".test" });
+                let colour = options.colour.unwrap_or(true);
+                store_all(path, entries, (size, colour), &mut failures, Path::new(&file))?
+            }
+        };
         if let (Some(options), Some((first, _))) = (&options.maps, entries.first()) {
             let folder = first.path.parent().unwrap_or(path).to_path_buf();
+            label_maps::expect_as_many(&folder, options, pictures[part - 1])?;
             label_maps::attach(&mut dataset, &folder, entries, options, size)?;
         }
         Ok(dataset)
@@ -59,7 +80,14 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     }
     let grey = |part: &Dataset| matches!(&part.values, Values::U8(v) if v.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]));
     let colour = options.colour.unwrap_or_else(|| !(grey(&train) && test.as_ref().is_none_or(grey)));
-    if !colour {
+    if let Some(cache) = cache {
+        notes.push(format!(
+            "the pictures take {} MB, more than the {} MB of data.in_memory: they were decoded into {}",
+            bytes / 1_000_000,
+            cache.most_in_memory / 1_000_000,
+            cache.path.display()
+        ));
+    } else if !colour {
         for part in std::iter::once(&mut train).chain(&mut test) {
             part.values = recolour(&part.values, 1);
             part.shape = ItemShape::Image { height: size.0, width: size.1, channels: 1 };
@@ -255,25 +283,11 @@ fn read_all(
     values.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).map_err(too_large)?;
     let mut kept = Vec::with_capacity(entries.len());
     let all = std::mem::take(entries);
-    for chunk in all.chunks(DECODED_TOGETHER) {
-        let decoded = in_parallel(chunk.len(), |number| {
-            let picture = picture_file::read(&chunk[number].0.path)?;
-            Ok((resized(picture.pixels, picture.size, (height, width)), picture.adapted))
-        });
-        for ((entry, _), picture) in chunk.iter().zip(decoded) {
-            match picture {
-                Ok((pixels, adapted)) => {
-                    values.extend_from_slice(&pixels);
-                    failures.count(adapted);
-                    kept.push(true);
-                }
-                Err(failure) => {
-                    failures.add(root, entry, failure);
-                    kept.push(false);
-                }
-            }
-        }
-    }
+    decode(root, &all, (height, width), failures, |pixels| {
+        kept.push(pixels.is_some());
+        values.extend_from_slice(pixels.unwrap_or_default());
+        Ok(())
+    })?;
     *entries = all.into_iter().zip(kept).filter_map(|(entry, kept)| kept.then_some(entry)).collect();
     if let (Some(failure), true) = (failures.first.take_if(|_| entries.is_empty()), entries.is_empty()) {
         return Err(failure);
@@ -286,6 +300,115 @@ fn read_all(
         maps: None,
         names: Some(entries.iter().map(|(entry, _)| name_inside(root, &entry.path)).collect()),
     })
+}
+
+/// Decodes pictures in order, some ahead of each other on all threads, and hands on each one's pixels, or nothing where it cannot be read.
+fn decode(
+    root: &Path,
+    all: &[Measured],
+    size: (usize, usize),
+    failures: &mut Failures,
+    mut take: impl FnMut(Option<&[u8]>) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    for chunk in all.chunks(DECODED_TOGETHER) {
+        let decoded = in_parallel(chunk.len(), |number| {
+            let picture = picture_file::read(&chunk[number].0.path)?;
+            Ok((resized(picture.pixels, picture.size, size), picture.adapted))
+        });
+        for ((entry, _), picture) in chunk.iter().zip(decoded) {
+            match picture {
+                Ok((pixels, adapted)) => {
+                    failures.count(adapted);
+                    take(Some(&pixels))?;
+                }
+                Err(failure) => {
+                    failures.add(root, entry, failure);
+                    take(None)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Decodes all pictures into a file, or takes them from there where they have been decoded before, and leaves out of `entries` those that
+/// cannot be read.
+fn store_all(
+    root: &Path,
+    entries: &mut Vec<Measured>,
+    (size, colour): ((usize, usize), bool),
+    failures: &mut Failures,
+    path: &Path,
+) -> Result<Dataset, DataError> {
+    let channels = if colour { 3 } else { 1 };
+    let features = size.0 * size.1 * channels;
+    let key = key_of(root, entries, size, channels);
+    let all = std::mem::take(entries);
+    let (stored, left_out) = match StoredRows::open(path, &key, features) {
+        Some((stored, left_out)) if stored.rows() + left_out.len() == all.len() => (stored, left_out),
+        _ => {
+            let mut writer = StoredWriter::new(path, key, features)?;
+            let (mut number, mut left_out) = (0u32, Vec::new());
+            decode(root, &all, size, failures, |pixels| {
+                number += 1;
+                match pixels {
+                    Some(pixels) if colour => writer.add(pixels),
+                    Some(pixels) => match recolour(&Values::U8(pixels.to_vec()), 1) {
+                        Values::U8(grey) => writer.add(&grey),
+                        _ => Ok(()),
+                    },
+                    None => {
+                        left_out.push(number - 1);
+                        Ok(())
+                    }
+                }
+            })?;
+            if let Some(failure) = failures.first.take_if(|_| left_out.len() == all.len()) {
+                return Err(failure);
+            }
+            (writer.finish(&left_out)?, left_out)
+        }
+    };
+    if failures.all == 0 {
+        // They were left out when the file was made.
+        failures.names.extend(left_out.iter().map(|number| name_inside(root, &all[*number as usize].0.path)));
+    }
+    let numbered = (0u32..).zip(all);
+    *entries = numbered
+        .filter(|(number, _)| left_out.binary_search(number).is_err())
+        .map(|(_, entry)| entry)
+        .collect();
+    let labels: Option<Vec<&str>> = entries.iter().map(|(entry, _)| entry.label.as_deref()).collect();
+    Ok(Dataset {
+        shape: ItemShape::Image { height: size.0, width: size.1, channels },
+        values: Values::Stored(stored),
+        labels: labels.map(|labels| Labels::from_texts(&labels)),
+        maps: None,
+        names: Some(entries.iter().map(|(entry, _)| name_inside(root, &entry.path)).collect()),
+    })
+}
+
+/// What decoded pictures depend on: names, sizes and times of change of the files, and the form asked for.
+fn key_of(root: &Path, entries: &[Measured], size: (usize, usize), channels: usize) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(format!("{}x{}x{channels};", size.0, size.1));
+    for (entry, _) in entries {
+        hash.update(name_inside(root, &entry.path));
+        if let Ok(about) = std::fs::metadata(&entry.path) {
+            hash.update(about.len().to_le_bytes());
+            let changed =
+                about.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+            hash.update(changed.map_or(0, |time| time.as_nanos()).to_le_bytes());
+        }
+    }
+    hash.finalize().into()
+}
+
+/// No more files than asked for: a random choice by seed, as of other rows.
+fn limited(entries: Vec<Entry>, most: Option<usize>, seed: u64, part: u32) -> Vec<Entry> {
+    let Some(rows) = chosen(entries.len(), most, seed, part) else { return entries };
+    let numbered = (0u32..).zip(entries);
+    numbered.filter(|(number, _)| rows.binary_search(number).is_ok()).map(|(_, entry)| entry).collect()
 }
 
 /// A picture of three colours in the size asked for.

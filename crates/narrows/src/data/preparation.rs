@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, ItemShape, Values};
+use super::dataset::{Dataset, ItemShape};
 use super::error::DataError;
 
 /// How rows are prepared; invertible but for [`Preparation::TfIdf`].
@@ -113,7 +113,7 @@ impl Preparation {
         let bytes = summary.range_within(0.0, 255.0) && summary.whole && summary.highest() > 1.0;
         let pixels = image || (dataset.features() >= LEAST_PIXELS && bytes && summary.highest() > 127.0);
         let unit = || match pixels {
-            true if matches!(dataset.values, Values::U8(_)) || bytes => Preparation::bytes(),
+            true if dataset.values.are_bytes() || bytes => Preparation::bytes(),
             true => Preparation::Scale { minimum: vec![summary.lowest()], maximum: vec![summary.highest()] },
             false => {
                 Preparation::Scale { minimum: summary.minimum.clone(), maximum: summary.maximum.clone() }

@@ -15,6 +15,7 @@ pub(super) fn resize(values: &Values, from: (usize, usize, usize), to: (usize, u
     let size = to.0 * to.1 * from.2;
     let mut out = vec![0f32; size];
     match values {
+        Values::Stored(stored) => resize(&Values::U8(stored.all()), from, to),
         Values::F32(values) => {
             let mut all = Vec::with_capacity(rows * size);
             for image in values.chunks_exact(from.0 * from.1 * from.2) {
@@ -102,6 +103,7 @@ pub(super) fn recolour(values: &Values, channels: usize) -> Values {
         values.iter().flat_map(|&v| [v; 3]).collect()
     }
     match (values, channels) {
+        (Values::Stored(stored), _) => recolour(&Values::U8(stored.all()), channels),
         (Values::U8(values), 3) => Values::U8(triple(values)),
         (Values::F32(values), 3) => Values::F32(triple(values)),
         // ITU-R BT.601, in whole numbers that sum to 1000, so that a grey pixel keeps its exact value.

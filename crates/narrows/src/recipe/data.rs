@@ -24,6 +24,8 @@ section! {
         /// Height and width of patches that are cut out of pictures at random places and take their place as rows: data.rows of them,
         /// 20000 if left out. Pictures of a folder are cut in their own size unless data.size is given.
         patch: Option<[usize; 2]> = None, Limits::between(1.0, 4096.0);
+        /// Bytes of decoded pictures that training keeps in memory; more are decoded once into a file beside the model, and read from there.
+        in_memory: f64 = 4e9, Limits::NOT_NEGATIVE;
         /// Whether pictures have three colours or are grey; left out, they are grey if all of them are.
         colour: Option<bool> = None, Limits::ANY;
         /// Numbers of a pixel, where rows of a table are read as pictures; left out, 1 or 3.
@@ -117,6 +119,7 @@ impl DataRecipe {
             colour: self.colour,
             channels: self.channels,
             channels_first: self.channels_first,
+            cache: None,
             maps: self.maps.clone().map(|suffix| MapOptions {
                 suffix,
                 void: self.void.and_then(|void| u8::try_from(void).ok()),

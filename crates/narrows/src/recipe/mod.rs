@@ -25,6 +25,7 @@ mod reference;
 mod rivals;
 mod schedule;
 mod setting;
+mod suiting;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -52,6 +53,7 @@ pub use problem::{RecipeProblem, RecipeProblems};
 pub use rivals::Rivals;
 pub use schedule::Schedule;
 pub use setting::{Limits, Setting, SettingDescription};
+pub use suiting::{Suited, suited_to_pictures};
 pub use train::{ClassWeights, TrainRecipe};
 pub use window::{Padding, Pair};
 

@@ -15,6 +15,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("data.test_rows", "100"),
     ("data.size", "[16, 8]"),
     ("data.patch", "[6, 4]"),
+    ("data.in_memory", "1e6"),
     ("data.colour", "true"),
     ("data.channels", "4"),
     ("data.channels_first", "true"),

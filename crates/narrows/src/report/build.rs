@@ -189,7 +189,7 @@ impl<'a> Shown<'a> {
 /// Stored values that are black and white: what the training rows were scaled from, 0 and 1, or else the extremes.
 fn levels(values: &Values, preparation: &Preparation) -> (f32, f32) {
     let (low, high) = match (values, preparation) {
-        (Values::U8(_), _) => (0.0, 255.0),
+        (Values::U8(_) | Values::Stored(_), _) => (0.0, 255.0),
         (_, Preparation::Scale { minimum, maximum }) if minimum.len() == 1 => (minimum[0], maximum[0]),
         (Values::F32(values), _) => {
             let low = values.iter().copied().fold(0.0, f32::min);

@@ -16,6 +16,8 @@ pub struct Batches {
     values: Values,
     targets: Targets,
     drawn: Vec<Drawn>,
+    /// A row from a file before it is changed.
+    read: Vec<u8>,
     row_ids: Vec<u32>,
     /// Ids of persistent chains: no row's.
     chain_ids: Vec<u32>,
@@ -27,7 +29,7 @@ impl Batches {
         let batch = setup.stages.iter().map(Stage::batch).max().unwrap_or(0);
         let features = setup.source.train.features();
         let values = match setup.source.train.values {
-            Values::U8(_) => Values::U8(vec![0; batch * features]),
+            Values::U8(_) | Values::Stored(_) => Values::U8(vec![0; batch * features]),
             Values::F32(_) => Values::F32(vec![0.0; batch * features]),
         };
         Batches {
@@ -35,6 +37,7 @@ impl Batches {
             values,
             targets: Targets::new(setup, batch),
             drawn: Vec::with_capacity(batch),
+            read: Vec::new(),
             row_ids: vec![0; batch],
             chain_ids: (0..batch as u32).map(|chain| u32::MAX - chain).collect(),
         }
@@ -66,6 +69,20 @@ impl Batches {
         match (&train.values, &mut self.values) {
             (Values::U8(from), Values::U8(to)) => copy_rows(from, to, (rows, &self.drawn), how),
             (Values::F32(from), Values::F32(to)) => copy_rows(from, to, (rows, &self.drawn), how),
+            (Values::Stored(stored), Values::U8(to)) => {
+                let mut source = std::mem::take(&mut self.read);
+                source.resize(train.features(), 0);
+                for (at, (row, out)) in rows.iter().zip(to.chunks_exact_mut(train.features())).enumerate() {
+                    match self.drawn.get(at) {
+                        Some(drawn) => {
+                            stored.read(*row as usize, &mut source);
+                            drawn.picture(&source, out, size);
+                        }
+                        None => stored.read(*row as usize, out),
+                    }
+                }
+                self.read = source;
+            }
             _ => {}
         }
         let drawn = &self.drawn;
@@ -82,6 +99,8 @@ impl Batches {
         feeds.push(match &self.values {
             Values::U8(values) => Feed::U8(&values[..count]),
             Values::F32(values) => Feed::F32(&values[..count]),
+            // The buffer is in memory.
+            Values::Stored(_) => Feed::U8(&[]),
         });
         feeds.push(Feed::U32(&self.row_ids[..rows]));
         if stage.is_whole() {

@@ -256,7 +256,7 @@ pub struct Heard<'g> {
 pub fn stored_rows<'g>(graph: &'g Graph, setup: &Setup, rows: usize) -> Heard<'g> {
     let shape = [rows, setup.source.train.features()];
     let stored = match setup.source.train.values {
-        Values::U8(_) => graph.pixels("rows", shape),
+        Values::U8(_) | Values::Stored(_) => graph.pixels("rows", shape),
         Values::F32(_) => graph.input("rows", shape),
     };
     let row_ids = graph.indices("row ids", [rows]);

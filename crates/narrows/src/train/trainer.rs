@@ -103,11 +103,8 @@ impl Trainer {
     /// What the run will need.
     pub fn prediction(&self) -> Prediction {
         let plans: usize = self.plans.iter().map(StagePlans::bytes).sum();
-        let rows = |dataset: &crate::data::Dataset| match &dataset.values {
-            Values::U8(values) => values.len(),
-            Values::F32(values) => values.len() * 4,
-        };
-        let data = rows(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, rows);
+        let test = self.setup.source.test.as_ref().map_or(0, |test| test.values.memory());
+        let data = self.setup.source.train.values.memory() + test;
         // A checkpoint is put together in memory before it is written, once as numbers and once as bytes, then as a file.
         let states = self.states.bytes();
         let last = self.plans.len() - 1;
@@ -207,6 +204,11 @@ impl Trainer {
         let stage = &setup.stages[at];
         let steps = stage.steps();
         let rows = self.batches.fill(setup, stage, epoch, step);
+        if let Values::Stored(stored) = &setup.source.train.values
+            && let Some(failure) = stored.failure()
+        {
+            return Err(Error::Rows { problem: failure.to_owned() });
+        }
         let before = |stage: &Stage| (stage.train.epochs * stage.steps()) as u64;
         let number = own_steps(stage, &self.progress) + setup.stages[..at].iter().map(before).sum::<u64>();
         let scalars = self.scalars(stage).as_array();
@@ -331,6 +333,8 @@ impl Trainer {
                 match &batch.values {
                     Values::U8(values) => Feed::U8(values),
                     Values::F32(values) => Feed::F32(values),
+                    // Selected rows are in memory.
+                    Values::Stored(_) => Feed::U8(&[]),
                 },
                 Feed::U32(&padded),
             ];

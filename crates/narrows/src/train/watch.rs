@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// Rows that are looked at together, and in all, where there are so many.
 const ROWS: usize = 128;
 const MOST_ROWS: usize = 512;
+/// Where rows are dear, fewer are looked at: as many as take so many operations, a tenth of a second, or this part of an epoch.
+const CHEAP: u64 = 20_000_000_000;
+const MOST_OF_EPOCH: usize = 16;
 /// A unit is dead if its values span less than this part of the widest span in its layer.
 const SAME: f32 = 0.001;
 /// A sigmoid unit is at an end within this of 0 or 1, a tanh unit within twice that of −1 or 1.
@@ -148,7 +151,9 @@ impl Watch {
         batches: &mut Batches,
         (epoch, step, scalars): (usize, u32, &[f32]),
     ) -> Result<Vec<LayerHealth>, Error> {
-        let times = (MOST_ROWS / self.rows).clamp(1, stage.rows.len() / stage.batch());
+        let steps = stage.rows.len() / stage.batch();
+        let cheap = (CHEAP / self.executable.plan().flops().max(1)) as usize;
+        let times = (MOST_ROWS / self.rows).min(cheap.max(steps / MOST_OF_EPOCH)).clamp(1, steps);
         let mut seen: Vec<Seen> = self.layers.iter().map(|watched| Seen::new(watched.units)).collect();
         for time in 0..times {
             batches.fill(setup, stage, epoch, time);

@@ -11,6 +11,8 @@ pub struct Files {
     pub model: PathBuf,
     /// The checkpoint while training.
     pub checkpoint: PathBuf,
+    /// Decoded pictures that take too much memory.
+    pub rows: PathBuf,
     /// JSON lines.
     pub log: PathBuf,
     /// The page.
@@ -36,7 +38,7 @@ impl Files {
             name.push(ending);
             beside.with_file_name(name)
         };
-        let (log, report) = (with(".log.jsonl"), with(".html"));
+        let (log, report, rows) = (with(".log.jsonl"), with(".html"), with(".rows"));
         let checkpoint = match is_special {
             true => with(&format!("-{}.checkpoint", std::process::id())),
             false => checkpoint_path(&model),
@@ -44,7 +46,16 @@ impl Files {
         if !is_special {
             places::expect_writable(&model)?;
         }
-        Ok(Files { model, checkpoint, log, report, is_special })
+        Ok(Files { model, checkpoint, rows, log, report, is_special })
+    }
+
+    /// Takes away decoded pictures, which nobody needs once training is over. If they cannot be taken away, they do no harm.
+    pub fn remove_rows(&self) {
+        let mut test = self.rows.clone().into_os_string();
+        test.push(".test");
+        for file in [self.rows.as_os_str(), &test] {
+            let _ = std::fs::remove_file(file);
+        }
     }
 
     /// The same for a rival: its name joined to that of the model's file.
@@ -58,6 +69,7 @@ impl Files {
         let stem = if self.is_special { &self.checkpoint } else { &self.model };
         Files {
             checkpoint: joined(stem, ".narrows.checkpoint"),
+            rows: self.rows.clone(),
             log: joined(stem, ".log.jsonl"),
             report: joined(stem, ".html"),
             model,

@@ -1,0 +1,156 @@
+//! What is done with folders of pictures: a network that suits them, segmenting, filling in, and what is refused.
+
+use crate::support::Room;
+use narrows::data::png_bytes;
+use serde_json::Value;
+
+/// Folders of 16×12 pictures, a bright square on dark ground, and maps that say where it is; the last column is known by nobody.
+fn streets() -> Room {
+    let room = Room::new();
+    for (part, count) in [("train", 40), ("test", 6)] {
+        for number in 0..count {
+            let (top, left) = (number % 8, number * 5 % 10);
+            let inside =
+                |at: usize| (top..top + 5).contains(&(at / 16)) && (left..left + 5).contains(&(at % 16));
+            let pixels: Vec<u8> =
+                (0..192).flat_map(|at| [if inside(at) { 220 } else { 30 }, 60, 90]).collect();
+            let map: Vec<u8> =
+                (0..192).map(|at| if at % 16 == 15 { 9 } else { u8::from(inside(at)) }).collect();
+            room.write(&format!("streets/{part}/{number:02}.png"), png_bytes(12, 16, 3, &pixels));
+            room.write(&format!("streets/{part}annot/{number:02}.png"), png_bytes(12, 16, 1, &map));
+        }
+    }
+    room
+}
+
+const SEGMENTER: &str = "--set model.kind=segmenter --set data.maps=annot --set data.void=9 --set data.class_names=['ground','square'] --set model.code=0 --set model.growth=unpool --set train.epochs=20 --set train.batch=8 --set train.learning_rate=0.01";
+
+fn segmenter(room: &Room) {
+    let mut command = room.command(&format!("train streets --out s.narrows --json {SEGMENTER}"));
+    command.args([
+        "--set",
+        "model.hidden=[{ kind = 'convolution', channels = 6 }, 'max-pool', { kind = 'convolution', channels = 6 }]",
+    ]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told["evaluation"]["pixel_accuracy"].as_f64().unwrap() > 0.95, "{told}");
+}
+
+#[test]
+fn pictures_are_segmented_into_a_folder_with_a_legend() {
+    let room = streets();
+    segmenter(&room);
+    let ran = room.done("segment s.narrows --data streets --part test --out told");
+    assert!(ran.stderr.contains("told: 6 pictures, each pixel one of 2 classes"), "{}", ran.stderr);
+    assert!(room.text("told/classes.csv").contains("1,\"square\",#"));
+    assert!(room.text("told/legend.html").contains("ground"));
+    let read = |name: &str| image_numbers(&room.read(name));
+    let (found, truth) = (read("told/test/03.png"), read("streets/testannot/03.png"));
+    let same = found.iter().zip(&truth).filter(|(found, truth)| found == truth).count();
+    assert!(same > 170, "{same} of 192");
+    // Again into the same folder; not into one with other things in it.
+    room.done("segment s.narrows --data streets --part test --out told");
+    assert!(room.refused("segment s.narrows --data streets --out streets").contains("streets"));
+    let told = room.json("evaluate s.narrows --data streets --json");
+    assert_eq!(told["classes"], serde_json::json!(["ground", "square"]));
+    assert_eq!(told["confusion"].to_string().matches(',').count(), 3);
+    let text = room.done("evaluate s.narrows --data streets").stdout;
+    assert!(text.contains("mean IoU") && text.contains("IoU, square"), "{text}");
+    assert!(room.text("s.html").contains("What each pixel was taken for"));
+    assert!(room.refused("reconstruct s.narrows --data streets --out x.npy").contains("a segmenter"));
+    // Pictures without maps can be segmented, and not judged.
+    std::fs::remove_dir_all(room.path("streets/testannot")).unwrap();
+    room.done("segment s.narrows --data streets --part test --out again");
+    assert!(room.refused("evaluate s.narrows --data streets").contains("testannot"));
+}
+
+/// The numbers of an 8-bit grey or palette PNG file.
+fn image_numbers(file: &[u8]) -> Vec<u8> {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    let mut reader = decoder.read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_folder_of_pictures_is_learned_by_a_network_that_suits_it() {
+    let room = streets();
+    let ran = room.done("train streets --out a.narrows --set train.epochs=2");
+    assert!(ran.stderr.contains("1 convolution at stride 2 halves 12x16 pixels to 6x8"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("PSNR, dB") && ran.stdout.contains("SSIM"), "{}", ran.stdout);
+    let asked = room.done("train streets --out b.narrows --set train.epochs=2 --set model.hidden=[5]");
+    assert!(!asked.stderr.contains("stride 2"), "{}", asked.stderr);
+    assert!(room.text("a.html").contains("What layers make of a picture"));
+    // More than may be kept in memory: decoded into a file, which is gone in the end.
+    let ran = room.done("train streets --out c.narrows --set train.epochs=2 --set data.in_memory=100");
+    assert!(ran.stderr.contains("they were decoded into"), "{}", ran.stderr);
+    assert!(room.everything().iter().all(|(path, _)| !path.to_string_lossy().contains(".rows")));
+}
+
+#[test]
+fn missing_pixels_are_filled_and_known_ones_kept() {
+    let room = streets();
+    room.done("train streets --out a.narrows --set train.epochs=2 --set train.corruption=block");
+    let told = room.json(
+        "inpaint a.narrows --data streets --part test --mask block:4x3 --out f.npy --masked m.npy --json",
+    );
+    assert_eq!(told["pictures"].as_u64(), Some(6));
+    assert!(told["psnr"].as_f64().unwrap() > 5.0 && told["psnr_border_mean"].as_f64().unwrap() > 5.0);
+    room.done("reconstruct a.narrows --data streets --part test --out r.npy");
+    let ran = room.done("inpaint a.narrows --data streets --part test --mask block:4x3 --out filled.png");
+    assert!(ran.stdout.contains("PSNR of the missing pixels"), "{}", ran.stdout);
+    let mask = |height: usize, width: usize| {
+        let bright: Vec<u8> = (0..height * width).map(|at| if at < 30 { 255 } else { 0 }).collect();
+        png_bytes(height, width, 1, &bright)
+    };
+    room.write("mask.png", mask(12, 16));
+    let ran = room.done("inpaint a.narrows --data streets --part test --mask mask.png --out filled");
+    assert!(!ran.stdout.contains("PSNR"), "{}", ran.stdout);
+    let (filled, before) = (room.read("filled/00000.png"), room.read("streets/test/00.png"));
+    let (filled, before) = (image_numbers(&filled), image_numbers(&before));
+    assert_eq!(filled[90..], before[90..]);
+    assert_ne!(filled[..90], before[..90]);
+    for number in 0..6 {
+        room.write(&format!("masks/{number:02}.png"), mask(12, 16));
+    }
+    room.done("inpaint a.narrows --data streets --part test --mask masks --out again");
+    assert_eq!(room.read("again/00003.png"), room.read("filled/00003.png"));
+    room.write("small.png", mask(6, 8));
+    let line = room.refused("inpaint a.narrows --data streets --mask small.png --out x");
+    assert!(line.contains("the mask has 6x8 pixels, the pictures 12x16"), "{line}");
+    let line = room.refused("inpaint a.narrows --data streets --mask block:40x3 --out x");
+    assert!(line.contains("12x16"), "{line}");
+    assert!(
+        room.refused("inpaint a.narrows --data streets --mask nothing.png --out x").contains("nothing.png")
+    );
+}
+
+/// A picture that claims 60,000×60,000 pixels, alone and among others; layers that do not fit.
+#[test]
+fn what_cannot_be_is_refused() {
+    let room = streets();
+    let mut bomb = room.read("streets/train/00.png");
+    for side in [16, 20] {
+        bomb[side..side + 4].copy_from_slice(&60_000u32.to_be_bytes());
+    }
+    let mut sum = flate2::Crc::new();
+    sum.update(&bomb[12..29]);
+    bomb[29..33].copy_from_slice(&sum.sum().to_be_bytes());
+    room.write("bomb/bomb.png", &bomb);
+    assert!(room.refused("train bomb").contains("60000x60000"));
+    room.write("streets/train/bomb.png", &bomb);
+    let ran = room.done("train streets --out a.narrows --set train.epochs=1");
+    assert!(ran.stderr.contains("1 of 47 pictures could not be read"), "{}", ran.stderr);
+    for (layers, expected) in [
+        ("[{kind='convolution',size=20,padding='none'}]", "20×20"),
+        ("[{kind='convolution',groups=2}]", "2 groups do not divide 3 channels"),
+        ("['unpool']", "none is left"),
+        ("[{kind='convolution',channels=0}]", "channels"),
+    ] {
+        let line = room.refused(&format!("train streets --set model.hidden={layers}"));
+        assert!(line.contains(expected), "{layers}: {line}");
+    }
+}
