@@ -1,6 +1,7 @@
 //! Tests of `preparation`: fitted on training rows only, invertible, sensible by default.
 
 use super::*;
+use crate::data::Values;
 
 fn table(width: usize, values: &[f32]) -> Dataset {
     Dataset {
