@@ -117,6 +117,27 @@ fn biases_and_rectifiers_wait_for_pooling() {
     assert!(found["y"].contains(&0.25) && found["y"].iter().any(|value| *value > 0.9));
 }
 
+/// Positions of rectified pixels are those of what is pooled, the first in the image where all of a window are equal, and not of what was before.
+#[test]
+fn positions_are_those_of_rectified_pixels() {
+    for (before, stride) in [([0, 0], [3, 2]), ([1, 1], [2, 2]), ([2, 0], [1, 1])] {
+        let pool_of = Pool { size: [3, 2], stride, before, after: [0, 0] };
+        let graph = Graph::new();
+        let (x, bias) = (graph.input("x", [2, 6, 7, 18]), graph.input("bias", [18]));
+        let rectified = graph.constant(0.0).maximum(x + bias);
+        let (largest, positions) = rectified.max_pool_with_positions(&pool_of);
+        graph.output("positions", positions);
+        graph.output("expected", rectified.pool_positions(&pool_of));
+        graph.output("back", largest.unpool(&pool_of, positions, [6, 7]));
+        let feed = Feed::new()
+            .input("x", numbers(2 * 6 * 7 * 18, -1.5, 0.5, 1))
+            .input("bias", numbers(18, -0.25, 0.25, 2));
+        check(&format!("{pool_of:?}"), &graph, &feed, roundings_of(4.0, 30.0));
+        let found = evaluate(&graph, &feed).unwrap().outputs;
+        assert_eq!(found["positions"], found["expected"], "{pool_of:?}");
+    }
+}
+
 /// A number that is none stays one: it is not lost beside larger ones.
 #[test]
 fn not_a_number_is_the_largest() {

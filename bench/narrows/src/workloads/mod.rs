@@ -8,6 +8,7 @@ mod convolution_train;
 mod dense_train;
 mod encode;
 mod family_train;
+mod segnet_train;
 
 use crate::Result;
 use convolution_train::Kind;
@@ -99,5 +100,6 @@ pub const ALL: &[Workload] = &[
         prepare: |threads| convolution_train::prepare(Kind::LectureCnn, 256, threads),
         check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 256, threads),
     },
+    Workload { name: "segnet-4", prepare: segnet_train::prepare, check: segnet_train::check },
     Workload { name: "cd-train", prepare: cd_train::prepare, check: cd_train::check },
 ];

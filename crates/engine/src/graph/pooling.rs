@@ -57,14 +57,16 @@ impl<'g> Tensor<'g> {
         self.max_pool_with_positions(pool).0
     }
 
-    /// The largest pixel of each window, and where it lies, as [`Tensor::pool_positions`] tells it. Of rectified pixels, or such that a number
-    /// was added to, the positions are those of the pixels before that.
+    /// The largest pixel of each window, and where it lies, as [`Tensor::pool_positions`] tells it (of pixels that a number was added to, before
+    /// that is rounded).
     pub fn max_pool_with_positions(self, pool: &Pool) -> (Tensor<'g>, Tensor<'g>) {
         // The largest of what is not below a number is the largest itself, if it is not below: a rectifier waits for fewer pixels, and its
         // derivative needs no others.
         if let Some((least, pixels)) = self.not_below() {
             let (largest, positions) = pixels.max_pool_with_positions(pool);
-            return (least.maximum(largest), positions);
+            // Where no pixel is above it all are equal, and the first is taken.
+            let first = self.first_positions(pool);
+            return (least.maximum(largest), largest.greater(least).select(positions, first));
         }
         // So does what is added to every pixel.
         if let Some((pixels, added)) = self.with_bias() {
@@ -73,6 +75,20 @@ impl<'g> Tensor<'g> {
         }
         let positions = self.pool_positions(pool);
         (self.pool_pick(pool, positions), positions)
+    }
+
+    /// The number in its window of each window's first pixel that lies in the image.
+    fn first_positions(self, pool: &Pool) -> Tensor<'g> {
+        let sizes = self.shape();
+        let [_, height, width, _] = <[usize; 4]>::try_from(sizes.sizes()).unwrap_or([1; 4]);
+        let Some([rows, columns]) = pool.output([height, width]) else { return self.graph.constant(0.0) };
+        if pool.before == [0; 2] {
+            return self.graph.constant(0.0);
+        }
+        let beyond = |axis: usize, place: usize| pool.before[axis].saturating_sub(place * pool.stride[axis]);
+        let first = |at: usize| beyond(0, at / columns) * pool.size[1] + beyond(1, at % columns);
+        let all: Vec<f32> = (0..rows * columns).map(|at| first(at) as f32).collect();
+        self.graph.table([1, rows, columns, 1], &all)
     }
 
     /// The operands of a sum whose second has a number for each channel.

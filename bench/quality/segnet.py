@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """SegNet-Basic on CamVid in PyTorch: the network, settings and number of steps of `recipes/segnet.toml`, for its figures, not its speed.
 
-    bench/.env/bin/python bench/peers/segnet.py PATH/TO/camvid-small
+    bench/.env/bin/python bench/quality/segnet.py PATH/TO/camvid-small
 """
 
 import argparse
