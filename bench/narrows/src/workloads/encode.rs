@@ -28,16 +28,74 @@ pub const SIMPLE: Shape = Shape { widths: SIMPLE_ENCODER, code_activation: "relu
 /// Builds the step that is timed: all rows at once, their codes in a list of their own.
 pub fn prepare(shape: &Shape, rows: usize, threads: usize) -> Result<Step> {
     let codec = codec(shape, &network::random_layers(shape.widths), threads)?;
-    let rows = network::random_rows(rows, shape.widths[0]);
-    Ok(Box::new(move || {
+    Ok(encoding(codec, network::random_rows(rows, shape.widths[0])))
+}
+
+fn encoding(codec: Codec, rows: Array) -> Step {
+    Box::new(move || {
         std::hint::black_box(codec.encode(std::hint::black_box(&rows.data))?);
         Ok(())
-    }))
+    })
+}
+
+/// The convolutional encoder of `bench/peers/convolution_encode.py`: 1→32→64→30.
+const MAPS: &str = r#"
+    model.activation = "relu"
+    model.code = 30
+    model.hidden = [
+        { kind = "convolution", channels = 32, stride = 2, padding = 1 },
+        { kind = "convolution", channels = 64, stride = 2, padding = 1 },
+    ]
+"#;
+
+/// Builds the step that is timed for the convolutional encoder.
+pub fn prepare_maps(rows: usize, threads: usize) -> Result<Step> {
+    Ok(encoding(codec_of_maps(&[], threads)?, network::random_rows(rows, 784)))
+}
+
+/// The codes of the folder's rows by the convolutional encoder.
+pub fn check_maps(folder: &Path, threads: usize) -> Result<()> {
+    let layers = (0..3)
+        .map(|number| {
+            Ok(Layer {
+                weight: Array::read(&folder.join(format!("weight_{number}.npy")))?,
+                bias: Array::read(&folder.join(format!("bias_{number}.npy")))?,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    write_codes(&codec_of_maps(&layers, threads)?, folder)
+}
+
+/// A codec of these layers, or of random ones; what decodes is zeros, as nothing runs it.
+fn codec_of_maps(layers: &[Layer], threads: usize) -> Result<Codec> {
+    let recipe = Recipe::parse(MAPS, &[]).map_err(|problems| Error(problems.to_string()))?;
+    let shape = ItemShape::Image { height: 28, width: 28, channels: 1 };
+    let network = Network::new(&recipe.model, &shape, 0)?;
+    let mut tensors = Vec::new();
+    for (number, place) in network.layers.iter().enumerate() {
+        for (name, shape) in place.tensors() {
+            let count: usize = shape.iter().product();
+            let values = match layers.get(number) {
+                Some(layer) if name.ends_with("weight") => layer.weight.data.clone(),
+                Some(layer) => layer.bias.data.clone(),
+                None if number < 3 => {
+                    network::random_rows(1, count).data.iter().map(|x| 0.1 * (x - 0.5)).collect()
+                }
+                None => vec![0.0; count],
+            };
+            tensors.push(NamedTensor { name, shape, values });
+        }
+    }
+    codec_of(recipe, shape, tensors, threads)
 }
 
 /// The codes of the folder's rows.
 pub fn check(folder: &Path, shape: &Shape, threads: usize) -> Result<()> {
     let codec = codec(shape, &network::read_layers(folder, shape.widths)?, threads)?;
+    write_codes(&codec, folder)
+}
+
+fn write_codes(codec: &Codec, folder: &Path) -> Result<()> {
     let rows = Array::read(&folder.join("rows.npy"))?;
     let codes = codec.encode(&rows.data)?;
     let own = network::result_folder(folder)?;
@@ -62,12 +120,16 @@ fn codec(shape: &Shape, layers: &[Layer], threads: usize) -> Result<Codec> {
             tensors.push(NamedTensor { name: format!("{}.{name}", place.name), shape, values });
         }
     }
+    codec_of(recipe, ItemShape::Vector { columns: None, width: *features }, tensors, threads)
+}
+
+fn codec_of(recipe: Recipe, shape: ItemShape, tensors: Vec<NamedTensor>, threads: usize) -> Result<Codec> {
     let model = Model {
         tensors,
         description: Description {
             recipe,
             preparation: Preparation::None,
-            shape: ItemShape::Vector { columns: None, width: *features },
+            shape,
             output: Output::Gaussian,
             classes: Vec::new(),
             history: Vec::new(),

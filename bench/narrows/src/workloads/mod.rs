@@ -100,6 +100,11 @@ pub const ALL: &[Workload] = &[
         prepare: |threads| convolution_train::prepare(Kind::LectureCnn, 256, threads),
         check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 256, threads),
     },
+    Workload {
+        name: "conv-encode-10000",
+        prepare: |threads| encode::prepare_maps(10_000, threads),
+        check: encode::check_maps,
+    },
     Workload { name: "segnet-4", prepare: segnet_train::prepare, check: segnet_train::check },
     Workload { name: "cd-train", prepare: cd_train::prepare, check: cd_train::check },
 ];

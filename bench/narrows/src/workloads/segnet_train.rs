@@ -59,7 +59,10 @@ fn like(layers: &[Layer], values: impl Fn(&str) -> Vec<f32>, network: &Network) 
     let array = |name: String, like: &Array| Array::new(&like.shape, values(&name));
     names(network)
         .zip(layers)
-        .map(|([weight, bias], like)| Layer { weight: array(weight, &like.weight), bias: array(bias, &like.bias) })
+        .map(|([weight, bias], like)| Layer {
+            weight: array(weight, &like.weight),
+            bias: array(bias, &like.bias),
+        })
         .collect()
 }
 
@@ -84,7 +87,8 @@ struct Trainer {
 
 impl Trainer {
     fn new(layers: Option<&[Layer]>, (table, maps): (Array, Vec<u8>), threads: usize) -> Result<Self> {
-        let adam = [("train.optimiser", "adam"), ("train.learning_rate", "1e-3"), ("train.weight_decay", "0")];
+        let adam =
+            [("train.optimiser", "adam"), ("train.learning_rate", "1e-3"), ("train.weight_decay", "0")];
         let adam = adam.map(|(path, value)| (path.to_owned(), value.to_owned()));
         let text = Recipe::built_in("segnet").unwrap_or_default();
         let recipe = Recipe::parse(text, &adam).map_err(|problems| Error(problems.to_string()))?;
@@ -130,7 +134,8 @@ impl Trainer {
         set(&self.network, Some(layers), &mut states)?;
         let inputs = feeds(&self.table.data, &self.maps, 0);
         executable.infer(&states, &Run { inputs: &inputs, ..Run::default() })?;
-        let shapes = |name: &str| parameters.list.iter().find(|known| known.0 == name).map(|known| known.1.shape());
+        let shapes =
+            |name: &str| parameters.list.iter().find(|known| known.0 == name).map(|known| known.1.shape());
         let fetch = |name: &str| {
             let mut values = vec![0.0; shapes(name).map_or(0, |shape| shape.elements())];
             if let Some(output) = executable.output_number(name) {

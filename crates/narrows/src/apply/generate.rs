@@ -3,6 +3,7 @@
 use super::codec::Codec;
 use super::family::machines;
 use super::mixture::Mixture;
+use super::pca::Pca;
 use crate::autoencoder::bottleneck::top_k::FAVOUR;
 use crate::boltzmann::{Annealing, Machine};
 use crate::data::Dataset;
@@ -14,7 +15,7 @@ use narrows_engine::Graph;
 use narrows_engine::cpu::{Executable, Feed, Run};
 use narrows_engine::random::Stream;
 
-/// Widest code that a mixture is fitted to: its covariances have the square of that many numbers.
+/// Widest code that a mixture is fitted to as it is: its covariances have the square of that many numbers.
 const WIDEST: usize = 128;
 /// Gibbs steps of a Boltzmann machine's chains where no other number is asked for.
 pub const GIBBS_STEPS: usize = 1000;
@@ -90,7 +91,8 @@ fn drawn_down(
     Ok(rows)
 }
 
-/// Codes from a mixture of so many normal distributions, fitted to the codes of `rows` of `dataset`; N×K.
+/// Codes from a mixture of so many normal distributions, fitted to the codes of `rows` of `dataset`, or, where these are wide, to their first
+/// principal components; N×K.
 ///
 /// # Errors
 /// Codes too wide for a mixture; rows of another width.
@@ -102,7 +104,8 @@ pub fn from_mixture(
     seed: u64,
 ) -> Result<Vec<f32>, Error> {
     let width = codec.code();
-    if width > WIDEST {
+    let numbers = matches!(codec.network().bottleneck, Bottleneck::Plain | Bottleneck::Gaussian { .. });
+    if width > WIDEST && !numbers {
         return Err(Error::Mismatch {
             what: "generate".to_owned(),
             expected: format!("a code of at most {WIDEST} units, to which a mixture can be fitted"),
@@ -111,13 +114,30 @@ pub fn from_mixture(
         });
     }
     let codes = codec.encode_rows(dataset, &spread(rows))?;
-    let mixture = Mixture::fit(&codes, width, components, seed).ok_or_else(|| Error::Mismatch {
+    let none = || Error::Mismatch {
         what: "generate".to_owned(),
         expected: "training rows with codes that a mixture can be fitted to".to_owned(),
         found: format!("{} rows", rows.len()),
         hint: "give the data that the model was trained on".to_owned(),
-    })?;
-    Ok(as_codes(codec, mixture.draw(count, seed)))
+    };
+    if width <= WIDEST {
+        let mixture = Mixture::fit(&codes, width, components, seed).ok_or_else(none)?;
+        return Ok(as_codes(codec, mixture.draw(count, seed)));
+    }
+    // Wide codes are drawn along the directions in which they vary most; what is left over stays at its mean.
+    let compute = codec.compute();
+    let mut read = |row: usize, out: &mut [f32]| out.copy_from_slice(&codes[row * width..][..width]);
+    let pca = Pca::fit(codes.len() / width, width, WIDEST, &mut read, &compute.pool, compute.level)?;
+    let mut places = vec![0.0; codes.len() / width * WIDEST];
+    for (code, place) in codes.chunks_exact(width).zip(places.chunks_exact_mut(WIDEST)) {
+        pca.encode(code, place);
+    }
+    let mixture = Mixture::fit(&places, WIDEST, components, seed).ok_or_else(none)?;
+    let mut drawn = vec![0.0; count * width];
+    for (place, code) in mixture.draw(count, seed).chunks_exact(WIDEST).zip(drawn.chunks_exact_mut(width)) {
+        pca.decode(place, code);
+    }
+    Ok(drawn)
 }
 
 /// At most so many rows, evenly spread over all: those of one class may stand together.
