@@ -200,6 +200,16 @@ fn generated_codes_are_codes() {
         "model.bottleneck={ kind = 'top-k', keep = 3, auxiliary = 0 }",
     ]);
     let binary = codec(&["model.hidden=[6]", "model.code=5", "model.bottleneck=binary"]);
+    // Codes wider than a mixture can be fitted to are drawn along their principal directions, around the mean of those of the rows.
+    let wide = codec(&["model.hidden=[]", "model.code=150"]);
+    let drawn = generate::from_mixture(&wide, (&rows, &all), 1, 400, 1).unwrap();
+    let codes = wide.encode(&values).unwrap();
+    let mean = |codes: &[f32], unit: usize| {
+        codes.iter().skip(unit).step_by(150).sum::<f32>() / (codes.len() / 150) as f32
+    };
+    assert_eq!(drawn.len(), 400 * 150);
+    assert!((0..150).all(|unit| (mean(&drawn, unit) - mean(&codes, unit)).abs() < 0.3));
+    assert!((0..150).any(|unit| (drawn[unit] - drawn[150 + unit]).abs() > 0.05));
     for codec in [&top_k, &binary] {
         let mixed = generate::from_mixture(codec, (&rows, &all), 2, 20, 1).unwrap();
         let between = generate::between(codec, &values[..8], &values[8..16], 4).unwrap();

@@ -317,6 +317,24 @@ fn version_3_loads_forever() {
     close(codec.encode(&rows).unwrap(), &[-0.005051545, -0.29360932]);
 }
 
+/// Layers that were normalised had a bias of their own, which their mean now holds.
+#[test]
+fn normalised_layers_of_version_3_load_forever() {
+    let codec = Codec::load(&fixture("version-3-normalised.narrows"), &compute(1)).unwrap();
+    close(codec.encode(&ROWS).unwrap(), &[2.2200003, -0.30888084, 0.47132972, -0.3025519]);
+    assert!(codec.model().tensors.iter().all(|tensor| tensor.name != "encoder.0.bias"));
+}
+
+#[test]
+fn version_4_loads_forever() {
+    let codec = Codec::load(&fixture("version-4-segmenter.narrows"), &compute(1)).unwrap();
+    let bar = |at: usize| (5..15).contains(&at) && (1..=3).contains(&(at % 5));
+    let picture: Vec<f32> = (0..30).map(|at| if bar(at) { 220.0 } else { 25.0 }).collect();
+    let ones: Vec<usize> = (0..30).filter(|at| codec.segment(&picture).unwrap()[*at] == 1).collect();
+    assert_eq!(ones, [8, 11, 13]);
+    assert_eq!(codec.model().description.classes, ["ground", "bar"]);
+}
+
 // The fixtures were trained by the first release on made rows; a new format version adds files of its own beside them.
 const AUTOENCODER_CODES: [f32; 4] = [2.2406502, 0.5769887, 1.786385, 0.74156386];
 const AUTOENCODER_ROWS: [f32; 8] =
