@@ -103,6 +103,13 @@ pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) 
     if limit == Limit::Use {
         options.maps = None;
     }
+    if let (ItemShape::Image { height, width, channels: channels @ (1 | 3) }, "pictures", None) =
+        (&model.shape, model.source.as_str(), options.patch)
+    {
+        // As the model saw them, whatever these would have been brought to by themselves.
+        options.image_size = Some((*height, *width));
+        options.colour = Some(*channels == 3);
+    }
     if limit != Limit::Recipe {
         // Rows that are to be used are all of them, and none that chance cuts out of them.
         (options.rows, options.test_rows) = (None, None);
@@ -148,6 +155,13 @@ pub fn joined(mut first: Dataset, second: &Dataset) -> Dataset {
             *all = Values::F32(values);
         }
     }
+    first.maps = match (first.maps.take(), &second.maps) {
+        (Some(mut all), Some(more)) if all.names == more.names => {
+            all.of_pixel.extend_from_slice(&more.of_pixel);
+            Some(all)
+        }
+        _ => None,
+    };
     first.labels = match (first.labels.take(), &second.labels) {
         // A source numbers the labels of its parts alike.
         (Some(mut all), Some(more)) if all.names == more.names => {
@@ -166,22 +180,24 @@ pub fn joined(mut first: Dataset, second: &Dataset) -> Dataset {
     first
 }
 
-/// Rows handled at once, so that wide data need no second copy in memory.
+/// Rows handled at once, and numbers of all of them, so that wide data need no second copy in memory.
 const CHUNK: usize = 4096;
+const CHUNK_NUMBERS: usize = 1 << 24;
 
 /// What `work` makes of all rows in order, a chunk at a time.
 ///
 /// # Errors
 /// Those of `work`.
-pub fn in_chunks(
+pub fn in_chunks<T>(
     dataset: &Dataset,
-    mut work: impl FnMut(&[f32]) -> Result<Vec<f32>, narrows::Error>,
-) -> Result<Vec<f32>, Failure> {
+    mut work: impl FnMut(&[f32]) -> Result<Vec<T>, narrows::Error>,
+) -> Result<Vec<T>, Failure> {
     let features = dataset.features();
+    let chunk = (CHUNK_NUMBERS / features.max(1)).clamp(1, CHUNK);
     let mut results = Vec::new();
-    let mut stored = vec![0.0; CHUNK.min(dataset.rows()) * features];
-    for first in (0..dataset.rows()).step_by(CHUNK) {
-        let rows = CHUNK.min(dataset.rows() - first);
+    let mut stored = vec![0.0; chunk.min(dataset.rows()) * features];
+    for first in (0..dataset.rows()).step_by(chunk) {
+        let rows = chunk.min(dataset.rows() - first);
         for (at, row) in stored.chunks_exact_mut(features).take(rows).enumerate() {
             dataset.row_f32(first + at, row);
         }

@@ -57,22 +57,19 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
 
 impl Choice {
     /// Where pictures were named without a recipe, and no network, takes one that suits them; tells why.
-    ///
-    /// # Errors
-    /// Settings that do not go with it.
-    pub fn suit(&mut self, source: &Source, settings: &Settings) -> Result<Option<String>, Failure> {
+    pub fn suit(&mut self, source: &Source, settings: &Settings) -> Option<String> {
         let own = ["model.kind", "model.hidden", "model.decoder", "model.code"];
         let asked = own.iter().any(|path| settings.names(path));
-        let &ItemShape::Image { height, width, channels } = &source.train.shape else { return Ok(None) };
+        let &ItemShape::Image { height, width, channels } = &source.train.shape else { return None };
         if !self.defaults || asked || source.name != "pictures" {
-            return Ok(None);
+            return None;
         }
-        let Some(suited) = suited_to_pictures([height, width, channels], source.train.rows()) else {
-            return Ok(None);
-        };
+        let suited = suited_to_pictures([height, width, channels], source.train.rows())?;
         let all = [&suited.settings[..], &settings.set].concat();
-        self.recipe = Recipe { name: self.recipe.name.clone(), ..Recipe::parse("", &all)? };
-        Ok(Some(suited.why))
+        // What was set may go with the plain network alone, as Boltzmann machines do.
+        let Ok(recipe) = Recipe::parse("", &all) else { return None };
+        self.recipe = Recipe { name: self.recipe.name.clone(), ..recipe };
+        Some(suited.why)
     }
 
     /// Loads the rows; pictures that take too much memory are decoded into the file `cache`, if there may be one.

@@ -230,7 +230,9 @@ fn what_does_not_fit_is_refused() {
         refused(&["model.hidden=['max-pool']", "model.code=0", "model.bottleneck=gaussian"], rows(6, 5, 4));
     assert!(code.contains("encoder.0 has none"), "{code}");
     let beside = ["model.kind=classifier", "model.auxiliary=[{ after = 4 }]"];
-    assert!(refused(&beside, rows(6, 5, 4)).contains("layer 4 is asked for, and there are 2"));
+    assert!(
+        refused(&beside, rows(6, 5, 4)).contains("layer 4 is asked for, and model.hidden and the code are 2")
+    );
     let pairs = |layers: &str| vec![("model.hidden".to_owned(), layers.to_owned())];
     for (layers, expected) in [
         ("[{ kind = 'residual' }]", "model.hidden[0].layers: expected layers"),
@@ -265,6 +267,92 @@ fn a_decoder_that_asks_the_encoder_decodes_no_codes() {
     assert!(error.to_string().contains("where the encoder found them"), "{error}");
     assert!(error.hint().is_some());
     codec.reconstruct(&pictures(2, 2).values.to_f32()).unwrap();
+}
+
+/// Settings of single layers are looked at as those of the model are.
+#[test]
+fn settings_that_do_not_suit_the_network_are_refused() {
+    let convolution = "{ kind = 'convolution', channels = 2 }";
+    let own = |activation: &str, more: &str| {
+        format!(
+            "model.hidden=[{convolution}, {{ kind = 'dense', units = 3, activation = '{activation}' }}]{more}"
+        )
+    };
+    let normalised = format!("model.hidden=[{convolution}, 'batch-normalisation']");
+    for (settings, expected) in [
+        (&[&*own("relu", ""), "model.code=0", "model.bottleneck=gaussian"][..], "model.bottleneck"),
+        (
+            &[
+                &*own("relu", ""),
+                "model.code=0",
+                "model.code_activation=sigmoid",
+                "train.penalty.sparsity=kl",
+            ],
+            "sparsity",
+        ),
+        (&[&*normalised, "train.penalty.contraction=estimate"], "contraction"),
+        (&[&*normalised, "train.batch=1"], "train.batch"),
+        (
+            &[&*format!("model.hidden=[{convolution}]"), "model.code=0", "train.penalty.unit_atoms=true"],
+            "unit_atoms",
+        ),
+    ] {
+        let error = narrows::train::Setup::new(&recipe(settings), library_support::source(pictures(20, 1)));
+        let error = error.err().unwrap_or_else(|| panic!("{settings:?}"));
+        assert!(error.to_string().contains(expected) && error.hint().is_some(), "{settings:?}: {error}");
+    }
+}
+
+/// Unpooling inside a block undoes what was pooled there, or asks the encoder; a code alone is refused however deep it stands.
+#[test]
+fn blocks_pool_and_unpool_by_themselves() {
+    let conv = "{ kind = 'convolution', channels = 1 }";
+    let inside = format!("{{ kind = 'residual', layers = ['max-pool', {conv}, 'unpool'] }}");
+    let network = network(&[&format!("model.hidden=[{inside}]"), "model.code=3"], rows(6, 6, 1));
+    assert_eq!((network.layers[0].to, network.asks_encoder().is_none()), (rows(6, 6, 1), true));
+    let pooled = "model.hidden=[{ kind = 'residual', layers = ['max-pool'], shortcut = ['max-pool'] }]";
+    let asks = self::network(&[pooled, "model.growth=unpool", "model.code=3"], rows(6, 6, 1));
+    assert!(asks.asks_encoder().is_some());
+    let outside = [
+        "model.hidden=['max-pool']",
+        &format!("model.decoder=[{{ kind = 'residual', layers = ['unpool', {conv}] }}]"),
+    ];
+    let refused = Network::new(&recipe(&[&outside[..], &["model.code=0"]].concat()).model, rows(6, 6, 1), 0);
+    assert!(refused.unwrap_err().to_string().contains("none is left"));
+}
+
+/// Inner convolutions of a mirrored block are tied like others; written decoders that end with what is asked for end there.
+#[test]
+fn blocks_are_tied_and_decoders_end_where_they_should() {
+    let block = "model.hidden=[{ kind = 'residual', layers = [{ kind = 'convolution', channels = 2, size = 5 }, { kind = 'convolution', channels = 2 }] }]";
+    let tied = network(&[block, "model.tied=true", "model.code=3"], rows(6, 6, 2));
+    let weights =
+        tied.all_layers().flat_map(|layer| layer.tensors()).filter(|(name, _)| name.ends_with("weight"));
+    assert_eq!(weights.count(), 3);
+    for (last, layers) in
+        [("'bilinear'", 4), ("{ kind = 'convolution', channels = 7, size = 1 }, 'bilinear'", 6)]
+    {
+        let decoder = format!(
+            "model.decoder=[18, {{ kind = 'reshape', height = 3, width = 3, channels = 2 }}, {last}]"
+        );
+        let network = network(&["model.hidden=[]", "model.code=3", &decoder], rows(6, 6, 2));
+        let end = &network.layers[network.layers.len() - 1];
+        assert_eq!((end.to, network.layers.len(), end.is_dense()), (rows(6, 6, 2), layers, false));
+    }
+}
+
+/// A few words may ask for more layers than there is memory for.
+#[test]
+fn networks_have_an_end() {
+    let mut layers = "3".to_owned();
+    for _ in 0..5 {
+        layers = format!("{{ kind = 'residual', times = 1000, layers = [{layers}, 30], shortcut = [30] }}");
+    }
+    let refused = Network::new(&recipe(&[&format!("model.hidden=[{layers}]")]).model, rows(6, 5, 1), 0);
+    assert!(refused.unwrap_err().to_string().contains("more than 10000 layers"));
+    let wide = "model.hidden=[100000, { kind = 'group-normalisation', groups = 2 }]";
+    let refused = Network::new(&recipe(&[wide]).model, rows(6, 5, 1), 0).unwrap_err().to_string();
+    assert!(refused.contains("4096 are the most"), "{refused}");
 }
 
 /// Small networks of every kind of layer learn, and give the same numbers for a row alone and among others.

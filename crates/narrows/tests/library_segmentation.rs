@@ -184,6 +184,15 @@ fn label_maps_are_read_beside_their_pictures() {
     // The nearest pixels, not means.
     let small = read(&[("data.void", "9"), ("data.size", "[3, 2]")]).train.maps.unwrap();
     assert_eq!(small.of_pixel[..4], [1, VOID, 1, VOID]);
+    // 255 is nobody's class, said or not; maps lie in sub-folders like their pictures.
+    let deep = tempfile::tempdir().unwrap();
+    let deep = Folder(deep);
+    for (name, most) in [("a/0", 1), ("b/1", 255)] {
+        deep.write(&format!("train/{name}.png"), &png_bytes(1, 2, 1, &[3, 4]));
+        deep.write(&format!("trainannot/{name}.png"), &png_bytes(1, 2, 1, &[0, most]));
+    }
+    let maps = load(Some(deep.0.path()), &deep.options(&[])).unwrap().train.maps.unwrap();
+    assert_eq!((maps.names.len(), maps.of_pixel), (2, vec![0, 1, 0, VOID]));
     let named = read(&[("data.void", "9"), ("data.class_names", "['sky', 'road', 'tree']")]);
     assert_eq!(named.train.maps.unwrap().names, ["sky", "road", "tree"]);
 }

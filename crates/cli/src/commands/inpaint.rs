@@ -69,6 +69,9 @@ impl FromStr for Missing {
 /// # Errors
 /// A model or data that cannot be read or do not go together; masks of another size; pictures that cannot be written.
 pub fn run(options: &Options) -> Result<(), Failure> {
+    if options.masked.as_ref() == Some(&options.out) {
+        return Err(Failure::new("--out and --masked name the same place", "give them two places"));
+    }
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     // A model of another kind is refused before its data are read.

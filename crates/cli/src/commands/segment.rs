@@ -2,7 +2,7 @@
 
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
-use crate::model_rows::RowOptions;
+use crate::model_rows::{RowOptions, in_chunks};
 use crate::{output, wording};
 use clap::Args;
 use narrows::apply::Codec;
@@ -36,12 +36,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let ItemShape::Image { height, width, .. } = rows.dataset.shape else {
         return Err(Failure::new("the rows are no pictures", "give a folder of pictures"));
     };
-    let mut classes = Vec::with_capacity(rows.dataset.rows() * height * width);
-    let at_once = codec.network().rows_at_once() as u32;
-    let all: Vec<u32> = (0..rows.dataset.rows() as u32).collect();
-    for chunk in all.chunks(at_once as usize * 4) {
-        classes.extend(codec.segment(&rows.dataset.select(chunk).values.to_f32())?);
-    }
+    let classes = in_chunks(&rows.dataset, |rows| codec.segment(rows))?;
     let legend = Legend::new(&codec.model().description.classes);
     let names = rows.dataset.names.as_deref();
     write_label_pictures(&options.out, &classes, (height, width), names, &legend)?;

@@ -55,6 +55,8 @@ fn pictures_are_segmented_into_a_folder_with_a_legend() {
     let told = room.json("evaluate s.narrows --data streets --json");
     assert_eq!(told["classes"], serde_json::json!(["ground", "square"]));
     assert_eq!(told["confusion"].to_string().matches(',').count(), 3);
+    let all = room.json("evaluate s.narrows --data streets --split all --json");
+    assert_eq!(all["rows"].as_u64(), Some(46));
     let text = room.done("evaluate s.narrows --data streets").stdout;
     assert!(text.contains("mean IoU") && text.contains("IoU, square"), "{text}");
     assert!(room.text("s.html").contains("What each pixel was taken for"));
@@ -126,6 +128,30 @@ fn missing_pixels_are_filled_and_known_ones_kept() {
     assert!(
         room.refused("inpaint a.narrows --data streets --mask nothing.png --out x").contains("nothing.png")
     );
+}
+
+/// Files that are nobody's but the user's stay, and pictures of another size are seen as the model's were.
+#[test]
+fn nothing_of_the_users_is_lost() {
+    let room = streets();
+    room.write("a.narrows.rows", "mine");
+    room.done("train streets --out a.narrows --set train.epochs=1 --skip report");
+    assert_eq!(room.text("a.narrows.rows"), "mine");
+    let line = room.refused("train streets --out a.narrows --set data.in_memory=100");
+    assert!(line.contains("another file has this name"), "{line}");
+    assert_eq!(room.text("a.narrows.rows"), "mine");
+    room.write("large/one.png", png_bytes(30, 50, 3, &[90; 4500]));
+    room.write("large/two.jpg.png", png_bytes(7, 5, 1, &[90; 35]));
+    room.done("reconstruct a.narrows --data large --out back.npy");
+    room.done("inpaint a.narrows --data large --mask block:3x3 --out filled.png");
+    assert!(
+        room.refused("inpaint a.narrows --data large --mask block:3x3 --out x --masked x")
+            .contains("same place")
+    );
+    // What was set goes with the plain network alone.
+    let rbm =
+        "--set train.pretraining=rbm --set model.activation=sigmoid --set model.code_activation=sigmoid";
+    room.done(&format!("train streets --out b.narrows --set train.epochs=1 --skip report {rbm}"));
 }
 
 /// A picture that claims 60,000×60,000 pixels, alone and among others; layers that do not fit.

@@ -3,7 +3,7 @@
 use super::codec::Codec;
 use super::family::{self, Family, Judged};
 use super::health;
-use super::pca::Pca;
+use super::pca::{DIRECT, Pca};
 use super::picture_quality::{PictureQuality, mean_squared_error, psnr, ssim};
 use super::segmentation::{Segmentation, segmentation};
 use crate::data::{Dataset, ItemShape, Preparation, Values};
@@ -188,9 +188,14 @@ pub fn evaluate(
 pub(crate) fn components(codec: &Codec) -> usize {
     match codec.network().bottleneck {
         Bottleneck::TopK { keep, .. } => keep,
+        // Of wide rows so many directions take longer to find than the model took to train.
+        _ if codec.features() > DIRECT => codec.code().min(MOST_COMPONENTS),
         _ => codec.code().min(codec.features()),
     }
 }
+
+/// Components of PCA that wide rows are held against at most.
+const MOST_COMPONENTS: usize = 256;
 
 /// PCA of prepared training rows.
 ///
@@ -214,7 +219,7 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let features = dataset.features();
     let preparation = &codec.model().description.preparation;
     let mut mean = 0.0;
-    let mut pictures = PictureMeans::new(dataset, preparation);
+    let mut pictures = PictureMeans::new(dataset, preparation, rows.len());
     let squared_error = squared_error(codec, dataset, rows, |row, rebuilt| {
         mean += squared_distance(row, pca.mean());
         if let Some(pictures) = &mut pictures {
@@ -246,7 +251,7 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let figures = Figures::Reconstruction(Reconstruction {
         squared_error,
         squared_error_per_feature,
-        pictures: pictures.map(|pictures| pictures.mean(rows.len())),
+        pictures: pictures.map(|pictures| pictures.mean()),
         baselines,
         family,
     });
@@ -259,11 +264,18 @@ struct PictureMeans<'p> {
     size: (usize, usize, usize),
     range: f64,
     sum: PictureQuality,
+    /// Pictures so far, those of them that structural similarity was found for, and how many there are for one of these.
+    seen: usize,
+    compared: usize,
+    every: usize,
 }
+
+/// Pictures that structural similarity is found for, evenly spread over all: it takes a hundred times as long as the rest.
+const MOST_COMPARED: usize = 1000;
 
 impl PictureMeans<'_> {
     /// Of pictures of one or three colours; of others nothing.
-    fn new<'p>(dataset: &Dataset, preparation: &'p Preparation) -> Option<PictureMeans<'p>> {
+    fn new<'p>(dataset: &Dataset, preparation: &'p Preparation, rows: usize) -> Option<PictureMeans<'p>> {
         let ItemShape::Image { height, width, channels: channels @ (1 | 3) } = dataset.shape else {
             return None;
         };
@@ -281,6 +293,9 @@ impl PictureMeans<'_> {
             size: (height, width, channels),
             range,
             sum: PictureQuality::default(),
+            seen: 0,
+            compared: 0,
+            every: rows.div_ceil(MOST_COMPARED).max(1),
         })
     }
 
@@ -292,16 +307,20 @@ impl PictureMeans<'_> {
         };
         let (row, rebuilt) = (stored(row), stored(rebuilt));
         self.sum.psnr += psnr(mean_squared_error(&row, &rebuilt), self.range);
-        self.sum.ssim += ssim(&row, &rebuilt, self.size, self.range);
+        if self.seen.is_multiple_of(self.every) {
+            self.sum.ssim += ssim(&row, &rebuilt, self.size, self.range);
+            self.compared += 1;
+        }
+        self.seen += 1;
     }
 
-    fn mean(&self, rows: usize) -> PictureQuality {
-        let count = rows.max(1) as f64;
-        PictureQuality { psnr: self.sum.psnr / count, ssim: self.sum.ssim / count }
+    fn mean(&self) -> PictureQuality {
+        let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
+        PictureQuality { psnr: mean(self.sum.psnr, self.seen), ssim: mean(self.sum.ssim, self.compared) }
     }
 }
 
-fn add_sentences(verdict: &mut String, sentences: Vec<String>) {
+pub(super) fn add_sentences(verdict: &mut String, sentences: Vec<String>) {
     for sentence in sentences {
         verdict.push_str("; ");
         verdict.push_str(&sentence);

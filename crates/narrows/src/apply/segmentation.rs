@@ -1,7 +1,7 @@
 //! Figures of segmenters, from how often pixels of each class were given each.
 
 use super::codec::Codec;
-use super::evaluate::{Evaluation, Figures};
+use super::evaluate::{Evaluation, Figures, add_sentences};
 use super::health;
 use crate::data::{Dataset, VOID};
 use crate::error::Error;
@@ -84,10 +84,7 @@ pub fn segmentation(codec: &Codec, dataset: &Dataset, rows: &[u32]) -> Result<Ev
             "not useful yet: {right:.2} % of the pixels right, no better than naming the most frequent class everywhere"
         )
     };
-    for sentence in health::sentences(&codec.model().description) {
-        verdict.push_str("; ");
-        verdict.push_str(&sentence);
-    }
+    add_sentences(&mut verdict, health::sentences(&codec.model().description));
     let figures = Figures::Segmentation(own);
     Ok(Evaluation { rows: rows.len(), figures, verdict, rivals: Vec::new() })
 }

@@ -36,6 +36,13 @@ pub(super) fn any_in(folder: &Path, wanted: &Wanted) -> Result<bool, DataError> 
     Ok(!found.is_empty())
 }
 
+/// How many wanted files there are in the folder, at any depth.
+pub(super) fn count(folder: &Path, wanted: &Wanted) -> Result<usize, DataError> {
+    let mut found = Vec::new();
+    collect(folder, wanted, 0, &mut found)?;
+    Ok(found.len())
+}
+
 /// The parts of a folder: `train/` and `test/` if it has the first, else the whole; a file is a part by itself. Folders whose names end with
 /// `beside` belong to others.
 pub(super) fn parts(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::Dataset;
 use super::error::DataError;
-use super::folder::{Measured, name_inside};
+use super::folder::{self, Measured, Wanted, name_inside};
 use super::picture_file;
 
 /// What stands at a pixel whose class nobody knows.
@@ -84,11 +84,12 @@ pub(super) fn attach(
     Ok(())
 }
 
+const MAPS: Wanted = Wanted { endings: &["png"], missing: |path| DataError::NoPictures { path } };
+
 /// Refuses a folder that has more maps than there are pictures.
 pub(super) fn expect_as_many(folder: &Path, options: &MapOptions, pictures: usize) -> Result<(), DataError> {
     let path = beside(folder, &options.suffix)?;
-    let files = std::fs::read_dir(&path).into_iter().flatten().flatten();
-    let maps = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "png")).count();
+    let maps = folder::count(&path, &MAPS)?;
     if maps > pictures {
         return Err(DataError::LabelMapCount { path, maps, pictures });
     }
@@ -116,7 +117,9 @@ fn numbered(
     (folder, entries): (&Path, &[Measured]),
     options: &MapOptions,
 ) -> Result<LabelMaps, DataError> {
-    let known = |number: &&u8| Some(**number) != options.void;
+    // The largest number is the usual one for what nobody knows.
+    let void = options.void.unwrap_or(VOID);
+    let known = |number: &&u8| **number != void;
     let most = numbers.iter().filter(known).max().copied();
     let Some(most) = most else {
         return Err(DataError::Empty { name: folder.display().to_string(), found: "no known pixels" });
@@ -124,13 +127,13 @@ fn numbered(
     let names = match options.names.is_empty() {
         false => options.names.clone(),
         true => {
-            let classes = (0..=most).filter(|number| Some(*number) != options.void);
+            let classes = (0..=most).filter(|number| *number != void);
             classes.map(|number| number.to_string()).collect()
         }
     };
-    let place = |number: u8| match options.void {
-        Some(void) if number == void => VOID,
-        Some(void) if number > void => number - 1,
+    let place = |number: u8| match number {
+        number if number == void => VOID,
+        number if number > void => number - 1,
         _ => number,
     };
     let outside = |number: &u8| place(*number) != VOID && usize::from(place(*number)) >= names.len();

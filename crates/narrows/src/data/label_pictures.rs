@@ -90,7 +90,11 @@ pub fn write_label_pictures(
     let palette: Vec<u8> = legend.classes.iter().flat_map(|(_, colour)| *colour).collect();
     for (number, map) in maps.chunks_exact(height * width).enumerate() {
         let name = names.map_or_else(|| format!("{number:05}"), |names| names[number].clone());
-        let path = beside.path().join(name).with_extension("png");
+        let path = beside.path().join(&name).with_extension("png");
+        if path.exists() {
+            let found = format!("{name} and another picture differ in their ending only");
+            return Err(DataError::OutputKind { path: folder.to_path_buf(), expected: ".png", found });
+        }
         fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(failed)?;
         let png = encode_png_with((height, width), &palette, map).map_err(std::io::Error::other);
         fs::write(path, png.map_err(failed)?).map_err(failed)?;

@@ -40,7 +40,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     let mut failures = Failures::default();
     let mut train = failures.measured(path, train);
     let mut test = test.map(|test| failures.measured(path, test));
-    if let (Some(failure), true) = (failures.first.take(), train.is_empty()) {
+    if let Some(failure) = failures.first.take_if(|_| train.is_empty()) {
         return Err(failure);
     }
     test = test.filter(|test| !test.is_empty());
@@ -65,7 +65,9 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
             }
         };
         if let (Some(options), Some((first, _))) = (&options.maps, entries.first()) {
-            let folder = first.path.parent().unwrap_or(path).to_path_buf();
+            let parts = ["train", "training", "test", "testing"].map(|name| path.join(name));
+            let folder =
+                parts.into_iter().find(|part| first.path.starts_with(part)).unwrap_or(path.to_path_buf());
             label_maps::expect_as_many(&folder, options, pictures[part - 1])?;
             label_maps::attach(&mut dataset, &folder, entries, options, size)?;
         }
@@ -206,10 +208,20 @@ pub(super) fn load_patches(
     let mut notes = Vec::new();
     let (train, test) = folder::parts(path, &WANTED, None, &mut notes)?;
     let [cutter, of_test] = patches_of(size, options);
-    let read = |entries: &[Entry], cutter: Cutter| -> Result<Dataset, DataError> {
+    let mut failures = Failures::default();
+    let mut read = |entries: &[Entry], cutter: Cutter| -> Result<Dataset, DataError> {
         let mut values = Vec::new();
         for (number, entry) in entries.iter().enumerate().take(cutter.count) {
-            let Picture { pixels, size: (height, width), .. } = picture_file::read(&entry.path)?;
+            let (pixels, (height, width)) = match picture_file::read(&entry.path) {
+                Ok(picture) => {
+                    failures.count(picture.adapted);
+                    (picture.pixels, picture.size)
+                }
+                Err(failure) => {
+                    failures.add(path, entry, failure);
+                    continue;
+                }
+            };
             let name = entry.path.display().to_string();
             cutter.cut(&pixels, (height, width, 3), (number, entries.len()), &name, &mut values)?;
         }
@@ -218,6 +230,10 @@ pub(super) fn load_patches(
     };
     let train = read(&train, cutter)?;
     let test = test.map(|test| read(&test, of_test)).transpose()?;
+    if let Some(failure) = failures.first.take_if(|_| failures.all == 0) {
+        return Err(failure);
+    }
+    failures.tell(true, &mut notes);
     Ok(Source { name: "pictures".to_string(), train, test, notes })
 }
 
@@ -369,8 +385,10 @@ fn store_all(
             (writer.finish(&left_out)?, left_out)
         }
     };
-    if failures.all == 0 {
+    let again = !left_out.is_empty() && failures.names.is_empty();
+    if again {
         // They were left out when the file was made.
+        failures.all += stored.rows();
         failures.names.extend(left_out.iter().map(|number| name_inside(root, &all[*number as usize].0.path)));
     }
     let numbered = (0u32..).zip(all);

@@ -53,9 +53,20 @@ impl StoredRows {
         }
         let mut bytes = vec![0; usize::try_from(added).ok()?];
         read_at(&file, &mut bytes, end).ok()?;
-        let added = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        let added: Vec<u32> = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        // They rise, and number rows and what was left out among them.
+        let most = rows as u64 + added.len() as u64;
+        if !added.is_sorted_by(|a, b| a < b) || added.last().is_some_and(|last| u64::from(*last) >= most) {
+            return None;
+        }
         let inner = Inner { path: path.to_path_buf(), file, features, rows, failure: OnceLock::new() };
         Some((StoredRows(Arc::new(inner)), added))
+    }
+
+    /// Whether a file is one of rows, whosever.
+    pub fn is_one(path: &Path) -> bool {
+        let mut magic = [0; MAGIC.len()];
+        File::open(path).and_then(|file| read_at(&file, &mut magic, 0)).is_ok() && magic == MAGIC
     }
 
     /// How many rows.
@@ -110,6 +121,11 @@ impl StoredWriter {
     /// Begins a file.
     pub fn new(path: &Path, key: [u8; 32], features: usize) -> Result<StoredWriter, DataError> {
         let failed = |source| WriteError::new(path, source);
+        if path.exists() && !StoredRows::is_one(path) {
+            return Err(
+                failed(io::Error::new(io::ErrorKind::AlreadyExists, "another file has this name")).into()
+            );
+        }
         let temporary = sibling(path).map_err(failed)?;
         let mut file = BufWriter::new(File::create(&temporary).map_err(failed)?);
         file.write_all(&[0; HEADER]).map_err(failed)?;
@@ -134,6 +150,8 @@ impl StoredWriter {
             [&MAGIC[..], &self.key, &(self.features as u64).to_le_bytes(), &self.rows.to_le_bytes()].concat();
         self.file.flush().map_err(failed)?;
         write_at_start(self.file.get_mut(), &header).map_err(failed)?;
+        // A name that stands after a power cut must not stand for empty pages.
+        self.file.get_mut().sync_all().map_err(failed)?;
         std::fs::rename(&self.temporary, &path).map_err(failed)?;
         let opened = StoredRows::open(&path, &self.key, self.features);
         let (rows, _) = opened.ok_or_else(|| failed(io::Error::other("what was written cannot be read")))?;
@@ -184,7 +202,7 @@ mod tests {
             writer.add(&[row, 10 * row, 255 - row]).unwrap();
         }
         assert!(!path.exists());
-        writer.finish(&[4, 9]).unwrap()
+        writer.finish(&[4, 6]).unwrap()
     }
 
     #[test]
@@ -196,7 +214,7 @@ mod tests {
         stored.read(3, &mut row);
         assert_eq!((stored.rows(), row, stored.failure()), (5, [3, 30, 252], None));
         assert_eq!(stored.all()[3..6], [1, 10, 254]);
-        assert_eq!(StoredRows::open(&path, &KEY, 3).unwrap().1, [4, 9]);
+        assert_eq!(StoredRows::open(&path, &KEY, 3).unwrap().1, [4, 6]);
         assert!(StoredRows::open(&path, &[8; 32], 3).is_none());
         assert!(StoredRows::open(&path, &KEY, 4).is_none());
         assert!(StoredRows::open(&folder.path().join("y"), &KEY, 3).is_none());

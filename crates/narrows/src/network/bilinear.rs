@@ -11,12 +11,15 @@ pub fn bilinear<'g>(graph: &'g Graph, x: Tensor<'g>, factor: [usize; 2]) -> Tens
     let [height, width] = [1, 2].map(|axis| x.shape().sizes()[axis] * factor[axis - 1]);
     let larger = repeated(x, factor, [height, width]);
     let half = factor.map(|factor| factor / 2);
-    let mut sum = larger.pool_sum(&Pool { size: factor, stride: [1; 2], before: half, after: half });
     // With an odd factor a sum's middle is a pixel; with an even one it lies between two, and two sums around a pixel are taken together.
     let between = factor.map(|factor| if factor % 2 == 0 { 2 } else { 1 });
-    if between != [1; 2] {
-        sum = sum.pool_sum(&Pool { size: between, stride: [1; 2], before: [0; 2], after: [0; 2] });
-    }
+    let pooled = |x: Tensor<'g>, size: [usize; 2], half: [usize; 2]| {
+        if size == [1; 2] { x } else { x.pool_sum(&Pool { size, stride: [1; 2], before: half, after: half }) }
+    };
+    // First down, then across.
+    let mut sum = pooled(larger, [factor[0], 1], [half[0], 0]);
+    sum = pooled(sum, [1, factor[1]], [0, half[1]]);
+    sum = pooled(pooled(sum, [between[0], 1], [0; 2]), [1, between[1]], [0; 2]);
     // How many pixels a sum has, those that lie beyond the picture left out: the edge is then as if it went on.
     let counted = |axis: usize, size: usize, place: usize| {
         let (factor, half) = (factor[axis], half[axis]);

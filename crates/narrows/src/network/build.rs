@@ -8,15 +8,31 @@ use crate::error::Error;
 use crate::recipe::{
     Activation, AuxiliaryRecipe, Bias, Decoder, LayerKind, LayerRecipe, ModelKind, ModelRecipe, Padding, Pair,
 };
+use narrows_engine::Pool;
 
 /// A network while it is built: layers so far, and what the last of them says.
 pub(super) struct Building<'m> {
     pub model: &'m ModelRecipe,
     pub layers: Vec<Layer>,
     pub at: Extent,
-    /// Pooling layers that nothing has undone yet, by their places.
-    pooled: Vec<usize>,
+    /// Pooling layers that nothing has undone yet: their names, windows, and what they hear and say.
+    pooled: Vec<Pooled>,
+    /// Layers and weights so far, those inside others included.
+    count: (usize, usize),
 }
+
+/// A pooling layer that nothing has undone yet.
+#[derive(Clone)]
+struct Pooled {
+    name: String,
+    pool: Pool,
+    from: Extent,
+    to: Extent,
+}
+
+/// Layers of a network at most, those inside others included, and weights of all of them.
+const MOST_LAYERS: usize = 10_000;
+const MOST_WEIGHTS_IN_ALL: usize = 4_000_000_000;
 
 /// What a layer does where its recipe does not say.
 #[derive(Clone, Copy)]
@@ -28,7 +44,7 @@ struct Around {
 
 impl<'m> Building<'m> {
     pub fn new(model: &'m ModelRecipe, at: Extent) -> Building<'m> {
-        Building { model, layers: Vec::new(), at, pooled: Vec::new() }
+        Building { model, layers: Vec::new(), at, pooled: Vec::new(), count: (0, 0) }
     }
 
     fn around(&self, activation: Activation) -> Around {
@@ -47,9 +63,6 @@ impl<'m> Building<'m> {
 
     fn push(&mut self, layer: Layer) {
         self.at = layer.to;
-        if matches!(layer.work, LayerWork::MaxPool(_)) {
-            self.pooled.push(self.layers.len());
-        }
         self.layers.push(layer);
     }
 
@@ -140,6 +153,20 @@ impl<'m> Building<'m> {
                 Layer::new(name, from, (LayerWork::Parallel { branches }, to), around.activation)
             }
         };
+        if let LayerWork::MaxPool(pool) = layer.work {
+            self.pooled.push(Pooled { name: layer.name.clone(), pool, from: layer.from, to: layer.to });
+        }
+        let weights = layer.has_weights().then(|| layer.weight_shape());
+        let weights = weights
+            .map_or(Some(0), |shape| shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size)));
+        let (layers, before) = self.count;
+        self.count = (layers + 1, weights.map_or(usize::MAX, |weights| before.saturating_add(weights)));
+        if self.count.0 > MOST_LAYERS {
+            return Err(format!("the network has more than {MOST_LAYERS} layers"));
+        }
+        if self.count.1 > MOST_WEIGHTS_IN_ALL {
+            return Err(format!("the network has more than {MOST_WEIGHTS_IN_ALL} weights"));
+        }
         match layer.to.is_possible() {
             true => Ok(layer),
             false => {
@@ -158,6 +185,8 @@ impl<'m> Building<'m> {
         last: Activation,
     ) -> Result<Vec<Layer>, String> {
         let mut layers: Vec<Layer> = Vec::new();
+        // What is pooled in here is undone in here.
+        let outside = std::mem::take(&mut self.pooled);
         for (number, recipe) in recipes.iter().enumerate() {
             let end = number + 1 == recipes.len();
             let around = Around { activation: if end { last } else { self.model.activation }, ..*around };
@@ -166,21 +195,21 @@ impl<'m> Building<'m> {
                 layers.push(self.layer(format!("{prefix}.{}", layers.len()), recipe, at, &around)?);
             }
         }
+        self.pooled = outside;
         Ok(layers)
     }
 
     /// What undoes the last pooling layer that nothing has undone.
     fn unpool(&mut self, name: String, from: Extent) -> Result<Layer, String> {
-        let missing = "\"unpool\" undoes a \"max-pool\" of model.hidden, and none is left".to_owned();
-        let pooling = &self.layers[self.pooled.pop().ok_or(missing)?];
-        let LayerWork::MaxPool(pool) = pooling.work else { return Err("no \"max-pool\"".to_owned()) };
+        let missing = "\"unpool\" undoes a \"max-pool\" before it, and none is left".to_owned();
+        let pooling = self.pooled.pop().ok_or(missing)?;
         if from != pooling.to {
             return Err(format!(
                 "\"unpool\" undoes {}, which says {}, and is given {from}",
                 pooling.name, pooling.to
             ));
         }
-        let work = LayerWork::Unpool { pool, of: pooling.name.clone() };
+        let work = LayerWork::Unpool { pool: pooling.pool, of: pooling.name };
         Ok(Layer::new(name, from, (work, pooling.from), Activation::Identity))
     }
 
@@ -221,6 +250,16 @@ impl<'m> Building<'m> {
                             });
                         }
                         mirrored.to = target;
+                        if !target.channels.is_multiple_of(mirrored.groups()) {
+                            return Err(Error::Setting {
+                                setting: "model.hidden",
+                                problem: format!(
+                                    "the groups of {} do not divide {} classes",
+                                    layer.name, target.channels
+                                ),
+                                hint: "write model.decoder as a list of layers".to_owned(),
+                            });
+                        }
                     }
                     self.push(mirrored);
                 }
@@ -240,7 +279,8 @@ impl<'m> Building<'m> {
                         (output.normalised, output.dropout) = (false, 0.0);
                         output.bias = layers.last().and_then(bias_of).unwrap_or(Bias::Shared);
                     }
-                    _ if sizes && model.kind == ModelKind::Segmenter => {
+                    Some(output) if depth > encoder && self.at == target && !output.is_dense() => {}
+                    _ if sizes && !classifier => {
                         let kind = pixel_by_pixel(target.channels);
                         let around =
                             Around { activation: Activation::Identity, normalised: false, dropout: 0.0 };
@@ -281,13 +321,16 @@ impl<'m> Building<'m> {
         recipe: &AuxiliaryRecipe,
         (encoder, classes): (usize, usize),
     ) -> Result<AuxiliaryHead, Error> {
-        let after = recipe.after - 1;
+        // Layers that are repeated count once in a recipe.
+        let repeated: usize = self.model.hidden.iter().take(recipe.after).map(LayerRecipe::times).sum();
+        let after = (repeated + recipe.after.saturating_sub(self.model.hidden.len())).max(1) - 1;
         if after >= encoder {
             return Err(Error::Setting {
                 setting: "model.auxiliary",
                 problem: format!(
-                    "layer {} is asked for, and there are {encoder} up to the code",
-                    recipe.after
+                    "layer {} is asked for, and model.hidden and the code are {}",
+                    recipe.after,
+                    self.model.hidden.len() + usize::from(self.model.code > 0)
                 ),
                 hint: "give the number of a layer of model.hidden, from 1".to_owned(),
             });

@@ -89,7 +89,8 @@ impl Layer {
         [down, across, self.from.channels / self.groups(), self.to.channels]
     }
 
-    fn groups(&self) -> usize {
+    /// Parts that a convolution's channels are cut into.
+    pub fn groups(&self) -> usize {
         match self.work {
             LayerWork::Convolution { form, .. }
             | LayerWork::TransposedConvolution { form, .. }
@@ -172,19 +173,23 @@ impl Layer {
         }
     }
 
-    /// This layer and, behind it, those that it is made of.
-    pub fn with_inner(&self) -> Vec<&Layer> {
-        let inner: Vec<&Layer> = match &self.work {
+    /// The layers that it is made of.
+    pub fn inner(&self) -> Vec<&Layer> {
+        match &self.work {
             LayerWork::Residual { body, shortcut } => body.iter().chain(shortcut).collect(),
             LayerWork::Parallel { branches } => branches.iter().flatten().collect(),
             _ => Vec::new(),
-        };
-        std::iter::once(self).chain(inner.into_iter().flat_map(Layer::with_inner)).collect()
+        }
     }
 
-    /// Whether training changes anything in it.
+    /// This layer and, behind it, those that it is made of.
+    pub fn with_inner(&self) -> Vec<&Layer> {
+        std::iter::once(self).chain(self.inner().into_iter().flat_map(Layer::with_inner)).collect()
+    }
+
+    /// Whether it, or a layer inside, has weights.
     pub fn learns(&self) -> bool {
-        !self.tensors().is_empty()
+        self.with_inner().into_iter().any(Layer::has_weights)
     }
 
     /// Floating-point operations on one row, going forward: two for each weight and each number that it meets, one for each pixel of a
@@ -199,21 +204,16 @@ impl Layer {
             LayerWork::MaxPool(pool) | LayerWork::AveragePool(pool) | LayerWork::StochasticPool(pool) => {
                 outputs * (pool.size[0] * pool.size[1]) as u64
             }
-            LayerWork::LocalResponse { channels, .. } => 2 * outputs * *channels as u64,
+            // As it is done: a product with what belongs together.
+            LayerWork::LocalResponse { .. } => 2 * outputs * self.to.channels as u64,
             LayerWork::Bilinear { factor } => outputs * ((factor[0] + 1) * (factor[1] + 1)) as u64,
-            LayerWork::GroupNormalisation { .. } => 4 * outputs,
-            LayerWork::Residual { .. } => outputs + self.inner_flops(),
-            LayerWork::Parallel { .. } => self.inner_flops(),
+            LayerWork::GroupNormalisation { .. } => {
+                4 * outputs + 4 * (self.to.channels * self.to.channels) as u64
+            }
+            LayerWork::Residual { .. } => outputs + self.inner().into_iter().map(Layer::flops).sum::<u64>(),
+            LayerWork::Parallel { .. } => self.inner().into_iter().map(Layer::flops).sum(),
             LayerWork::Opposite => outputs / 2,
             LayerWork::Repeat { .. } | LayerWork::Unpool { .. } | LayerWork::Reshape => 0,
-        }
-    }
-
-    fn inner_flops(&self) -> u64 {
-        match &self.work {
-            LayerWork::Residual { body, shortcut } => body.iter().chain(shortcut).map(Layer::flops).sum(),
-            LayerWork::Parallel { branches } => branches.iter().flatten().map(Layer::flops).sum(),
-            _ => 0,
         }
     }
 

@@ -38,8 +38,8 @@ pub fn sums<'g>(graph: &'g Graph, pass: &mut Pass<'g>, layer: &Layer, x: Tensor<
         },
         LayerWork::Unpool { pool, of } => match pass.positions.get(of) {
             Some(positions) => x.unpool(pool, *positions, layer.to.size()),
-            // Nobody pooled: those who decode without an encoder refuse before they come here.
-            None => repeated(x, pool.stride, layer.to.size()),
+            // Nobody pooled. Those who decode without an encoder refuse before they come here; a graph with this in it is not compiled.
+            None => x.unpool(pool, x, layer.to.size().map(|_| 0)),
         },
         LayerWork::Repeat { factor } => repeated(x, *factor, layer.to.size()),
         LayerWork::Bilinear { factor } => bilinear(graph, x, *factor),

@@ -132,14 +132,7 @@ impl Network {
         let mut layers = building.layers;
         if model.tied {
             let (encoders, decoders) = layers.split_at_mut(encoder);
-            for (layer, mirrored) in decoders.iter_mut().zip(encoders.iter().rev()) {
-                if layer.has_weights()
-                    && layer.kernel()[..2] == mirrored.kernel()[..2]
-                    && mirrored.has_weights()
-                {
-                    layer.tied = Some(mirrored.name.clone());
-                }
-            }
+            decoders.iter_mut().zip(encoders.iter().rev()).for_each(|(layer, mirrored)| tie(layer, mirrored));
         }
         let log_variance = match model.bottleneck {
             Bottleneck::Gaussian { .. } if !layers[encoder - 1].has_weights() => {
@@ -199,7 +192,7 @@ impl Network {
 
     /// The layer of the decoder, if there is one, that asks for positions which an encoder found.
     pub fn asks_encoder(&self) -> Option<&Layer> {
-        let mut all = self.layers[self.encoder..].iter();
+        let mut all = self.layers[self.encoder..].iter().flat_map(Layer::with_inner);
         all.find(|layer| matches!(layer.work, LayerWork::Unpool { .. }))
     }
 
@@ -298,7 +291,8 @@ impl Network {
     /// Rows that are looked at together in use: so many that a layer's values take at most 32 MB. Rows are independent, so it decides nothing
     /// but speed and memory.
     pub fn rows_at_once(&self) -> usize {
-        let widest = self.layers.iter().map(|layer| layer.outputs().max(layer.inputs())).max().unwrap_or(1);
+        let widest = self.layers.iter().flat_map(Layer::with_inner);
+        let widest = widest.map(|layer| layer.outputs().max(layer.inputs())).max().unwrap_or(1);
         let most = (MOST_AT_ONCE / widest).clamp(1, 256);
         1 << most.ilog2()
     }
@@ -306,6 +300,19 @@ impl Network {
     /// Numbers that training changes.
     pub fn parameter_count(&self) -> usize {
         self.all_layers().map(Layer::parameter_count).sum()
+    }
+}
+
+/// Gives a layer the weight of the one that it mirrors, and layers inside it those of their images.
+fn tie(layer: &mut Layer, mirrored: &Layer) {
+    if layer.has_weights() && mirrored.has_weights() && layer.kernel()[..2] == mirrored.kernel()[..2] {
+        layer.tied = Some(mirrored.name.clone());
+    }
+    if let (LayerWork::Residual { body, shortcut }, LayerWork::Residual { body: of, shortcut: beside }) =
+        (&mut layer.work, &mirrored.work)
+    {
+        body.iter_mut().zip(of.iter().rev()).for_each(|(layer, of)| tie(layer, of));
+        shortcut.iter_mut().zip(beside.iter().rev()).for_each(|(layer, of)| tie(layer, of));
     }
 }
 

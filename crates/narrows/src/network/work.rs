@@ -6,6 +6,9 @@ use super::maps::around;
 use crate::recipe::{LayerKind, Padding};
 use narrows_engine::{Convolution, Pool};
 
+/// Channels that groups or neighbours are sought among, at most.
+const MOST_NORMALISED: usize = 4096;
+
 /// How a layer's sums come about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LayerWork {
@@ -87,7 +90,7 @@ pub enum LayerWork {
     Reshape,
 }
 
-/// What a layer of a kind does with what it hears, and what it says; of a layer of other layers `Reshape`.
+/// What a layer of a kind does with what it hears, and what it says.
 ///
 /// # Errors
 /// What does not fit, in words.
@@ -148,9 +151,11 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
             if !from.channels.is_multiple_of(groups) {
                 return Err(format!("{groups} groups do not divide {} channels", from.channels));
             }
+            few_channels(from)?;
             (LayerWork::GroupNormalisation { groups }, from)
         }
         LayerKind::LocalResponse { channels, offset, alpha, beta } => {
+            few_channels(from)?;
             let constants = [offset, alpha, beta].map(|constant| constant as f32);
             (LayerWork::LocalResponse { channels, constants }, from)
         }
@@ -166,6 +171,17 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
             (LayerWork::Reshape, from)
         }
     })
+}
+
+/// What belongs together is a table of channels by channels.
+fn few_channels(from: Extent) -> Result<(), String> {
+    match from.channels > MOST_NORMALISED {
+        true => Err(format!(
+            "{} channels are normalised together, and {MOST_NORMALISED} are the most",
+            from.channels
+        )),
+        false => Ok(()),
+    }
 }
 
 fn pooled(

@@ -9,6 +9,9 @@ use crate::data::Part;
 /// The most weights between hidden layers that a recipe may ask for: 4 GB of them, and twice that for an optimiser.
 const MOST_WEIGHTS: u128 = 1_000_000_000;
 
+/// The most classes that a pixel may be of.
+const MOST_CLASSES: usize = 255;
+
 /// Adds every conflict between settings that have no problem of their own.
 pub(super) fn find(recipe: &Recipe, problems: &mut Vec<RecipeProblem>) {
     let mut conflicts = Conflicts { problems };
@@ -119,6 +122,13 @@ fn classes(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
             &format!("leave {path} out, or set model.kind to \"segmenter\""),
         );
     }
+    conflicts.add(
+        data.class_names.len() > MOST_CLASSES,
+        &["data.class_names"],
+        &format!("at most {MOST_CLASSES} names"),
+        data.class_names.len().to_string(),
+        "label maps have a byte for each pixel",
+    );
     conflicts.add(
         segmenter && data.patch.is_some(),
         &["data.patch", "model.kind"],

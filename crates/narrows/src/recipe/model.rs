@@ -208,7 +208,8 @@ impl ModelRecipe {
             Decoder::Mirror => true,
             Decoder::Layers(layers) => {
                 let dense = layers.iter().all(LayerRecipe::is_dense);
-                dense && layers.iter().rev().eq(&self.hidden)
+                // Where the last hidden layer is the code, a mirror image has one layer fewer.
+                self.code > 0 && dense && layers.iter().rev().eq(&self.hidden)
             }
         }
     }

@@ -52,7 +52,7 @@ impl Augmentation {
         let flipped = self.flip && stream.below(2) == 1;
         let mut between = |low: f32, high: f32| low + (high - low) * stream.uniform();
         let brightness = 1.0 + between(-self.brightness, self.brightness);
-        let angle = between(-self.rotate, self.rotate).to_radians();
+        let (sine, cosine) = between(-self.rotate, self.rotate).to_radians().sin_cos();
         let kept = 1.0 - between(0.0, self.crop);
         let scale = kept / (1.0 + between(-self.scale, self.scale));
         // What is left of a cut picture lies anywhere in it.
@@ -62,7 +62,7 @@ impl Augmentation {
         let bent =
             (0..if bends { 2 * GRID * GRID } else { 0 }).map(|_| self.elastic * stream.normal()).collect();
         let moves = [self.crop, self.rotate, self.scale, self.elastic].iter().any(|share| *share > 0.0);
-        Drawn { down, right, flipped, brightness, angle, scale, centre, bent, moves }
+        Drawn { down, right, flipped, brightness, turned: [sine, cosine], scale, centre, bent, moves }
     }
 }
 
@@ -73,7 +73,8 @@ pub struct Drawn {
     right: isize,
     flipped: bool,
     brightness: f32,
-    angle: f32,
+    /// Sine and cosine of the angle.
+    turned: [f32; 2],
     /// Pixels of the source for one of the result.
     scale: f32,
     /// Where the result's middle lies in the source, from the middle, down and right.
@@ -168,7 +169,7 @@ impl Drawn {
         if self.flipped {
             x = -x;
         }
-        let (sine, cosine) = self.angle.sin_cos();
+        let [sine, cosine] = self.turned;
         let turned = [cosine * y - sine * x, sine * y + cosine * x];
         let bent = self.bend(row as f32 / height.max(2) as f32, column as f32 / width.max(2) as f32);
         [0, 1].map(|axis| turned[axis] * self.scale + self.centre[axis] + middle[axis] + bent[axis])
@@ -221,7 +222,17 @@ mod tests {
 
     fn still() -> Drawn {
         let (down, right, flipped, moves, bent) = (0, 0, false, false, Vec::new());
-        Drawn { down, right, flipped, brightness: 1.0, angle: 0.0, scale: 1.0, centre: [0.0; 2], bent, moves }
+        Drawn {
+            down,
+            right,
+            flipped,
+            brightness: 1.0,
+            turned: [0.0, 1.0],
+            scale: 1.0,
+            centre: [0.0; 2],
+            bent,
+            moves,
+        }
     }
 
     fn picture(drawn: &Drawn, from: &[u8], size: PictureSize) -> Vec<u8> {
@@ -267,7 +278,7 @@ mod tests {
     #[test]
     fn pictures_are_turned_scaled_and_bent() {
         let from: Vec<u8> = (1..=9).collect();
-        let turned = Drawn { angle: std::f32::consts::FRAC_PI_2, moves: true, ..still() };
+        let turned = Drawn { turned: [1.0, 0.0], moves: true, ..still() };
         assert_eq!(picture(&turned, &from, (3, 3, 1)), [7, 4, 1, 8, 5, 2, 9, 6, 3]);
         let bent = Drawn { bent: [1.0, 0.0].repeat(GRID * GRID), moves: true, ..still() };
         assert_eq!(picture(&bent, &from, (3, 3, 1)), [4, 5, 6, 7, 8, 9, 0, 0, 0]);
@@ -304,7 +315,9 @@ mod tests {
         assert!(all.iter().any(|drawn| drawn.flipped) && all.iter().any(|drawn| !drawn.flipped));
         for drawn in &all {
             assert!(drawn.down.abs() <= 2 && drawn.right.abs() <= 2 && drawn.bent.len() == 32);
-            assert!(drawn.angle.abs() <= 10f32.to_radians() && (0.5..=1.5).contains(&drawn.brightness));
+            assert!(
+                drawn.turned[0].abs() <= 10f32.to_radians().sin() && (0.5..=1.5).contains(&drawn.brightness)
+            );
             assert!((0.75 / 1.2..=1.0 / 0.8).contains(&drawn.scale));
             assert!(drawn.centre[0].abs() <= 1.0 && drawn.centre[1].abs() <= 0.75);
         }

@@ -12,6 +12,7 @@ pub mod schedule;
 mod setup;
 pub mod stage;
 mod start;
+mod suits_network;
 mod targets;
 mod trainer;
 mod watch;

@@ -203,8 +203,12 @@ fn rebuilt<'g>(
     if layers.start == 0 {
         return setup.rebuilt.terms(values, heard);
     }
+    // What was heard lies between 0 and 1 where the layer below says so.
+    let below = setup.network.layers[layers.start - 1].activation;
     match pass.trace.last() {
-        Some(step) if step.activation == Activation::Sigmoid => Output::Bernoulli.terms(step.sums, heard),
+        Some(step) if step.activation == Activation::Sigmoid && below == Activation::Sigmoid => {
+            Output::Bernoulli.terms(step.sums, heard)
+        }
         _ => (values - heard).square(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::augment::Augmentation;
 use super::stage::{Stage, stages};
+use super::suits_network;
 use crate::autoencoder::Output;
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Suits};
 use crate::error::Error;
@@ -102,6 +103,7 @@ impl Setup {
             (chosen, _) => chosen,
         };
         let mut network = Network::new(&recipe.model, &source.train.shape, classes.len())?;
+        suits_network::expect(&recipe, &network)?;
         if recipe.train.pretraining != Pretraining::None {
             network = network.with_partners(&recipe.model)?;
         }
@@ -133,7 +135,7 @@ impl Setup {
             notes.push(format!(
                 "the code ({} units) is as wide as a row ({} numbers) and nothing keeps the network from copying its \
                  input; narrow model.code, or set train.corruption, train.penalty.sparsity or train.weight_decay",
-                model.code, self.network.features
+                self.network.code(), self.network.features
             ));
         }
         notes

@@ -104,7 +104,10 @@ impl Trainer {
     pub fn prediction(&self) -> Prediction {
         let plans: usize = self.plans.iter().map(StagePlans::bytes).sum();
         let test = self.setup.source.test.as_ref().map_or(0, |test| test.values.memory());
-        let data = self.setup.source.train.values.memory() + test;
+        let maps =
+            |dataset: &crate::data::Dataset| dataset.maps.as_ref().map_or(0, |maps| maps.of_pixel.len());
+        let maps = maps(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, maps);
+        let data = self.setup.source.train.values.memory() + test + maps;
         // A checkpoint is put together in memory before it is written, once as numbers and once as bytes, then as a file.
         let states = self.states.bytes();
         let last = self.plans.len() - 1;
@@ -124,6 +127,14 @@ impl Trainer {
         for tensor in tensors {
             match tensor.name.strip_prefix(BEST) {
                 Some(name) => self.best.push(NamedTensor { name: name.to_owned(), ..tensor }),
+                None if self.states.get(&tensor.name).is_none() => {
+                    return Err(Error::Mismatch {
+                        what: path.display().to_string(),
+                        expected: "a checkpoint of this version's network".to_owned(),
+                        found: format!("one with {}", tensor.name),
+                        hint: "go on with the version that wrote it, or train from the beginning".to_owned(),
+                    });
+                }
                 None => self.states.set(&tensor.name, &tensor.values)?,
             }
         }

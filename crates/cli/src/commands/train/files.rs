@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::places;
+use narrows::data::StoredRows;
 use narrows::train::checkpoint_path;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ impl Files {
             name.push(ending);
             beside.with_file_name(name)
         };
-        let (log, report, rows) = (with(".log.jsonl"), with(".html"), with(".rows"));
+        let (log, report, rows) = (with(".log.jsonl"), with(".html"), with(".narrows.rows"));
         let checkpoint = match is_special {
             true => with(&format!("-{}.checkpoint", std::process::id())),
             false => checkpoint_path(&model),
@@ -53,8 +54,10 @@ impl Files {
     pub fn remove_rows(&self) {
         let mut test = self.rows.clone().into_os_string();
         test.push(".test");
-        for file in [self.rows.as_os_str(), &test] {
-            let _ = std::fs::remove_file(file);
+        for file in [Path::new(&self.rows), Path::new(&test)] {
+            if StoredRows::is_one(file) {
+                let _ = std::fs::remove_file(file);
+            }
         }
     }
 

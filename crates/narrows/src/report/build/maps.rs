@@ -3,6 +3,7 @@
 use super::Shown;
 use crate::apply::Figures;
 use crate::apply::row_program::RowProgram;
+use crate::autoencoder::bottleneck::in_use;
 use crate::data::{Legend, VOID};
 use crate::error::Error;
 use crate::network::{Layer, Mode, Pass};
@@ -27,7 +28,8 @@ pub(super) fn feature_maps(shown: &Shown<'_>) -> Result<Vec<LayerMaps>, Error> {
     let rows = shown.spread(1);
     let mut program = RowProgram::new(shown.codec, 1, |graph, rows, _| {
         let mut pass = Pass::new(Mode::Use);
-        network.apply(graph, &mut pass, 0..network.layers.len(), rows);
+        let code = in_use(network.bottleneck, network.encode(graph, &mut pass, rows));
+        network.decode(graph, &mut pass, code);
         let of =
             |layer: &&Layer| pass.trace.iter().find(|step| step.name == layer.name).map(|step| step.values);
         Ok(layers.iter().filter_map(of).collect())

@@ -13,6 +13,8 @@ use crate::train::Compute;
 
 /// Rows whose values are looked at.
 const MOST_ROWS: usize = 2000;
+/// Numbers that these rows take together, at most.
+const MOST_NUMBERS: usize = 1 << 24;
 /// Stretches of a histogram.
 const STRETCHES: usize = 48;
 
@@ -33,7 +35,8 @@ pub(super) fn gradients(description: &Description) -> Vec<(String, Vec<(usize, f
 
 /// The values of code units in use; none where all are the same.
 pub(super) fn activations(shown: &Shown<'_>) -> Result<Option<Histogram>, Error> {
-    let rows = shown.spread(MOST_ROWS);
+    let widest = shown.codec.code().max(shown.codec.features());
+    let rows = shown.spread((MOST_NUMBERS / widest).clamp(1, MOST_ROWS));
     let codes = shown.codec.encode(&shown.stored(&rows))?;
     let (from, to) = codes
         .iter()
@@ -97,7 +100,7 @@ fn filters_of(codec: &Codec, shown: &Shown<'_>, most: usize) -> Result<Vec<Vec<f
     let Some(weight) = codec.model().tensors.iter().find(|tensor| tensor.name == name) else {
         return Ok(Vec::new());
     };
-    let rows = shown.spread(MOST_ROWS);
+    let rows = shown.spread((MOST_NUMBERS / layer.outputs().max(layer.inputs())).clamp(1, MOST_ROWS));
     let mut program = RowProgram::new(codec, ROWS, |graph, rows, _| {
         Ok(vec![codec.network().apply(graph, &mut Pass::new(Mode::Use), 0..1, rows)])
     })?;
