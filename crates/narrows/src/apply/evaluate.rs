@@ -350,6 +350,11 @@ fn verdict(
         _ => format!("{code} numbers"),
     };
     let [own_, mean_, pca_] = [own, mean, pca].map(figure);
+    // Of wide rows fewer directions are sought than a code has numbers.
+    let as_many = match baselines.pca_components {
+        fewer if fewer < code.min(features) => format!("with {fewer}"),
+        _ => "with as many".to_owned(),
+    };
     if own.partial_cmp(&mean) != Some(std::cmp::Ordering::Less) {
         return format!(
             "not useful yet: an error of {own_} a row, and the mean training row alone leaves {mean_}; train longer, or lower the learning rate"
@@ -358,7 +363,7 @@ fn verdict(
     // What is kept from copying pays for it with its error; its family's figures say what that buys.
     if held_back && (code >= features || own > pca) {
         return format!(
-            "{units} a row leave an error of {own_}; copying is held back, PCA with as many numbers leaves {pca_}, the mean {mean_}"
+            "{units} a row leave an error of {own_}; copying is held back, PCA {as_many} numbers leaves {pca_}, the mean {mean_}"
         );
     }
     if code >= features {
@@ -369,7 +374,7 @@ fn verdict(
     let equal = (0.01 * pca).max(1e-4 * mean);
     if own <= pca - equal {
         format!(
-            "worth having: {units} a row leave an error of {own_}, {:.0} % less than PCA with as many ({pca_}) and {:.0} % less than the mean ({mean_})",
+            "worth having: {units} a row leave an error of {own_}, {:.0} % less than PCA {as_many} ({pca_}) and {:.0} % less than the mean ({mean_})",
             percent(pca),
             percent(mean)
         )
@@ -383,7 +388,7 @@ fn verdict(
         } else {
             "train longer or wider, or use PCA"
         };
-        format!("worse than PCA: {units} a row leave an error of {own_}, PCA with as many {pca_}; {more}")
+        format!("worse than PCA: {units} a row leave an error of {own_}, PCA {as_many} {pca_}; {more}")
     }
 }
 
