@@ -34,7 +34,7 @@ impl PartialEq for StoredRows {
 }
 
 impl StoredRows {
-    /// Rows that an earlier call of [`StoredWriter::finish`] put at `path` under this key, and what it added; nothing where other ones, or none,
+    /// Rows that were written to `path` under this key, and what it added; nothing where other ones, or none,
     /// stand there.
     pub fn open(path: &Path, key: &[u8; 32], features: usize) -> Option<(StoredRows, Vec<u32>)> {
         let file = File::open(path).ok()?;
