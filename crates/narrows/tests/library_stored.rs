@@ -77,7 +77,7 @@ fn the_file_is_used_again_for_the_same_pictures_only() {
     let picture: PathBuf = folder.path().join("train/dark/00.png");
     std::fs::write(&picture, png_bytes(8, 8, 3, &[9; 192])).unwrap();
     assert_ne!(written(&[]), first);
-    // Grey where it is asked for; unreadable ones are left out, and stay so when the file is used again.
+    // Grey where all are stored as grey, or where it is asked for; unreadable ones are left out, and stay so when the file is used again.
     std::fs::write(folder.path().join("train/dark/02.png"), &std::fs::read(&picture).unwrap()[..70]).unwrap();
     for _ in 0..2 {
         let source = read(folder.path(), Some(&file), &["data.colour=false"]);
@@ -94,4 +94,16 @@ fn a_file_that_fails_stops_training_with_a_reason() {
     std::fs::File::options().write(true).open(&file).unwrap().set_len(100).unwrap();
     let error = trainer.train(Path::new("none"), &mut |_| Signal::Continue).unwrap_err();
     assert!(error.to_string().contains("x.rows") && error.hint().is_some(), "{error}");
+}
+
+#[test]
+fn pictures_stored_as_grey_stay_grey() {
+    let (folder, room) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..4 {
+        let pixels: Vec<u8> = (0..64).map(|at| at + number).collect();
+        std::fs::write(folder.path().join(format!("{number}.png")), png_bytes(8, 8, 1, &pixels)).unwrap();
+    }
+    let stored = read(folder.path(), Some(&room.path().join("x.rows")), &[]);
+    assert_eq!(stored.train.values.to_f32(), read(folder.path(), None, &[]).train.values.to_f32());
+    assert_eq!(stored.train.features(), 64);
 }

@@ -50,18 +50,16 @@ pub(super) struct Picture {
     pub adapted: Adapted,
 }
 
-/// The height and width that a picture's header gives.
-pub(super) fn size(path: &Path) -> Result<(usize, usize), DataError> {
+/// The height and width that a picture's header gives, and whether it is stored as grey.
+pub(super) fn size(path: &Path) -> Result<((usize, usize), bool), DataError> {
     let (decoder, size) = open(path)?;
-    let orientation = orientation_of(&decoder);
-    Ok(if exif::swaps_sides(orientation) { (size.1, size.0) } else { size })
+    let turned = exif::swaps_sides(orientation_of(&decoder));
+    Ok((if turned { (size.1, size.0) } else { size }, adapted_of(&decoder).grey))
 }
 
-/// One picture.
-pub(super) fn read(path: &Path) -> Result<Picture, DataError> {
-    let (decoder, size) = open(path)?;
-    let orientation = orientation_of(&decoder);
-    let mut adapted = match &decoder {
+/// What will be done to a picture, its turning left aside.
+fn adapted_of(decoder: &Decoder) -> Adapted {
+    match decoder {
         Decoder::Png(reader) => {
             let (colour, depth) = reader.output_color_type();
             let (transparent, grey) = (matches!(colour.samples(), 2 | 4), colour.samples() <= 2);
@@ -71,7 +69,14 @@ pub(super) fn read(path: &Path) -> Result<Picture, DataError> {
             let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
             Adapted { grey, ..Adapted::default() }
         }
-    };
+    }
+}
+
+/// One picture.
+pub(super) fn read(path: &Path) -> Result<Picture, DataError> {
+    let (decoder, size) = open(path)?;
+    let orientation = orientation_of(&decoder);
+    let mut adapted = adapted_of(&decoder);
     let pixels = match decoder {
         Decoder::Png(reader) => png_pixels(*reader),
         Decoder::Jpeg(decoder) => jpeg_pixels(*decoder),

@@ -13,7 +13,7 @@ fn read_bytes(bytes: &[u8]) -> Result<(Vec<u8>, (usize, usize)), DataError> {
     let read = read(&path).map(|picture| (picture.pixels, picture.size));
     // Whatever can be read has a size, and it is the same.
     if let Ok((pixels, size)) = &read {
-        assert_eq!(sized.unwrap(), *size);
+        assert_eq!(sized.unwrap().0, *size);
         assert_eq!(pixels.len(), size.0 * size.1 * 3);
     }
     read
@@ -184,4 +184,20 @@ fn sizes_that_no_memory_holds_are_refused_by_the_header() {
         file[start + 5..start + 9].fill(0);
         assert_eq!(reason(&file), "JPEG: Image width or height is set to zero, cannot continue");
     }
+}
+
+/// A camera held sideways: the file's rows are the picture's columns, and its header says so.
+#[test]
+fn pictures_are_set_upright_as_their_exif_data_say() {
+    let directory = [&b"II*\0\x08\0\0\0\x01\0"[..], &[0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0]].concat();
+    let lines = [0, 1, 2, 3, 0, 4, 5, 6];
+    let file = png_file((2, 3), [8, 0, 0], &[chunk(b"eXIf", &directory)], &lines);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    std::fs::write(&path, file).unwrap();
+    let picture = read(&path).unwrap();
+    let grey: Vec<u8> = picture.pixels.iter().step_by(3).copied().collect();
+    assert_eq!((picture.size, grey), ((3, 2), vec![4, 1, 5, 2, 6, 3]));
+    assert_eq!(picture.adapted, Adapted { turned: true, grey: true, ..Adapted::default() });
+    assert_eq!(size(&path).unwrap(), ((3, 2), true));
 }

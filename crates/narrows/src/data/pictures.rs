@@ -60,7 +60,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
             Some(cache) => {
                 let mut file = cache.path.clone().into_os_string();
                 file.push(if part == 1 { "" } else { ".test" });
-                let colour = options.colour.unwrap_or(true);
+                let colour = options.colour.unwrap_or(failures.coloured);
                 store_all(path, entries, (size, colour), &mut failures, Path::new(&file))?
             }
         };
@@ -104,6 +104,8 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
 struct Failures {
     first: Option<DataError>,
     names: Vec<String>,
+    /// Whether any is stored in colours.
+    coloured: bool,
     all: usize,
     turned: usize,
     transparent: usize,
@@ -138,7 +140,10 @@ impl Failures {
         let mut measured = Vec::new();
         for (entry, size) in entries.into_iter().zip(sizes) {
             match size {
-                Ok(size) => measured.push((entry, size)),
+                Ok((size, grey)) => {
+                    self.coloured |= !grey;
+                    measured.push((entry, size));
+                }
                 Err(failure) => self.add(root, &entry, failure),
             }
         }
