@@ -4,21 +4,19 @@
 //! Transparent pixels are laid on white; 16 bits a channel become 8 (`picture_file`).
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use sha2::{Digest, Sha256};
 
 use super::Options;
 use super::dataset::{Dataset, ItemShape, Values};
+use super::decoding::{Failures, decode};
 use super::error::DataError;
 use super::folder::{self, Entry, Measured, Wanted, name_inside};
 use super::label_maps;
 use super::labels::Labels;
 use super::patches::Cutter;
-use super::picture_file::{self, Adapted, Picture};
-use super::resize::{Resizer, recolour};
+use super::picture_cache::store_all;
+use super::picture_file::{self, Picture};
+use super::resize::recolour;
 use super::source::{Source, chosen, patches_of};
-use super::stored::{StoredRows, StoredWriter};
 
 const WANTED: Wanted =
     Wanted { endings: &["png", "jpg", "jpeg"], missing: |path| DataError::NoPictures { path } };
@@ -97,111 +95,6 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     }
     failures.tell(colour, &mut notes);
     Ok(Source { name: "pictures".to_string(), train, test, notes })
-}
-
-/// Pictures that could not be read, and what was done to others.
-#[derive(Default)]
-struct Failures {
-    first: Option<DataError>,
-    names: Vec<String>,
-    /// Whether any is stored in colours.
-    coloured: bool,
-    all: usize,
-    turned: usize,
-    transparent: usize,
-    deep: usize,
-    grey: usize,
-}
-
-/// Names that are told of pictures that cannot be read.
-const MOST_NAMES: usize = 3;
-
-impl Failures {
-    fn add(&mut self, root: &Path, entry: &Entry, failure: DataError) {
-        self.names.push(name_inside(root, &entry.path));
-        self.first.get_or_insert(failure);
-    }
-
-    fn count(&mut self, adapted: Adapted) {
-        let Adapted { turned, transparent, deep, grey } = adapted;
-        self.all += 1;
-        let counts = [
-            (&mut self.turned, turned),
-            (&mut self.transparent, transparent),
-            (&mut self.deep, deep),
-            (&mut self.grey, grey),
-        ];
-        counts.into_iter().for_each(|(count, is)| *count += usize::from(is));
-    }
-
-    /// The entries whose headers can be read, with height and width.
-    fn measured(&mut self, root: &Path, entries: Vec<Entry>) -> Vec<Measured> {
-        let sizes = in_parallel(entries.len(), |number| picture_file::size(&entries[number].path));
-        let mut measured = Vec::new();
-        for (entry, size) in entries.into_iter().zip(sizes) {
-            match size {
-                Ok((size, grey)) => {
-                    self.coloured |= !grey;
-                    measured.push((entry, size));
-                }
-                Err(failure) => self.add(root, &entry, failure),
-            }
-        }
-        measured
-    }
-
-    fn tell(&mut self, colour: bool, notes: &mut Vec<String>) {
-        let found = self.all + self.names.len();
-        if !self.names.is_empty() {
-            self.names.sort();
-            let named = self.names[..self.names.len().min(MOST_NAMES)].join(", ");
-            let more = if self.names.len() > MOST_NAMES { ", …" } else { "" };
-            let reason = self.first.as_ref().map(|failure| format!(" ({failure})")).unwrap_or_default();
-            notes.push(format!(
-                "{} of {found} pictures could not be read and were left out: {named}{more}{reason}",
-                self.names.len()
-            ));
-        }
-        let mixed = self.grey > 0 && self.grey < self.all && colour;
-        for (count, what) in [
-            (self.turned, "turned the right way up, as their EXIF data say"),
-            (self.transparent, "laid on white where they are transparent"),
-            (self.deep, "brought from 16 bits a colour to 8"),
-            (if mixed { self.grey } else { 0 }, "grey, and read as colour like the others"),
-        ] {
-            if count > 0 {
-                let verb = if count == 1 { "was" } else { "were" };
-                notes.push(format!("{count} of {found} pictures {verb} {what}"));
-            }
-        }
-    }
-}
-
-/// The results of work on so many pictures, in order; each is done by one of the machine's threads.
-fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
-    let next = AtomicUsize::new(0);
-    let taken = || {
-        let mut own = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                return own;
-            }
-            own.push((number, work(number)));
-        }
-    };
-    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..threads).map(|_| scope.spawn(taken)).collect();
-        let mut all = taken();
-        all.extend(threads.into_iter().flat_map(|thread| match thread.join() {
-            Ok(own) => own,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }));
-        all
-    });
-    all.sort_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Patches of the pictures in a folder, each in its own size; colours are kept.
@@ -287,9 +180,6 @@ fn common_size(
     Ok((height, width))
 }
 
-/// Pictures that are decoded before any of them is resized into place.
-const DECODED_TOGETHER: usize = 256;
-
 /// Reads all pictures as colour, resized, and leaves out of `entries` those that cannot be read. Names are paths inside `root`.
 fn read_all(
     root: &Path,
@@ -323,125 +213,11 @@ fn read_all(
     })
 }
 
-/// Decodes pictures in order, some ahead of each other on all threads, and hands on each one's pixels, or nothing where it cannot be read.
-fn decode(
-    root: &Path,
-    all: &[Measured],
-    size: (usize, usize),
-    failures: &mut Failures,
-    mut take: impl FnMut(Option<&[u8]>) -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    for chunk in all.chunks(DECODED_TOGETHER) {
-        let decoded = in_parallel(chunk.len(), |number| {
-            let picture = picture_file::read(&chunk[number].0.path)?;
-            Ok((resized(picture.pixels, picture.size, size), picture.adapted))
-        });
-        for ((entry, _), picture) in chunk.iter().zip(decoded) {
-            match picture {
-                Ok((pixels, adapted)) => {
-                    failures.count(adapted);
-                    take(Some(&pixels))?;
-                }
-                Err(failure) => {
-                    failures.add(root, entry, failure);
-                    take(None)?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Decodes all pictures into a file, or takes them from there where they have been decoded before, and leaves out of `entries` those that
-/// cannot be read.
-fn store_all(
-    root: &Path,
-    entries: &mut Vec<Measured>,
-    (size, colour): ((usize, usize), bool),
-    failures: &mut Failures,
-    path: &Path,
-) -> Result<Dataset, DataError> {
-    let channels = if colour { 3 } else { 1 };
-    let features = size.0 * size.1 * channels;
-    let key = key_of(root, entries, size, channels);
-    let all = std::mem::take(entries);
-    let (stored, left_out) = match StoredRows::open(path, &key, features) {
-        Some((stored, left_out)) if stored.rows() + left_out.len() == all.len() => (stored, left_out),
-        _ => {
-            let mut writer = StoredWriter::new(path, key, features)?;
-            let (mut number, mut left_out) = (0u32, Vec::new());
-            decode(root, &all, size, failures, |pixels| {
-                number += 1;
-                match pixels {
-                    Some(pixels) if colour => writer.add(pixels),
-                    Some(pixels) => match recolour(&Values::U8(pixels.to_vec()), 1) {
-                        Values::U8(grey) => writer.add(&grey),
-                        _ => Ok(()),
-                    },
-                    None => {
-                        left_out.push(number - 1);
-                        Ok(())
-                    }
-                }
-            })?;
-            if let Some(failure) = failures.first.take_if(|_| left_out.len() == all.len()) {
-                return Err(failure);
-            }
-            (writer.finish(&left_out)?, left_out)
-        }
-    };
-    let again = !left_out.is_empty() && failures.names.is_empty();
-    if again {
-        // They were left out when the file was made.
-        failures.all += stored.rows();
-        failures.names.extend(left_out.iter().map(|number| name_inside(root, &all[*number as usize].0.path)));
-    }
-    let numbered = (0u32..).zip(all);
-    *entries = numbered
-        .filter(|(number, _)| left_out.binary_search(number).is_err())
-        .map(|(_, entry)| entry)
-        .collect();
-    let labels: Option<Vec<&str>> = entries.iter().map(|(entry, _)| entry.label.as_deref()).collect();
-    Ok(Dataset {
-        shape: ItemShape::Image { height: size.0, width: size.1, channels },
-        values: Values::Stored(stored),
-        labels: labels.map(|labels| Labels::from_texts(&labels)),
-        maps: None,
-        names: Some(entries.iter().map(|(entry, _)| name_inside(root, &entry.path)).collect()),
-    })
-}
-
-/// What decoded pictures depend on: names, sizes and times of change of the files, and the form asked for.
-fn key_of(root: &Path, entries: &[Measured], size: (usize, usize), channels: usize) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(format!("{}x{}x{channels};", size.0, size.1));
-    for (entry, _) in entries {
-        hash.update(name_inside(root, &entry.path));
-        if let Ok(about) = std::fs::metadata(&entry.path) {
-            hash.update(about.len().to_le_bytes());
-            let changed =
-                about.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-            hash.update(changed.map_or(0, |time| time.as_nanos()).to_le_bytes());
-        }
-    }
-    hash.finalize().into()
-}
-
 /// No more files than asked for: a random choice by seed, as of other rows.
 fn limited(entries: Vec<Entry>, most: Option<usize>, seed: u64, part: u32) -> Vec<Entry> {
     let Some(rows) = chosen(entries.len(), most, seed, part) else { return entries };
     let numbered = (0u32..).zip(entries);
     numbered.filter(|(number, _)| rows.binary_search(number).is_ok()).map(|(_, entry)| entry).collect()
-}
-
-/// A picture of three colours in the size asked for.
-fn resized(pixels: Vec<u8>, from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
-    if from == to {
-        return pixels;
-    }
-    let mut resized = vec![0f32; to.0 * to.1 * 3];
-    Resizer::new((from.0, from.1, 3), to).resize(&pixels, &mut resized);
-    resized.iter().map(|value| value.round() as u8).collect()
 }
 
 #[cfg(test)]
