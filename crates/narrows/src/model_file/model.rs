@@ -84,9 +84,28 @@ impl Model {
         Ok(model)
     }
 
+    /// Numbers of a row, if there can be such rows.
+    fn features(&self) -> Result<usize, String> {
+        let sizes = match &self.description.shape {
+            ItemShape::Vector { columns, width } => {
+                let named = columns.as_ref().map_or(*width, Vec::len);
+                if named != *width {
+                    return Err(format!("a row of {width} columns has {named} names"));
+                }
+                vec![*width]
+            }
+            ItemShape::Image { height, width, channels } => vec![*height, *width, *channels],
+        };
+        let features = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+        let features = features.filter(|features| *features > 0);
+        features.ok_or_else(|| format!("a row of {sizes:?} numbers cannot be"))
+    }
+
     /// Up to version 3 normalised layers had a bias, which the mean takes off again: (x + b) − μ = x − (μ − b).
     fn take_off_old_biases(&mut self) {
-        let Ok(network) = self.network() else { return };
+        // What a file only claims is checked before anything is made of it.
+        let network = self.features().ok().and_then(|_| self.network().ok());
+        let Some(network) = network else { return };
         let all = network.all_layers().flat_map(Layer::with_inner);
         for layer in all.filter(|layer| layer.normalised && layer.bias_shape().is_none()) {
             let place = |state: &str| {
@@ -107,20 +126,8 @@ impl Model {
     /// # Errors
     /// What does not fit, in words.
     pub fn check(&self) -> Result<(), String> {
-        let Description { shape, preparation, classes, .. } = &self.description;
-        let sizes = match shape {
-            ItemShape::Vector { columns, width } => {
-                let named = columns.as_ref().map_or(*width, Vec::len);
-                if named != *width {
-                    return Err(format!("a row of {width} columns has {named} names"));
-                }
-                vec![*width]
-            }
-            ItemShape::Image { height, width, channels } => vec![*height, *width, *channels],
-        };
-        let features = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
-        let features = features.filter(|features| *features > 0);
-        let features = features.ok_or_else(|| format!("a row of {sizes:?} numbers cannot be"))?;
+        let Description { preparation, classes, .. } = &self.description;
+        let features = self.features()?;
         preparation.expect_features(features, "the preparation").map_err(|error| error.to_string())?;
         if (self.is_classifier() || self.is_segmenter()) == classes.is_empty() {
             return Err(format!("{} classes do not go with this kind of model", classes.len()));
