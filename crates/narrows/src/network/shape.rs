@@ -288,7 +288,7 @@ impl Network {
         Ok(())
     }
 
-    /// Rows that are looked at together in use: so many that a layer's values take at most 32 MB. Rows are independent, so it decides nothing
+    /// Rows that are looked at together in use: so many that a layer's values take at most 4 MB, which the caches hold. Rows are independent, so it decides nothing
     /// but speed and memory.
     pub fn rows_at_once(&self) -> usize {
         let widest = self.layers.iter().flat_map(Layer::with_inner);
@@ -317,7 +317,7 @@ fn tie(layer: &mut Layer, mirrored: &Layer) {
 }
 
 /// Numbers of a layer's values for all rows that are looked at together.
-const MOST_AT_ONCE: usize = 1 << 23;
+const MOST_AT_ONCE: usize = 1 << 20;
 
 /// The most weights of a layer: 4 GB of them, and twice that for an optimiser.
 const MOST_WEIGHTS: usize = 1_000_000_000;
