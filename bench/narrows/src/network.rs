@@ -51,21 +51,22 @@ pub fn random_rows(rows: usize, features: usize) -> Array {
     Array::new(&[rows, features], (0..rows * features).map(|_| random.next()).collect())
 }
 
-/// Reads `weight_0.npy`, `bias_0.npy`, … as many as `widths` asks for.
-pub fn read_layers(folder: &Path, widths: &[usize]) -> Result<Vec<Layer>> {
-    let mut layers = Vec::new();
-    for (index, pair) in widths.windows(2).enumerate() {
-        let layer = Layer {
-            weight: Array::read(&folder.join(format!("weight_{index}.npy")))?,
-            bias: Array::read(&folder.join(format!("bias_{index}.npy")))?,
-        };
+/// Reads `weight_0.npy`, `bias_0.npy`, … of so many layers.
+pub fn read_layers(folder: &Path, count: usize) -> Result<Vec<Layer>> {
+    let read = |name: &str, index: usize| Array::read(&folder.join(format!("{name}_{index}.npy")));
+    (0..count).map(|index| Ok(Layer { weight: read("weight", index)?, bias: read("bias", index)? })).collect()
+}
+
+/// Reads dense layers of these widths.
+pub fn read_dense(folder: &Path, widths: &[usize]) -> Result<Vec<Layer>> {
+    let layers = read_layers(folder, widths.len().saturating_sub(1))?;
+    for (index, (layer, pair)) in layers.iter().zip(widths.windows(2)).enumerate() {
         if layer.weight.shape != pair || layer.bias.shape != pair[1..] {
             return Err(Error(format!(
                 "layer {index}: expected {pair:?}, found weight {:?} and bias {:?}",
                 layer.weight.shape, layer.bias.shape
             )));
         }
-        layers.push(layer);
     }
     Ok(layers)
 }

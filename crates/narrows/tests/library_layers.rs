@@ -229,6 +229,14 @@ fn what_does_not_fit_is_refused() {
     let code =
         refused(&["model.hidden=['max-pool']", "model.code=0", "model.bottleneck=gaussian"], rows(6, 5, 4));
     assert!(code.contains("encoder.0 has none"), "{code}");
+    for own in ["activation = 'relu'", "batch_normalisation = true"] {
+        let decoder = format!("model.decoder=[{{ kind = 'convolution', channels = 4, {own} }}]");
+        let message = refused(
+            &["model.hidden=[{ kind = 'convolution', channels = 2 }]", &decoder, "model.code=0"],
+            rows(6, 5, 4),
+        );
+        assert!(message.contains("decoder.0 is the output"), "{own}: {message}");
+    }
     let beside = ["model.kind=classifier", "model.auxiliary=[{ after = 4 }]"];
     assert!(
         refused(&beside, rows(6, 5, 4)).contains("layer 4 is asked for, and model.hidden and the code are 2")
@@ -290,6 +298,7 @@ fn settings_that_do_not_suit_the_network_are_refused() {
             ],
             "sparsity",
         ),
+        (&[&*own("relu", ""), "model.code=0", "model.code_activation=sigmoid"], "model.code_activation"),
         (&[&*normalised, "train.penalty.contraction=estimate"], "contraction"),
         (&[&*normalised, "train.batch=1"], "train.batch"),
         (
@@ -310,6 +319,10 @@ fn blocks_pool_and_unpool_by_themselves() {
     let inside = format!("{{ kind = 'residual', layers = ['max-pool', {conv}, 'unpool'] }}");
     let network = network(&[&format!("model.hidden=[{inside}]"), "model.code=3"], rows(6, 6, 1));
     assert_eq!((network.layers[0].to, network.asks_encoder().is_none()), (rows(6, 6, 1), true));
+    let decoder =
+        format!("model.decoder=[36, {{ kind = 'reshape', height = 6, width = 6, channels = 1 }}, {inside}]");
+    let network = self::network(&["model.hidden=[]", &decoder, "model.code=3"], rows(6, 6, 1));
+    assert!(network.asks_encoder().is_none(), "a code alone is enough");
     let pooled = "model.hidden=[{ kind = 'residual', layers = ['max-pool'], shortcut = ['max-pool'] }]";
     let asks = self::network(&[pooled, "model.growth=unpool", "model.code=3"], rows(6, 6, 1));
     assert!(asks.asks_encoder().is_some());

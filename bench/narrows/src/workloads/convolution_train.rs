@@ -10,7 +10,7 @@ use narrows::engine::cpu::{Executable, Feed, Run, States};
 use narrows::engine::{Graph, Tensor};
 use narrows::network::dense::Parameters;
 use narrows::network::{Extent, Mode, Network, Pass};
-use narrows::recipe::{Activation, Recipe};
+use narrows::recipe::Recipe;
 use narrows::train::Compute;
 use narrows::train::optimiser::{StepScalars, add_updates, declare_scalars};
 use std::path::Path;
@@ -42,6 +42,10 @@ impl Kind {
                 model.hidden = [
                     { kind = "convolution", channels = 32, stride = 2, padding = 1 },
                     { kind = "convolution", channels = 64, stride = 2, padding = 1 },
+                ]
+                model.code = 0
+                model.code_activation = "relu"
+                model.decoder = [
                     { kind = "transposed-convolution", channels = 32, size = 4, padding = 1 },
                     { kind = "transposed-convolution", channels = 1, size = 4, padding = 1 },
                 ]
@@ -56,14 +60,7 @@ impl Kind {
     }
 
     fn network(self, recipe: &Recipe) -> Result<Network> {
-        let mut network = Network::new(&recipe.model, ROWS, CLASSES)?;
-        if matches!(self, Kind::Autoencoder) {
-            // The maps themselves are the code: there is no layer of units in the middle.
-            network.layers.truncate(4);
-            network.encoder = 2;
-            network.layers[3].activation = Activation::Identity;
-        }
-        Ok(network)
+        Ok(Network::new(&recipe.model, ROWS, CLASSES)?)
     }
 
     fn output(self) -> Output {
@@ -89,18 +86,8 @@ pub fn check(kind: Kind, folder: &Path, batch: usize, threads: usize) -> Result<
     let classes = if targets.exists() { Array::read(&targets)?.data } else { vec![0.0; batch] };
     let recipe = kind.recipe()?;
     let places = kind.network(&recipe)?;
-    let layers = places
-        .layers
-        .iter()
-        .filter(|layer| layer.has_weights())
-        .enumerate()
-        .map(|(number, _)| {
-            Ok(Layer {
-                weight: Array::read(&folder.join(format!("weight_{number}.npy")))?,
-                bias: Array::read(&folder.join(format!("bias_{number}.npy")))?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let count = places.layers.iter().filter(|layer| layer.has_weights()).count();
+    let layers = network::read_layers(folder, count)?;
     let own = network::result_folder(folder)?;
     // A table of just one batch, so that every step reads the same rows.
     let mut trainer = Trainer::new(kind, Some(&layers), (rows, &classes), batch, threads)?;

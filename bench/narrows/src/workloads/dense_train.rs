@@ -38,7 +38,7 @@ pub fn prepare(batch: usize, threads: usize) -> Result<Step> {
 
 /// Loss and gradients for the folder's weights and rows, and the weights after three steps.
 pub fn check(folder: &Path, batch: usize, threads: usize) -> Result<()> {
-    let layers = network::read_layers(folder, AUTOENCODER)?;
+    let layers = network::read_dense(folder, AUTOENCODER)?;
     let rows = Array::read(&folder.join("rows.npy"))?;
     let own = network::result_folder(folder)?;
 

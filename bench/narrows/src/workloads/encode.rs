@@ -55,14 +55,7 @@ pub fn prepare_maps(rows: usize, threads: usize) -> Result<Step> {
 
 /// The codes of the folder's rows by the convolutional encoder.
 pub fn check_maps(folder: &Path, threads: usize) -> Result<()> {
-    let layers = (0..3)
-        .map(|number| {
-            Ok(Layer {
-                weight: Array::read(&folder.join(format!("weight_{number}.npy")))?,
-                bias: Array::read(&folder.join(format!("bias_{number}.npy")))?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let layers = network::read_layers(folder, 3)?;
     write_codes(&codec_of_maps(&layers, threads)?, folder)
 }
 
@@ -91,7 +84,7 @@ fn codec_of_maps(layers: &[Layer], threads: usize) -> Result<Codec> {
 
 /// The codes of the folder's rows.
 pub fn check(folder: &Path, shape: &Shape, threads: usize) -> Result<()> {
-    let codec = codec(shape, &network::read_layers(folder, shape.widths)?, threads)?;
+    let codec = codec(shape, &network::read_dense(folder, shape.widths)?, threads)?;
     write_codes(&codec, folder)
 }
 

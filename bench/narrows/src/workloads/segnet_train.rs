@@ -33,14 +33,7 @@ pub fn prepare(threads: usize) -> Result<Step> {
 pub fn check(folder: &Path, threads: usize) -> Result<()> {
     let rows = Array::read(&folder.join("rows.npy"))?;
     let maps = Array::read(&folder.join("maps.npy"))?.data.iter().map(|class| *class as u8).collect();
-    let layers = (0..=8)
-        .map(|number| {
-            Ok(Layer {
-                weight: Array::read(&folder.join(format!("weight_{number}.npy")))?,
-                bias: Array::read(&folder.join(format!("bias_{number}.npy")))?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let layers = network::read_layers(folder, 9)?;
     let own = network::result_folder(folder)?;
     // A table of just one batch, so that every step reads the same rows.
     let mut trainer = Trainer::new(Some(&layers), (rows, maps), threads)?;

@@ -11,9 +11,9 @@ use super::resize::Resizer;
 /// Pictures that are decoded before any of them is resized into place.
 const DECODED_TOGETHER: usize = 256;
 
-/// Pictures that could not be read, and what was done to others.
+/// What came of reading pictures: those that could not be read, and what was done to others.
 #[derive(Default)]
-pub(super) struct Failures {
+pub(super) struct Reading {
     pub first: Option<DataError>,
     pub names: Vec<String>,
     /// Whether any is stored in colours.
@@ -28,7 +28,7 @@ pub(super) struct Failures {
 /// Names that are told of pictures that cannot be read.
 const MOST_NAMES: usize = 3;
 
-impl Failures {
+impl Reading {
     pub fn add(&mut self, root: &Path, entry: &Entry, failure: DataError) {
         self.names.push(name_inside(root, &entry.path));
         self.first.get_or_insert(failure);
@@ -90,7 +90,7 @@ impl Failures {
 }
 
 /// The results of work on so many pictures, in order; each is done by one of the machine's threads.
-pub(super) fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
     let next = AtomicUsize::new(0);
     let taken = || {
@@ -121,7 +121,7 @@ pub(super) fn decode(
     root: &Path,
     all: &[Measured],
     size: (usize, usize),
-    failures: &mut Failures,
+    reading: &mut Reading,
     mut take: impl FnMut(Option<&[u8]>) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     for chunk in all.chunks(DECODED_TOGETHER) {
@@ -132,11 +132,11 @@ pub(super) fn decode(
         for ((entry, _), picture) in chunk.iter().zip(decoded) {
             match picture {
                 Ok((pixels, adapted)) => {
-                    failures.count(adapted);
+                    reading.count(adapted);
                     take(Some(&pixels))?;
                 }
                 Err(failure) => {
-                    failures.add(root, entry, failure);
+                    reading.add(root, entry, failure);
                     take(None)?;
                 }
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::dataset::{Dataset, ItemShape, Values};
-use super::decoding::{Failures, decode};
+use super::decoding::{Reading, decode};
 use super::error::DataError;
 use super::folder::{Measured, name_inside};
 use super::labels::Labels;
@@ -18,7 +18,7 @@ pub(super) fn store_all(
     root: &Path,
     entries: &mut Vec<Measured>,
     (size, colour): ((usize, usize), bool),
-    failures: &mut Failures,
+    reading: &mut Reading,
     path: &Path,
 ) -> Result<Dataset, DataError> {
     let channels = if colour { 3 } else { 1 };
@@ -30,7 +30,7 @@ pub(super) fn store_all(
         _ => {
             let mut writer = StoredWriter::new(path, key, features)?;
             let (mut number, mut left_out) = (0u32, Vec::new());
-            decode(root, &all, size, failures, |pixels| {
+            decode(root, &all, size, reading, |pixels| {
                 number += 1;
                 match pixels {
                     Some(pixels) if colour => writer.add(pixels),
@@ -44,17 +44,17 @@ pub(super) fn store_all(
                     }
                 }
             })?;
-            if let Some(failure) = failures.first.take_if(|_| left_out.len() == all.len()) {
+            if let Some(failure) = reading.first.take_if(|_| left_out.len() == all.len()) {
                 return Err(failure);
             }
             (writer.finish(&left_out)?, left_out)
         }
     };
-    let again = !left_out.is_empty() && failures.names.is_empty();
+    let again = !left_out.is_empty() && reading.names.is_empty();
     if again {
         // They were left out when the file was made.
-        failures.all += stored.rows();
-        failures.names.extend(left_out.iter().map(|number| name_inside(root, &all[*number as usize].0.path)));
+        reading.all += stored.rows();
+        reading.names.extend(left_out.iter().map(|number| name_inside(root, &all[*number as usize].0.path)));
     }
     let numbered = (0u32..).zip(all);
     *entries = numbered

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Options;
 use super::dataset::{Dataset, ItemShape, Values};
-use super::decoding::{Failures, decode};
+use super::decoding::{Reading, decode};
 use super::error::DataError;
 use super::folder::{self, Entry, Measured, Wanted, name_inside};
 use super::label_maps;
@@ -35,10 +35,10 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     let pictures = [train.len(), test.as_ref().map_or(0, Vec::len)];
     let train = limited(train, options.rows, options.seed, 0);
     let test = test.map(|test| limited(test, options.test_rows, options.seed, 1));
-    let mut failures = Failures::default();
-    let mut train = failures.measured(path, train);
-    let mut test = test.map(|test| failures.measured(path, test));
-    if let Some(failure) = failures.first.take_if(|_| train.is_empty()) {
+    let mut reading = Reading::default();
+    let mut train = reading.measured(path, train);
+    let mut test = test.map(|test| reading.measured(path, test));
+    if let Some(failure) = reading.first.take_if(|_| train.is_empty()) {
         return Err(failure);
     }
     test = test.filter(|test| !test.is_empty());
@@ -54,12 +54,12 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     let mut read = |entries: &mut Vec<Measured>| -> Result<Dataset, DataError> {
         part += 1;
         let mut dataset = match cache {
-            None => read_all(path, entries, size, &mut failures)?,
+            None => read_all(path, entries, size, &mut reading)?,
             Some(cache) => {
                 let mut file = cache.path.clone().into_os_string();
                 file.push(if part == 1 { "" } else { ".test" });
-                let colour = options.colour.unwrap_or(failures.coloured);
-                store_all(path, entries, (size, colour), &mut failures, Path::new(&file))?
+                let colour = options.colour.unwrap_or(reading.coloured);
+                store_all(path, entries, (size, colour), &mut reading, Path::new(&file))?
             }
         };
         if let (Some(options), Some((first, _))) = (&options.maps, entries.first()) {
@@ -93,7 +93,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
             part.shape = ItemShape::Image { height: size.0, width: size.1, channels: 1 };
         }
     }
-    failures.tell(colour, &mut notes);
+    reading.tell(colour, &mut notes);
     Ok(Source { name: "pictures".to_string(), train, test, notes })
 }
 
@@ -106,17 +106,17 @@ pub(super) fn load_patches(
     let mut notes = Vec::new();
     let (train, test) = folder::parts(path, &WANTED, None, &mut notes)?;
     let [cutter, of_test] = patches_of(size, options);
-    let mut failures = Failures::default();
+    let mut reading = Reading::default();
     let mut read = |entries: &[Entry], cutter: Cutter| -> Result<Dataset, DataError> {
         let mut values = Vec::new();
         for (number, entry) in entries.iter().enumerate().take(cutter.count) {
             let (pixels, (height, width)) = match picture_file::read(&entry.path) {
                 Ok(picture) => {
-                    failures.count(picture.adapted);
+                    reading.count(picture.adapted);
                     (picture.pixels, picture.size)
                 }
                 Err(failure) => {
-                    failures.add(path, entry, failure);
+                    reading.add(path, entry, failure);
                     continue;
                 }
             };
@@ -128,10 +128,10 @@ pub(super) fn load_patches(
     };
     let train = read(&train, cutter)?;
     let test = test.map(|test| read(&test, of_test)).transpose()?;
-    if let Some(failure) = failures.first.take_if(|_| failures.all == 0) {
+    if let Some(failure) = reading.first.take_if(|_| reading.all == 0) {
         return Err(failure);
     }
-    failures.tell(true, &mut notes);
+    reading.tell(true, &mut notes);
     Ok(Source { name: "pictures".to_string(), train, test, notes })
 }
 
@@ -185,7 +185,7 @@ fn read_all(
     root: &Path,
     entries: &mut Vec<Measured>,
     (height, width): (usize, usize),
-    failures: &mut Failures,
+    reading: &mut Reading,
 ) -> Result<Dataset, DataError> {
     let features = height * width * 3;
     let bytes = (entries.len() as u64).saturating_mul(features as u64);
@@ -194,13 +194,13 @@ fn read_all(
     values.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).map_err(too_large)?;
     let mut kept = Vec::with_capacity(entries.len());
     let all = std::mem::take(entries);
-    decode(root, &all, (height, width), failures, |pixels| {
+    decode(root, &all, (height, width), reading, |pixels| {
         kept.push(pixels.is_some());
         values.extend_from_slice(pixels.unwrap_or_default());
         Ok(())
     })?;
     *entries = all.into_iter().zip(kept).filter_map(|(entry, kept)| kept.then_some(entry)).collect();
-    if let (Some(failure), true) = (failures.first.take_if(|_| entries.is_empty()), entries.is_empty()) {
+    if let Some(failure) = reading.first.take_if(|_| entries.is_empty()) {
         return Err(failure);
     }
     let labels: Option<Vec<&str>> = entries.iter().map(|(entry, _)| entry.label.as_deref()).collect();

@@ -225,13 +225,15 @@ impl<'m> Building<'m> {
                     let end = number + 1 == encoder;
                     let activation = if end { Activation::Identity } else { model.activation };
                     let around = self.around(activation);
-                    let last = |layer: &mut Layer| finish(layer, &around, (None, None));
                     let layer = &self.layers[encoder - 1 - number];
-                    let none = |_: &mut Layer| {};
-                    let finish: &dyn Fn(&mut Layer) = if end { &none } else { &last };
+                    let hidden = |layer: &mut Layer| {
+                        if !end {
+                            finish(layer, &around, (None, None));
+                        }
+                    };
                     let name = format!("decoder.{number}");
                     let mut mirrored =
-                        layer.mirrored(&name, model.growth, activation, finish).ok_or_else(|| {
+                        layer.mirrored(&name, model.growth, activation, &hidden).ok_or_else(|| {
                             Error::Setting {
                                 setting: "model.decoder",
                                 problem: format!("{} has no mirror image", layer.name),
@@ -275,9 +277,23 @@ impl<'m> Building<'m> {
                 match self.layers.last_mut() {
                     Some(output) if depth > encoder && output.work == LayerWork::Opposite && as_many => {}
                     Some(output) if depth > encoder && output.window().is_some() && as_many => {
+                        let (activation, normalised, bias) = layers.last().map(own).unwrap_or_default();
+                        if activation.is_some_and(|own| own != Activation::Identity)
+                            || normalised == Some(true)
+                        {
+                            return Err(Error::Setting {
+                                setting: "model.decoder",
+                                problem: format!(
+                                    "{} is the output, whose sums model.output turns into values: it has neither an activation nor normalisation",
+                                    output.name
+                                ),
+                                hint: "leave these out of the last layer, or end with another layer"
+                                    .to_owned(),
+                            });
+                        }
                         output.activation = Activation::Identity;
                         (output.normalised, output.dropout) = (false, 0.0);
-                        output.bias = layers.last().and_then(bias_of).unwrap_or(Bias::Shared);
+                        output.bias = bias.unwrap_or(Bias::Shared);
                     }
                     Some(output) if depth > encoder && self.at == target && !output.is_dense() => {}
                     _ if sizes && !classifier => {
@@ -377,13 +393,14 @@ fn finish(layer: &mut Layer, around: &Around, (normalised, bias): (Option<bool>,
     layer.dropout = around.dropout;
 }
 
-/// The bias that a recipe's layer asks for.
-fn bias_of(recipe: &LayerRecipe) -> Option<Bias> {
-    match recipe {
+/// What a recipe's convolution itself asks for around its sums.
+fn own(recipe: &LayerRecipe) -> (Option<Activation>, Option<bool>, Option<Bias>) {
+    match *recipe {
         LayerRecipe::Other(
-            LayerKind::Convolution { bias, .. } | LayerKind::TransposedConvolution { bias, .. },
-        ) => *bias,
-        _ => None,
+            LayerKind::Convolution { activation, batch_normalisation, bias, .. }
+            | LayerKind::TransposedConvolution { activation, batch_normalisation, bias, .. },
+        ) => (activation, batch_normalisation, bias),
+        _ => Default::default(),
     }
 }
 

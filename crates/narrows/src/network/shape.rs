@@ -193,7 +193,7 @@ impl Network {
     /// The layer of the decoder, if there is one, that asks for positions which an encoder found.
     pub fn asks_encoder(&self) -> Option<&Layer> {
         let mut all = self.layers[self.encoder..].iter().flat_map(Layer::with_inner);
-        all.find(|layer| matches!(layer.work, LayerWork::Unpool { .. }))
+        all.find(|layer| matches!(&layer.work, LayerWork::Unpool { of, .. } if of.starts_with("encoder.")))
     }
 
     /// The same network with a partner for each encoder layer of a classifier.
@@ -288,8 +288,8 @@ impl Network {
         Ok(())
     }
 
-    /// Rows that are looked at together in use: so many that a layer's values take at most 4 MB, which the caches hold. Rows are independent, so it decides nothing
-    /// but speed and memory.
+    /// Rows that are looked at together in use: so many that a layer's values take at most 4 MB, which the caches hold. Rows are
+    /// independent, so it decides nothing but speed and memory.
     pub fn rows_at_once(&self) -> usize {
         let widest = self.layers.iter().flat_map(Layer::with_inner);
         let widest = widest.map(|layer| layer.outputs().max(layer.inputs())).max().unwrap_or(1);

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::network::{Layer, Network};
-use crate::recipe::{Activation, Bottleneck, Contraction, Recipe, Sparsity};
+use crate::recipe::{Activation, Bottleneck, Contraction, ModelKind, Recipe, Sparsity};
 
 /// Refuses what does not go together.
 ///
@@ -12,7 +12,7 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
     let code = &network.layers[network.encoder - 1];
     let encoder = || network.layers[..network.encoder].iter().flat_map(Layer::with_inner);
     let penalty = &recipe.train.penalty;
-    let said = code.activation;
+    let (said, asked) = (code.activation, recipe.model.code_activation);
     let linear = matches!(network.bottleneck, Bottleneck::Gaussian { .. } | Bottleneck::Binary { .. });
     let between = matches!(said, Activation::Sigmoid | Activation::Softmax)
         || matches!(network.bottleneck, Bottleneck::Binary { .. });
@@ -53,6 +53,19 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
             "train.penalty.unit_atoms",
             "no dense layer hears the code".to_owned(),
             "begin model.decoder with a width, or leave unit_atoms out",
+        ),
+        (
+            recipe.model.kind == ModelKind::Autoencoder
+                && recipe.model.code == 0
+                && asked != Activation::Identity
+                && said != asked,
+            "model.code_activation",
+            format!(
+                "\"{asked}\" is asked for, and {}, which says the code, is {}",
+                code.name,
+                code.in_words()
+            ),
+            "end model.hidden with a layer that has weights and no activation of its own, or give model.code a width",
         ),
     ];
     match wrong.into_iter().find(|(wrong, ..)| *wrong) {
