@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "peers")]
 
+import common
 import comparison
 import machine as machine_facts
 import processes
@@ -34,7 +35,8 @@ def options(workloads):
     parser.add_argument("--threads", type=int, default=2, help="of every side (2)")
     parser.add_argument("--seconds", type=float, help="measured in each process (3; with --quick 1)")
     parser.add_argument("--quick", action="store_true", help="a first look; RESULTS.md stays as it is")
-    parser.add_argument("--data", type=Path, help="folder with MNIST's gzip files, for the whole job")
+    parser.add_argument("--data", type=Path, help="folder with MNIST's gzip files: for the whole job, and as rows instead of drawn digits")
+    parser.add_argument("--noise", action="store_true", help="noise as rows instead of digits; RESULTS.md stays as it is")
     parser.add_argument("--peers-only", action="store_true", help="leave Narrows out; RESULTS.md stays as it is")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there instead of RESULTS.md")
     chosen = parser.parse_args()
@@ -99,7 +101,12 @@ def whole(chosen, workload, module, sides):
 def main() -> int:
     workloads = discover()
     chosen = options(workloads)
-    complete = not (chosen.only or chosen.quick or chosen.peers_only)
+    with tempfile.TemporaryDirectory(prefix="narrows-bench-") as folder:
+        return run(chosen, workloads, Path(folder))
+
+
+def run(chosen, workloads, folder) -> int:
+    complete = not (chosen.only or chosen.quick or chosen.peers_only or chosen.noise)
     if "whole-job" in chosen.names and chosen.data is None:
         if complete or chosen.only:
             say("error: the whole job needs `--data FOLDER` with MNIST's gzip files\nhint: or name others with --only")
@@ -113,6 +120,9 @@ def main() -> int:
         say("building Narrows")
         processes.build(command="whole-job" in chosen.names and not chosen.peers_only)
         machine = [processes.machine(chosen.threads)]
+        if not chosen.noise:
+            common.rows_file = folder / "rows.npy"
+            processes.make_rows(chosen.data, common.rows_file)
     except Failure as failure:
         say(f"error: {failure}")
         return 1

@@ -7,11 +7,16 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 import common
+import whole_job
 
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent
 CACHE = BENCH / ".env" / "cache"
+# As many as any workload asks for.
+TIMED_ROWS = 10_000
 
 
 class Failure(Exception):
@@ -73,6 +78,14 @@ def peer_command(file: Path, workload: str, side: str, threads: int) -> list:
     return [sys.executable, file, workload, "--side", side, "--threads", threads]
 
 
+def make_rows(data: Path | None, file: Path) -> None:
+    """Writes the rows that workloads are timed on: MNIST's, if they are there, else drawn digits."""
+    if data is None:
+        run([target() / "narrows-bench", "glyphs", "--rows", file])
+    else:
+        np.save(file, whole_job.pictures(data, "train-images-idx3-ubyte.gz")[:TIMED_ROWS])
+
+
 def timed(file: Path, workload: str, side: str, threads: int, seconds: float) -> dict:
     """One side's process: its JSON line."""
     if side == "narrows":
@@ -80,6 +93,8 @@ def timed(file: Path, workload: str, side: str, threads: int, seconds: float) ->
     else:
         command = peer_command(file, workload, side, threads)
         environment = common.environment(side, threads, CACHE)
+    if common.rows_file:
+        command += ["--rows", common.rows_file]
     return json.loads(run([*command, "--seconds", seconds], environment)[0].strip().splitlines()[-1])
 
 

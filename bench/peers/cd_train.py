@@ -112,7 +112,7 @@ class Side(common.Side):
         self.threads = threads
         self.start = [(files or start())[name] for name in NAMES]
         self.numbers = (files["uniforms_hidden"], files["uniforms_visible"]) if files else None
-        self.take_turns(files["rows"] if files else common.random_rows(TABLE_ROWS, VISIBLE), BATCH)
+        self.take_turns(files["rows"] if files else common.table(TABLE_ROWS, VISIBLE), BATCH)
         self.build()
 
     def check(self):

@@ -25,7 +25,7 @@ def random_layers():
 
 
 def inputs():
-    return {"rows": common.random_rows(ROWS, SIZE * SIZE)} | common.layer_files(random_layers())
+    return {"rows": common.table(ROWS, SIZE * SIZE)} | common.layer_files(random_layers())
 
 
 def expected(files):
@@ -43,7 +43,7 @@ class Side(common.Side):
     def __init__(self, workload, threads, files):
         self.threads = threads
         self.layers = common.files_layers(files) if files else random_layers()
-        self.table = files["rows"] if files else common.random_rows(ROWS, SIZE * SIZE)
+        self.table = files["rows"] if files else common.table(ROWS, SIZE * SIZE)
         self.build()
 
     def check(self):

@@ -214,7 +214,7 @@ def random_targets(rows):
 
 
 def inputs(network, batch):
-    files = {"rows": common.random_rows(batch, SIZE * SIZE)} | common.layer_files(random_layers(network))
+    files = {"rows": common.table(batch, SIZE * SIZE)} | common.layer_files(random_layers(network))
     return files | {"targets": random_targets(batch).astype(np.float32)} if network.classes else files
 
 
@@ -234,7 +234,7 @@ class Side(common.Side):
     def __init__(self, network, batch, workload, threads, files):
         self.network, self.batch, self.threads = network, batch, threads
         self.layers = common.files_layers(files) if files else random_layers(network)
-        table = files["rows"] if files else common.random_rows(TABLE_ROWS, SIZE * SIZE)
+        table = files["rows"] if files else common.table(TABLE_ROWS, SIZE * SIZE)
         targets = files["targets"].astype(int) if files and network.classes else random_targets(len(table))
         self.targets = targets
         self.take_turns(table.reshape(-1, SIZE, SIZE, 1), batch)

@@ -60,7 +60,7 @@ def jax_adam(jax, weights, first, second, count, gradient):
 
 
 def inputs(batch):
-    return {"rows": common.random_rows(batch, AUTOENCODER[0])} | common.layer_files(common.random_layers(AUTOENCODER))
+    return {"rows": common.table(batch, AUTOENCODER[0])} | common.layer_files(common.random_layers(AUTOENCODER))
 
 
 def expected(files):
@@ -81,7 +81,7 @@ class Side(common.Side):
         self.batch = BATCHES[workload.name]
         self.threads = threads
         self.layers = common.files_layers(files) if files else common.random_layers(AUTOENCODER)
-        self.take_turns(files["rows"] if files else common.random_rows(TABLE_ROWS, AUTOENCODER[0]), self.batch)
+        self.take_turns(files["rows"] if files else common.table(TABLE_ROWS, AUTOENCODER[0]), self.batch)
         self.build()
 
     def check(self):

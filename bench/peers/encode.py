@@ -14,7 +14,7 @@ SHAPES = {
 
 def inputs(name):
     widths, rows, _ = SHAPES[name]
-    return {"rows": common.random_rows(rows, widths[0])} | common.layer_files(common.random_layers(widths))
+    return {"rows": common.table(rows, widths[0])} | common.layer_files(common.random_layers(widths))
 
 
 def expected(files, name):
@@ -33,7 +33,7 @@ class Side(common.Side):
         widths, rows, self.relu_code = SHAPES[workload.name]
         self.threads = threads
         self.layers = common.files_layers(files) if files else common.random_layers(widths)
-        self.table = files["rows"] if files else common.random_rows(rows, widths[0])
+        self.table = files["rows"] if files else common.table(rows, widths[0])
         self.build()
 
     def rectified(self, index):

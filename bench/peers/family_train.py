@@ -124,7 +124,7 @@ def random_layers(family):
 
 
 def inputs(family):
-    files = {"rows": common.random_rows(family.batch, family.shapes[0][0])}
+    files = {"rows": common.table(family.batch, family.shapes[0][0])}
     files |= common.layer_files(random_layers(family))
     random = np.random.default_rng(5)
     noise = family.draw(random.standard_normal, random.random)
@@ -146,7 +146,7 @@ class Side(common.Side):
         self.threads = threads
         self.layers = common.files_layers(files) if files else random_layers(family)
         self.given = files.get("noise") if files else None
-        table = files["rows"] if files else common.random_rows(TABLE_ROWS, family.shapes[0][0])
+        table = files["rows"] if files else common.table(TABLE_ROWS, family.shapes[0][0])
         self.take_turns(table, family.batch)
         self.build()
 

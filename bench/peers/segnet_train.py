@@ -36,7 +36,7 @@ def random_maps(rows):
 
 
 def inputs():
-    files = {"rows": common.random_rows(BATCH, HEIGHT * WIDTH * 3)} | common.layer_files(random_layers())
+    files = {"rows": common.table(BATCH, HEIGHT * WIDTH * 3)} | common.layer_files(random_layers())
     return files | {"maps": random_maps(BATCH).astype(np.float32)}
 
 
@@ -96,7 +96,7 @@ class PyTorch(common.Side):
     def __init__(self, workload, threads, files):
         torch = self.torch = common.torch_with(threads)
         layers = common.files_layers(files) if files else random_layers()
-        table = files["rows"] if files else common.random_rows(TABLE_ROWS, HEIGHT * WIDTH * 3)
+        table = files["rows"] if files else common.table(TABLE_ROWS, HEIGHT * WIDTH * 3)
         maps = files["maps"].astype(int) if files else random_maps(TABLE_ROWS)
         self.take_turns(table, BATCH)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format

@@ -1,4 +1,4 @@
-//! The command line: a name and three options.
+//! The command line: a name and four options.
 
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ pub struct Arguments {
     pub threads: usize,
     /// How long to measure, warm-up not included; the default is 2.
     pub seconds: f64,
+    /// File of the rows that are timed; none for noise.
+    pub rows: Option<PathBuf>,
     /// Folder with the inputs to compute loss and gradients for, instead of timing.
     pub check: Option<PathBuf>,
 }
@@ -20,12 +22,13 @@ impl Arguments {
     /// Parses what follows the program's name.
     pub fn parse(words: impl Iterator<Item = String>) -> Result<Self> {
         let mut words = words;
-        let mut parsed = Self { workload: String::new(), threads: 2, seconds: 2.0, check: None };
+        let mut parsed = Self { workload: String::new(), threads: 2, seconds: 2.0, rows: None, check: None };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| Error(format!("`{word}` needs a value")));
             match word.as_str() {
                 "--threads" => parsed.threads = number(&word, &value()?)?,
                 "--seconds" => parsed.seconds = number(&word, &value()?)?,
+                "--rows" => parsed.rows = Some(PathBuf::from(value()?)),
                 "--check" => parsed.check = Some(PathBuf::from(value()?)),
                 _ if word.starts_with('-') => return Err(Error(format!("unknown option `{word}`"))),
                 _ if parsed.workload.is_empty() => parsed.workload = word,
@@ -59,10 +62,11 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let parsed = parse("encode-1 --threads 3 --seconds 0.5 --check dir").unwrap();
+        let parsed = parse("encode-1 --threads 3 --seconds 0.5 --rows file --check dir").unwrap();
         assert_eq!(parsed.workload, "encode-1");
         assert_eq!(parsed.threads, 3);
         assert_eq!(parsed.seconds, 0.5);
+        assert_eq!(parsed.rows, Some(PathBuf::from("file")));
         assert_eq!(parsed.check, Some(PathBuf::from("dir")));
     }
 

@@ -4,10 +4,11 @@
 //! alternately. `machine` measures what the processor could do at best, which the floor is computed from.
 //!
 //! ```text
-//! narrows-bench WORKLOAD --threads T --seconds S      times the workload
-//! narrows-bench WORKLOAD --threads T --check DIR      reads DIR/*.npy, writes DIR/narrows/*.npy, times nothing
-//! narrows-bench machine  --threads T                  prints the f32 peak and the bandwidths
-//! narrows-bench list                                  prints the workloads, one a line
+//! narrows-bench WORKLOAD --threads T --seconds S --rows FILE    times the workload
+//! narrows-bench WORKLOAD --threads T --check DIR                reads DIR/*.npy, writes DIR/narrows/*.npy, times nothing
+//! narrows-bench machine  --threads T                            prints the f32 peak and the bandwidths
+//! narrows-bench glyphs   --rows FILE                            draws digits to time workloads on
+//! narrows-bench list                                            prints the workloads, one a line
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -16,10 +17,12 @@ mod machine;
 mod memory;
 mod network;
 mod npy;
+mod rows;
 mod timing;
 mod workloads;
 
 use arguments::Arguments;
+use rows::Rows;
 
 /// What went wrong, in one line. A benchmark stops at the first problem, so there is nothing to tell apart.
 #[derive(Debug)]
@@ -59,6 +62,10 @@ fn main() -> std::process::ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     match arguments.workload.as_str() {
         "machine" => machine::print(arguments.threads),
+        "glyphs" => {
+            let file = arguments.rows.as_ref().ok_or_else(|| Error("where to? `--rows FILE`".into()))?;
+            rows::glyphs().write(file)?;
+        }
         "list" => workloads::ALL.iter().for_each(|workload| println!("{}", workload.name)),
         name => {
             let workload = workloads::ALL.iter().find(|workload| workload.name == name).ok_or_else(|| {
@@ -67,7 +74,8 @@ fn run(arguments: &Arguments) -> Result<()> {
             match &arguments.check {
                 Some(folder) => (workload.check)(folder, arguments.threads)?,
                 None => {
-                    let mut step = (workload.prepare)(arguments.threads)?;
+                    let rows = Rows::read(arguments.rows.as_deref())?;
+                    let mut step = (workload.prepare)(&rows, arguments.threads)?;
                     let times = timing::measure(arguments.seconds, &mut *step)?;
                     println!("{}", times.json(name));
                 }

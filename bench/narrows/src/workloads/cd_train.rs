@@ -9,6 +9,7 @@
 use super::Step;
 use crate::network::{self, Layer};
 use crate::npy::Array;
+use crate::rows::Rows;
 use crate::{Error, Result};
 use narrows::autoencoder::Output;
 use narrows::boltzmann::Machine;
@@ -36,9 +37,9 @@ const RECIPE: &str = r#"
 "#;
 
 /// Builds the step that is timed.
-pub fn prepare(threads: usize) -> Result<Step> {
+pub fn prepare(rows: &Rows, threads: usize) -> Result<Step> {
     let layers = network::random_layers(&[FEATURES, 500, FEATURES]);
-    let mut trainer = Trainer::new(&layers, network::random_rows(TABLE_ROWS, FEATURES), threads)?;
+    let mut trainer = Trainer::new(&layers, rows.table(TABLE_ROWS, FEATURES), threads)?;
     Ok(Box::new(move || trainer.step()))
 }
 

@@ -7,6 +7,7 @@
 use super::Step;
 use crate::network::{self, AUTOENCODER, Layer};
 use crate::npy::Array;
+use crate::rows::Rows;
 use crate::{Error, Result};
 use narrows::autoencoder::Output;
 use narrows::engine::cpu::{Executable, Feed, Run, States};
@@ -29,10 +30,9 @@ const RECIPE: &str = r#"
 "#;
 
 /// Builds the step that is timed.
-pub fn prepare(batch: usize, threads: usize) -> Result<Step> {
+pub fn prepare(rows: &Rows, batch: usize, threads: usize) -> Result<Step> {
     let layers = network::random_layers(AUTOENCODER);
-    let mut trainer =
-        Trainer::new(&layers, network::random_rows(TABLE_ROWS, AUTOENCODER[0]), batch, threads)?;
+    let mut trainer = Trainer::new(&layers, rows.table(TABLE_ROWS, AUTOENCODER[0]), batch, threads)?;
     Ok(Box::new(move || trainer.step()))
 }
 

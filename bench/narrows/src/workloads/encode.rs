@@ -3,6 +3,7 @@
 use super::Step;
 use crate::network::{self, ENCODER, Layer, SIMPLE_ENCODER};
 use crate::npy::Array;
+use crate::rows::Rows;
 use crate::{Error, Result};
 use narrows::apply::Codec;
 use narrows::autoencoder::Output;
@@ -26,9 +27,9 @@ pub const DEEP: Shape = Shape { widths: ENCODER, code_activation: "identity" };
 pub const SIMPLE: Shape = Shape { widths: SIMPLE_ENCODER, code_activation: "relu" };
 
 /// Builds the step that is timed: all rows at once, their codes in a list of their own.
-pub fn prepare(shape: &Shape, rows: usize, threads: usize) -> Result<Step> {
+pub fn prepare(rows: &Rows, shape: &Shape, count: usize, threads: usize) -> Result<Step> {
     let codec = codec(shape, &network::random_layers(shape.widths), threads)?;
-    Ok(encoding(codec, network::random_rows(rows, shape.widths[0])))
+    Ok(encoding(codec, rows.table(count, shape.widths[0])))
 }
 
 fn encoding(codec: Codec, rows: Array) -> Step {
@@ -49,8 +50,8 @@ const MAPS: &str = r#"
 "#;
 
 /// Builds the step that is timed for the convolutional encoder.
-pub fn prepare_maps(rows: usize, threads: usize) -> Result<Step> {
-    Ok(encoding(codec_of_maps(&[], threads)?, network::random_rows(rows, 784)))
+pub fn prepare_maps(rows: &Rows, count: usize, threads: usize) -> Result<Step> {
+    Ok(encoding(codec_of_maps(&[], threads)?, rows.table(count, 784)))
 }
 
 /// The codes of the folder's rows by the convolutional encoder.

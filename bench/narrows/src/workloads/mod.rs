@@ -11,6 +11,7 @@ mod family_train;
 mod segnet_train;
 
 use crate::Result;
+use crate::rows::Rows;
 use convolution_train::Kind;
 use std::path::Path;
 
@@ -22,8 +23,8 @@ pub type Step = Box<dyn FnMut() -> Result<()>>;
 pub struct Workload {
     /// The name that the driver and the peers use.
     pub name: &'static str,
-    /// Builds the step for so many threads, with fillings of its own.
-    pub prepare: fn(threads: usize) -> Result<Step>,
+    /// Builds the step on these rows for so many threads, with weights of its own.
+    pub prepare: fn(rows: &Rows, threads: usize) -> Result<Step>,
     /// Reads the inputs in the folder, writes this side's results to its sub-folder `narrows`.
     pub check: fn(folder: &Path, threads: usize) -> Result<()>,
 }
@@ -32,77 +33,77 @@ pub struct Workload {
 pub const ALL: &[Workload] = &[
     Workload {
         name: "dense-train-64",
-        prepare: |threads| dense_train::prepare(64, threads),
+        prepare: |rows, threads| dense_train::prepare(rows, 64, threads),
         check: |folder, threads| dense_train::check(folder, 64, threads),
     },
     Workload {
         name: "dense-train-256",
-        prepare: |threads| dense_train::prepare(256, threads),
+        prepare: |rows, threads| dense_train::prepare(rows, 256, threads),
         check: |folder, threads| dense_train::check(folder, 256, threads),
     },
     Workload {
         name: "encode-10000",
-        prepare: |threads| encode::prepare(&encode::DEEP, 10_000, threads),
+        prepare: |rows, threads| encode::prepare(rows, &encode::DEEP, 10_000, threads),
         check: |folder, threads| encode::check(folder, &encode::DEEP, threads),
     },
     Workload {
         name: "encode-1",
-        prepare: |threads| encode::prepare(&encode::DEEP, 1, threads),
+        prepare: |rows, threads| encode::prepare(rows, &encode::DEEP, 1, threads),
         check: |folder, threads| encode::check(folder, &encode::DEEP, threads),
     },
     Workload {
         name: "encode-1-simple",
-        prepare: |threads| encode::prepare(&encode::SIMPLE, 1, threads),
+        prepare: |rows, threads| encode::prepare(rows, &encode::SIMPLE, 1, threads),
         check: |folder, threads| encode::check(folder, &encode::SIMPLE, threads),
     },
     Workload {
         name: "vae-train",
-        prepare: |threads| family_train::prepare(&family_train::VAE, threads),
+        prepare: |rows, threads| family_train::prepare(rows, &family_train::VAE, threads),
         check: |folder, threads| family_train::check(folder, &family_train::VAE, threads),
     },
     Workload {
         name: "denoising-train",
-        prepare: |threads| family_train::prepare(&family_train::DENOISING, threads),
+        prepare: |rows, threads| family_train::prepare(rows, &family_train::DENOISING, threads),
         check: |folder, threads| family_train::check(folder, &family_train::DENOISING, threads),
     },
     Workload {
         name: "contractive-train",
-        prepare: |threads| family_train::prepare(&family_train::CONTRACTIVE, threads),
+        prepare: |rows, threads| family_train::prepare(rows, &family_train::CONTRACTIVE, threads),
         check: |folder, threads| family_train::check(folder, &family_train::CONTRACTIVE, threads),
     },
     Workload {
         name: "contractive-deep-train",
-        prepare: |threads| family_train::prepare(&family_train::CONTRACTIVE_DEEP, threads),
+        prepare: |rows, threads| family_train::prepare(rows, &family_train::CONTRACTIVE_DEEP, threads),
         check: |folder, threads| family_train::check(folder, &family_train::CONTRACTIVE_DEEP, threads),
     },
     Workload {
         name: "top-k-train",
-        prepare: |threads| family_train::prepare(&family_train::TOP_K, threads),
+        prepare: |rows, threads| family_train::prepare(rows, &family_train::TOP_K, threads),
         check: |folder, threads| family_train::check(folder, &family_train::TOP_K, threads),
     },
     Workload {
         name: "conv-autoencoder-64",
-        prepare: |threads| convolution_train::prepare(Kind::Autoencoder, 64, threads),
+        prepare: |rows, threads| convolution_train::prepare(rows, Kind::Autoencoder, 64, threads),
         check: |folder, threads| convolution_train::check(Kind::Autoencoder, folder, 64, threads),
     },
     Workload {
         name: "conv-autoencoder-256",
-        prepare: |threads| convolution_train::prepare(Kind::Autoencoder, 256, threads),
+        prepare: |rows, threads| convolution_train::prepare(rows, Kind::Autoencoder, 256, threads),
         check: |folder, threads| convolution_train::check(Kind::Autoencoder, folder, 256, threads),
     },
     Workload {
         name: "lecture-cnn-64",
-        prepare: |threads| convolution_train::prepare(Kind::LectureCnn, 64, threads),
+        prepare: |rows, threads| convolution_train::prepare(rows, Kind::LectureCnn, 64, threads),
         check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 64, threads),
     },
     Workload {
         name: "lecture-cnn-256",
-        prepare: |threads| convolution_train::prepare(Kind::LectureCnn, 256, threads),
+        prepare: |rows, threads| convolution_train::prepare(rows, Kind::LectureCnn, 256, threads),
         check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 256, threads),
     },
     Workload {
         name: "conv-encode-10000",
-        prepare: |threads| encode::prepare_maps(10_000, threads),
+        prepare: |rows, threads| encode::prepare_maps(rows, 10_000, threads),
         check: encode::check_maps,
     },
     Workload { name: "segnet-4", prepare: segnet_train::prepare, check: segnet_train::check },

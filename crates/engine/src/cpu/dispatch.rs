@@ -136,19 +136,29 @@ fn rows<'c>(
 }
 
 macro_rules! tile_rows {
-    ($along:literal, [$($vectors:tt),*]) => {
+    ($kernel:ident, $along:literal, [$($vectors:tt),*]) => {
         [
-            tile_rows!(@row $along, 1, [$($vectors),*]),
-            tile_rows!(@row $along, 2, [$($vectors),*]),
+            tile_rows!(@row $kernel, $along, 1, [$($vectors),*]),
+            tile_rows!(@row $kernel, $along, 2, [$($vectors),*]),
             [None; 4],
-            tile_rows!(@row $along, 4, [$($vectors),*]),
+            tile_rows!(@row $kernel, $along, 4, [$($vectors),*]),
             [None; 4],
-            tile_rows!(@row $along, 6, [$($vectors),*]),
+            tile_rows!(@row $kernel, $along, 6, [$($vectors),*]),
         ]
     };
-    (@row $along:literal, $rows:literal, [$($vectors:tt),*]) => { [$(tile_rows!(@one $along, $rows, $vectors)),*] };
-    (@one $along:literal, $rows:literal, none) => { None };
-    (@one $along:literal, $rows:literal, $vectors:literal) => { Some(tile::<$along, $rows, $vectors> as TileKernel) };
+    (@row $kernel:ident, $along:literal, $rows:literal, [$($vectors:tt),*]) => {
+        [$(tile_rows!(@one $kernel, $along, $rows, $vectors)),*]
+    };
+    (@one $kernel:ident, $along:literal, $rows:literal, none) => { None };
+    (@one $kernel:ident, $along:literal, $rows:literal, $vectors:literal) => {
+        Some($kernel::<$along, $rows, $vectors> as TileKernel)
+    };
+}
+
+macro_rules! vectors {
+    ($kernel:ident, [$($vectors:tt),*]) => { [$(vectors!(@one $kernel, $vectors)),*] };
+    (@one $kernel:ident, none) => { None };
+    (@one $kernel:ident, $vectors:literal) => { Some($kernel::<$vectors> as TileKernel) };
 }
 
 macro_rules! window_rows {
@@ -203,6 +213,18 @@ macro_rules! level {
             }
 
             $(#[$feature])?
+            unsafe fn listed<const ALONG: bool, const R: usize, const V: usize>(task: &TileTask, segments: &[Segment]) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { product_tile::listed::<$simd, ALONG, R, V>(task, segments) }
+            }
+
+            $(#[$feature])?
+            unsafe fn listed_blocks<const V: usize>(task: &TileTask, blocks: &[Segment]) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { product_tile::listed_blocks::<$simd, V>(task, blocks) }
+            }
+
+            $(#[$feature])?
             unsafe fn blocks<const R: usize, const V: usize>(task: &TileTask, left: *const f32) {
                 // SAFETY: the caller has found the level on this machine.
                 unsafe { product_tile::blocks::<$simd, R, V>(task, left) }
@@ -243,7 +265,9 @@ macro_rules! level {
                 unit,
                 finite,
                 tiles: TileKernels {
-                    kernels: [tile_rows!(true, $vectors), tile_rows!(false, $vectors)],
+                    kernels: [tile_rows!(tile, true, $vectors), tile_rows!(tile, false, $vectors)],
+                    listed: [tile_rows!(listed, true, $vectors), tile_rows!(listed, false, $vectors)],
+                    listed_blocks: vectors!(listed_blocks, $vectors),
                     blocks: block_rows!($vectors),
                     windows: window_rows!($vectors),
                     pack,

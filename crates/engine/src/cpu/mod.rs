@@ -16,6 +16,7 @@ mod listing;
 mod math;
 mod memory;
 mod movement;
+mod occupied;
 mod pack;
 mod pooling;
 mod product;

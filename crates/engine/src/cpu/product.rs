@@ -5,6 +5,7 @@
 //! not depend on the rows beside it, and a row alone can run several chains side by side. The left operand is read where it lies, one number
 //! at a time; the right operand streams by in panels, packed first only where the product wants it transposed.
 
+use super::occupied::{self, Looking};
 use super::pack::PackTask;
 use super::product_tile::{Lie, Segment, TileKernels, TileTask};
 use super::simd::Simd;
@@ -22,6 +23,8 @@ pub const UNIT_ROWS: usize = 256;
 pub const TILE_ROWS: usize = 6;
 /// Panels that a block of the inner dimension spans.
 const BLOCK_PANELS: usize = BLOCK / PANEL;
+/// Inner indices that are listed at once: those of a pass, or the blocks of a row alone that are summed together.
+pub const LISTED: usize = TILE_ROWS * BLOCK + occupied::SLACK;
 /// Segments of a block at most: one pass of panels, or as many streams as are asked for ahead.
 const SEGMENTS: usize = 8;
 
@@ -144,7 +147,7 @@ impl Product {
             {
                 let from =
                     right.add(Layout { rows: self.inner, columns: self.columns }.panel_start(unit.panel));
-                inner = self.whole_blocks(left, from, width, kernels, scratch);
+                inner = self.whole_blocks::<S>(left, from, width, kernels, scratch);
             }
             while inner < self.inner {
                 let end = (inner + block).min(self.inner);
@@ -173,7 +176,7 @@ impl Product {
     /// Sums the whole blocks of a single row, as many at a time as there are kernels for; what is left, a block or part of
     /// one, is done like any other. Gives the inner index where that begins.
     #[inline(always)]
-    unsafe fn whole_blocks(
+    unsafe fn whole_blocks<S: Simd>(
         &self,
         left: *const f32,
         right: *const f32,
@@ -186,16 +189,27 @@ impl Product {
         let whole = (self.inner - 1) / BLOCK;
         while inner < whole * BLOCK {
             let count = tile_rows(whole - inner / BLOCK);
+            let mut blocks = [Segment::EMPTY; TILE_ROWS];
+            for (number, block) in blocks[..count].iter_mut().enumerate() {
+                *block = Segment::new(left.wrapping_add(inner + number * BLOCK), BLOCK, BLOCK);
+            }
+            // SAFETY: the row has so many blocks, and the list has room for them.
+            let listed =
+                unsafe { Looking::new().list::<S>(&mut blocks[..count], 1, Lie::Along, scratch.listed) };
             let mut column = 0;
             while column < width {
                 let vectors = kernels.vectors.min((width - column) / kernels.lanes);
-                let Some(kernel) = kernels.blocks[count - 1][vectors - 1] else { return inner };
                 // SAFETY: the panel has `inner` rows of `width`; partial sums of one row fit.
                 unsafe {
                     let to = scratch.partial.add(column);
                     let from = if inner == 0 { std::ptr::null() } else { to.cast_const() };
                     let task = TileTask { from, to, width, right: right.add(inner * width + column) };
-                    kernel(&task, left.add(inner));
+                    match (listed, kernels.listed_blocks[vectors - 1], kernels.blocks[count - 1][vectors - 1])
+                    {
+                        (true, Some(kernel), _) => kernel(&task, &blocks[..count]),
+                        (false, _, Some(kernel)) => kernel(&task, left.add(inner)),
+                        _ => return inner,
+                    }
                 }
                 column += vectors * kernels.lanes;
             }
@@ -216,7 +230,8 @@ impl Product {
         scratch: &Scratch,
     ) {
         let (begins, ends) = (part.first == 0, part.last == self.inner);
-        let lie = usize::from(self.lie() == Lie::Across);
+        let lie = self.lie();
+        let mut looking = Looking::new();
         let single_column = self.columns == 1;
         let mut segments = [Segment::EMPTY; SEGMENTS];
         let right: *const f32 = context.buffers[self.right.buffer.index()];
@@ -253,13 +268,15 @@ impl Product {
                         width: part.width,
                         domain,
                     };
-                    let inner_step = if lie == 0 { 1 } else { segments[0].step };
+                    let inner_step = if lie == Lie::Along { 1 } else { segments[0].step };
                     count = ask_for_streams(&program.streams, &next, context, inner_step, &mut segments);
                 }
+                let listed = looking.list::<S>(&mut segments[..count], rows, lie, scratch.listed);
+                let kernels_of_lie = if listed { &kernels.listed } else { &kernels.kernels }[lie as usize];
                 let mut column = 0;
                 while column < part.width {
                     let vectors = kernels.vectors.min((part.width - column) / kernels.lanes);
-                    let Some(kernel) = kernels.kernels[lie][rows - 1][vectors - 1] else { return };
+                    let Some(kernel) = kernels_of_lie[rows - 1][vectors - 1] else { return };
                     kernel(&task, &segments[..count]);
                     let advance = vectors * kernels.lanes;
                     column += advance;
@@ -360,6 +377,7 @@ unsafe fn ask_for_streams(
             inner: end - inner,
             ahead: context.buffers[stream.index()].wrapping_add(next.start()),
             ahead_step: (lines * GRAIN / (end - inner)).min(2 * GRAIN),
+            ..Segment::EMPTY
         };
         inner = end;
     }

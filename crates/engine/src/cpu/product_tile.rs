@@ -18,16 +18,27 @@ pub struct Segment {
     pub ahead: *const f32,
     /// See `ahead`; 0 where nothing is wanted.
     pub ahead_step: usize,
+    /// The inner indices that hold anything, in ascending order; only [`listed`] reads them.
+    pub listed: *const u32,
+    /// How many those are.
+    pub count: usize,
 }
 
 impl Segment {
     /// Nothing.
-    pub const EMPTY: Segment =
-        Segment { pointer: std::ptr::null(), step: 0, inner: 0, ahead: std::ptr::null(), ahead_step: 0 };
+    pub const EMPTY: Segment = Segment {
+        pointer: std::ptr::null(),
+        step: 0,
+        inner: 0,
+        ahead: std::ptr::null(),
+        ahead_step: 0,
+        listed: std::ptr::null(),
+        count: 0,
+    };
 
     /// A segment without anything to ask for ahead.
     pub fn new(pointer: *const f32, step: usize, inner: usize) -> Segment {
-        Segment { pointer, step, inner, ahead: pointer, ahead_step: 0 }
+        Segment { pointer, step, inner, ahead: pointer, ..Segment::EMPTY }
     }
 }
 
@@ -90,16 +101,67 @@ pub unsafe fn tile<S: Simd, const ALONG: bool, const R: usize, const V: usize>(
                 right = right.add(task.width);
             }
         }
-        if !task.from.is_null() {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = S::add(S::load(task.from.add(r * task.width + v * S::LANES)), *sum);
+        finish::<S, R, V>(task, sums);
+    }
+}
+
+/// [`tile`] over the listed indices of the segments alone.
+///
+/// # Safety
+/// As for [`tile`]; the lists' indices lie in their segments.
+#[inline(always)]
+pub unsafe fn listed<S: Simd, const ALONG: bool, const R: usize, const V: usize>(
+    task: &TileTask,
+    segments: &[Segment],
+) {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        let mut right = task.right;
+        for segment in segments {
+            let mut ahead = segment.ahead;
+            // As much is asked for as if every index were met.
+            let times = if segment.ahead_step == 0 { 0 } else { segment.inner / segment.count.max(1) };
+            let (row_step, inner_step) = if ALONG { (segment.step, 1) } else { (1, segment.step) };
+            for at in 0..segment.count {
+                for _ in 0..times {
+                    S::prefetch(ahead);
+                    ahead = ahead.wrapping_add(segment.ahead_step);
+                }
+                let inner = *segment.listed.add(at) as usize;
+                let from = right.add(inner * task.width);
+                let mut vectors = [S::splat(0.0); V];
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    *vector = S::load(from.add(v * S::LANES));
+                }
+                let left = segment.pointer.wrapping_add(inner * inner_step);
+                for (r, row) in sums.iter_mut().enumerate() {
+                    let factor = S::splat(*left.wrapping_add(r * row_step));
+                    for v in 0..V {
+                        row[v] = S::fma(factor, vectors[v], row[v]);
+                    }
                 }
             }
+            right = right.add(segment.inner * task.width);
         }
-        for (r, row) in sums.iter().enumerate() {
-            for (v, sum) in row.iter().enumerate() {
-                S::store(task.to.add(r * task.width + v * S::LANES), *sum);
+        finish::<S, R, V>(task, sums);
+    }
+}
+
+/// Adds a tile's sums to those of the blocks before. Without any, to zero: a chain that ended in −0 would tell how many
+/// zeros it has met.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn finish<S: Simd, const R: usize, const V: usize>(task: &TileTask, sums: [[S::V; V]; R]) {
+    for (r, row) in sums.iter().enumerate() {
+        for (v, sum) in row.iter().enumerate() {
+            let at = r * task.width + v * S::LANES;
+            // SAFETY: the caller vouches for pointers and extents.
+            unsafe {
+                let before = if task.from.is_null() { S::splat(0.0) } else { S::load(task.from.add(at)) };
+                S::store(task.to.add(at), S::add(before, *sum));
             }
         }
     }
@@ -125,17 +187,47 @@ pub unsafe fn blocks<S: Simd, const R: usize, const V: usize>(task: &TileTask, l
             }
         }
         for v in 0..V {
-            let mut first = 0;
-            let mut total = if task.from.is_null() {
-                first = 1;
-                sums[0][v]
-            } else {
-                S::load(task.from.add(v * S::LANES))
-            };
-            for row in &sums[first..] {
+            let mut total =
+                if task.from.is_null() { S::splat(0.0) } else { S::load(task.from.add(v * S::LANES)) };
+            for row in &sums {
                 total = S::add(total, row[v]);
             }
             S::store(task.to.add(v * S::LANES), total);
+        }
+    }
+}
+
+/// [`blocks`] over the listed indices of a single row, each block a segment.
+///
+/// # Safety
+/// As for [`blocks`] and [`listed`].
+#[inline(always)]
+pub unsafe fn listed_blocks<S: Simd, const V: usize>(task: &TileTask, blocks: &[Segment]) {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut totals = [S::splat(0.0); V];
+        if !task.from.is_null() {
+            for (v, total) in totals.iter_mut().enumerate() {
+                *total = S::load(task.from.add(v * S::LANES));
+            }
+        }
+        let mut right = task.right;
+        for block in blocks {
+            let mut sums = [S::splat(0.0); V];
+            for at in 0..block.count {
+                let inner = *block.listed.add(at) as usize;
+                let factor = S::splat(*block.pointer.add(inner));
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::fma(factor, S::load(right.add(inner * task.width + v * S::LANES)), *sum);
+                }
+            }
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                *total = S::add(*total, sum);
+            }
+            right = right.add(block.inner * task.width);
+        }
+        for (v, total) in totals.iter().enumerate() {
+            S::store(task.to.add(v * S::LANES), *total);
         }
     }
 }
@@ -153,6 +245,10 @@ pub type PackKernel = unsafe fn(&PackTask<'_>);
 pub struct TileKernels {
     /// `kernels[lie][rows − 1][vectors − 1]`; `None` where the level has no such tile.
     pub kernels: [[[Option<TileKernel>; 4]; TILE_ROWS]; 2],
+    /// The same over listed indices.
+    pub listed: [[[Option<TileKernel>; 4]; TILE_ROWS]; 2],
+    /// `listed_blocks[vectors − 1]`, over listed indices of a single row's blocks.
+    pub listed_blocks: [Option<TileKernel>; 4],
     /// `blocks[blocks − 1][vectors − 1]`.
     pub blocks: [[Option<BlocksKernel>; 4]; TILE_ROWS],
     /// The tiles of convolutions.

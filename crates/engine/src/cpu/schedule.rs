@@ -8,7 +8,7 @@ use super::convolution::Convolution;
 use super::kernel_gradient::KernelGradient;
 use super::movement;
 use super::pooling;
-use super::product::{ONE_PASS, Product, ProductUnit};
+use super::product::{LISTED, ONE_PASS, Product, ProductUnit};
 use super::reduce::{self, Reduce};
 use super::sparse;
 use super::tile::TileProgram;
@@ -113,8 +113,9 @@ pub struct Schedule {
     pub homes: Vec<Home>,
     /// Numbers in the arena.
     pub arena: usize,
-    /// Scratch numbers that each thread needs: registers, splats, partial sums, packed operands, a band of an image.
-    pub scratch: [usize; 5],
+    /// Scratch numbers that each thread needs: registers, splats, partial sums, packed operands, a band of an image,
+    /// listed indices.
+    pub scratch: [usize; 6],
 }
 
 /// Units that a product is cut into at least, if it has the rows.
@@ -330,7 +331,7 @@ fn lifetimes(plan: &Plan, phase_of: &[usize]) -> Vec<(usize, usize)> {
     lives
 }
 
-fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 5] {
+fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 6] {
     let (mut registers, mut splats) = (1, 1);
     let (mut partial, mut packed, mut band) = (0, 0, 0);
     let mut program = |program: &TileProgram| {
@@ -360,5 +361,5 @@ fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 5] {
     }
     // Whole cache lines each.
     let [partial, packed, band] = [partial, packed, band].map(|length| length.next_multiple_of(GRAIN));
-    [registers * super::tile::TILE, splats * super::tile::SPLAT, partial, packed, band]
+    [registers * super::tile::TILE, splats * super::tile::SPLAT, partial, packed, band, LISTED]
 }

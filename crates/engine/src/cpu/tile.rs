@@ -137,6 +137,8 @@ pub struct Scratch {
     pub partial: *mut f32,
     /// A packed operand.
     pub packed: *mut f32,
+    /// Indices of a left operand that hold anything.
+    pub listed: *mut u32,
     /// A band of an image.
     pub band: *mut f32,
 }

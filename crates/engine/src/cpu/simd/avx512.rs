@@ -129,6 +129,21 @@ impl Simd for Avx512 {
         _mm512_mask_blend_ps(mask, b, a)
     }
     #[inline(always)]
+    unsafe fn or(a: __m512, b: __m512) -> __m512 {
+        _mm512_or_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn filled(a: __m512) -> u32 {
+        _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps()).into()
+    }
+    #[inline(always)]
+    unsafe fn list(first: u32, bits: u32, to: *mut u32) -> usize {
+        let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        let numbers = _mm512_add_epi32(lanes, _mm512_set1_epi32(first as i32));
+        _mm512_storeu_epi32(to.cast(), _mm512_maskz_compress_epi32(bits as __mmask16, numbers));
+        bits.count_ones() as usize
+    }
+    #[inline(always)]
     unsafe fn prefetch(from: *const f32) {
         _mm_prefetch::<_MM_HINT_T0>(from.cast());
     }

@@ -144,6 +144,21 @@ pub trait Simd: Copy {
     unsafe fn eq(a: Self::V, b: Self::V) -> Self::Mask;
     /// a where true, else b
     unsafe fn select(mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
+    /// The bits of a or those of b
+    unsafe fn or(a: Self::V, b: Self::V) -> Self::V;
+    /// A bit for each lane, the first one lowest, that is anything but zero
+    unsafe fn filled(a: Self::V) -> u32;
+    /// Writes `first` plus the number of every bit that is set, in order; gives how many there are. `to` has room for LANES.
+    #[inline(always)]
+    unsafe fn list(first: u32, mut bits: u32, to: *mut u32) -> usize {
+        let count = bits.count_ones() as usize;
+        for at in 0..count {
+            // SAFETY: no more bits than lanes.
+            unsafe { *to.add(at) = first + bits.trailing_zeros() };
+            bits &= bits - 1;
+        }
+        count
+    }
     /// Side of the square that [`Simd::turn`] transposes.
     const TURN: usize = 4;
     /// Transposes a square of TURN×TURN numbers; rows are `from_step` and `to_step` apart.

@@ -95,4 +95,13 @@ impl Simd for Neon {
     unsafe fn select(mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         vbslq_f32(mask, a, b)
     }
+    #[inline(always)]
+    unsafe fn or(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)))
+    }
+    #[inline(always)]
+    unsafe fn filled(a: float32x4_t) -> u32 {
+        let lanes = vld1q_u32([1, 2, 4, 8].as_ptr());
+        vaddvq_u32(vbicq_u32(lanes, vceqzq_f32(a)))
+    }
 }

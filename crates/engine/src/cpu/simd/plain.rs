@@ -110,4 +110,12 @@ impl Simd for Plain {
     unsafe fn select(mask: [bool; 8], a: V, b: V) -> V {
         std::array::from_fn(|lane| if mask[lane] { a[lane] } else { b[lane] })
     }
+    #[inline(always)]
+    unsafe fn or(a: V, b: V) -> V {
+        zip(a, b, |a, b| f32::from_bits(a.to_bits() | b.to_bits()))
+    }
+    #[inline(always)]
+    unsafe fn filled(a: V) -> u32 {
+        a.iter().enumerate().map(|(lane, a)| u32::from(*a != 0.0) << lane).sum()
+    }
 }

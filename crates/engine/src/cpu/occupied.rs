@@ -1,0 +1,114 @@
+//! Which inner indices of a left operand hold anything but zeros.
+//!
+//! People's data is full of zeros (the paper around a digit, the words that a text has not, what a mask has taken away), and so
+//! is what rectifiers leave of a single row. A product need not touch what they would be multiplied with. A zero adds
+//! nothing to a chain of multiply-adds, so results have the same bits either way, as long as the right operand is finite.
+
+use super::product_tile::{Lie, Segment};
+use super::simd::Simd;
+
+/// Room that a list has behind its last index: a vector's lanes.
+pub const SLACK: usize = 16;
+/// Indices that may hold something before a list is given up: so many quarters of those looked at, and a few more.
+const QUARTERS: usize = 3;
+/// See [`QUARTERS`].
+const FEW: usize = 8;
+/// Tiles that pass before a look at the next one, after the first that was not worth its list.
+const PATIENCE: usize = 3;
+
+/// Decides for tile after tile whether to look for zeros: where there are none, ever more rarely.
+pub struct Looking {
+    wait: usize,
+    patience: usize,
+}
+
+impl Looking {
+    /// Begins with a look.
+    pub fn new() -> Looking {
+        Looking { wait: 0, patience: PATIENCE }
+    }
+
+    /// Lists the indices that hold something in any of `rows` rows, segment by segment, if that leaves out enough.
+    ///
+    /// # Safety
+    /// The machine has the level; segments are a tile's; `list` has room for all their indices and [`SLACK`] more.
+    #[inline(always)]
+    pub unsafe fn list<S: Simd>(
+        &mut self,
+        segments: &mut [Segment],
+        rows: usize,
+        lie: Lie,
+        list: *mut u32,
+    ) -> bool {
+        if self.wait > 0 {
+            self.wait -= 1;
+            return false;
+        }
+        let (mut from, mut seen, mut found) = (list, 0, 0);
+        for segment in segments.iter_mut() {
+            // SAFETY: the caller's.
+            let count = unsafe {
+                match lie {
+                    Lie::Along => along::<S>(segment, rows, from),
+                    Lie::Across => across(segment, rows, from),
+                }
+            };
+            (seen, found) = (seen + segment.inner, found + count);
+            if 4 * found > QUARTERS * seen + 4 * FEW {
+                (self.wait, self.patience) = (self.patience, 2 * self.patience + 1);
+                return false;
+            }
+            segment.listed = from;
+            segment.count = count;
+            from = from.wrapping_add(count);
+        }
+        self.patience = PATIENCE;
+        true
+    }
+}
+
+/// Rows whose inner dimension is contiguous: a vector of indices at a time.
+#[inline(always)]
+unsafe fn along<S: Simd>(segment: &Segment, rows: usize, list: *mut u32) -> usize {
+    let mut count = 0;
+    let whole = segment.inner / S::LANES * S::LANES;
+    // SAFETY: only what the segment spans is read.
+    unsafe {
+        for at in (0..whole).step_by(S::LANES) {
+            let mut any = S::load(segment.pointer.add(at));
+            for row in 1..rows {
+                any = S::or(any, S::load(segment.pointer.add(row * segment.step + at)));
+            }
+            count += S::list(at as u32, S::filled(any), list.add(count));
+        }
+        for at in whole..segment.inner {
+            *list.add(count) = at as u32;
+            let mut any = false;
+            for row in 0..rows {
+                any |= *segment.pointer.add(row * segment.step + at) != 0.0;
+            }
+            count += usize::from(any);
+        }
+    }
+    count
+}
+
+/// Rows that are contiguous themselves: an index at a time.
+#[inline(always)]
+unsafe fn across(segment: &Segment, rows: usize, list: *mut u32) -> usize {
+    let mut count = 0;
+    let mut pointer = segment.pointer;
+    for at in 0..segment.inner {
+        // SAFETY: only what the segment spans is read.
+        unsafe {
+            let mut any = 0;
+            for row in 0..rows {
+                any |= (*pointer.add(row)).to_bits();
+            }
+            *list.add(count) = at as u32;
+            count += usize::from(any << 1 != 0);
+            pointer = pointer.wrapping_add(segment.step);
+        }
+    }
+    count
+}
