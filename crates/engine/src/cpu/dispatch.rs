@@ -282,9 +282,9 @@ macro_rules! level {
 #[cfg(target_arch = "x86_64")]
 use super::simd::{avx2::Avx2, avx512::Avx512};
 #[cfg(target_arch = "x86_64")]
-level!(avx512, Avx512, [target_feature(enable = "avx512f,avx512vl,avx512dq,fma")], [1, 2, 3, 4]);
+level!(avx512, Avx512, [target_feature(enable = "avx512f,avx512vl,avx512dq,fma,popcnt,bmi1")], [1, 2, 3, 4]);
 #[cfg(target_arch = "x86_64")]
-level!(avx2, Avx2, [target_feature(enable = "avx2,fma")], [none, 2, none, none]);
+level!(avx2, Avx2, [target_feature(enable = "avx2,fma,popcnt,bmi1")], [none, 2, none, none]);
 #[cfg(target_arch = "aarch64")]
 use super::simd::neon::Neon;
 #[cfg(target_arch = "aarch64")]

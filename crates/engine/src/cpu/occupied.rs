@@ -48,9 +48,15 @@ impl Looking {
         for segment in segments.iter_mut() {
             // SAFETY: the caller's.
             let count = unsafe {
-                match lie {
-                    Lie::Along => along::<S>(segment, rows, from),
-                    Lie::Across => across(segment, rows, from),
+                match (lie, rows) {
+                    (Lie::Along, 6) => along::<S, 6>(segment, from),
+                    (Lie::Along, 4) => along::<S, 4>(segment, from),
+                    (Lie::Along, 2) => along::<S, 2>(segment, from),
+                    (Lie::Along, _) => along::<S, 1>(segment, from),
+                    (Lie::Across, 6) => across::<6>(segment, from),
+                    (Lie::Across, 4) => across::<4>(segment, from),
+                    (Lie::Across, 2) => across::<2>(segment, from),
+                    (Lie::Across, _) => across::<1>(segment, from),
                 }
             };
             (seen, found) = (seen + segment.inner, found + count);
@@ -69,14 +75,14 @@ impl Looking {
 
 /// Rows whose inner dimension is contiguous: a vector of indices at a time.
 #[inline(always)]
-unsafe fn along<S: Simd>(segment: &Segment, rows: usize, list: *mut u32) -> usize {
+unsafe fn along<S: Simd, const R: usize>(segment: &Segment, list: *mut u32) -> usize {
     let mut count = 0;
     let whole = segment.inner / S::LANES * S::LANES;
     // SAFETY: only what the segment spans is read.
     unsafe {
         for at in (0..whole).step_by(S::LANES) {
             let mut any = S::load(segment.pointer.add(at));
-            for row in 1..rows {
+            for row in 1..R {
                 any = S::or(any, S::load(segment.pointer.add(row * segment.step + at)));
             }
             count += S::list(at as u32, S::filled(any), list.add(count));
@@ -84,7 +90,7 @@ unsafe fn along<S: Simd>(segment: &Segment, rows: usize, list: *mut u32) -> usiz
         for at in whole..segment.inner {
             *list.add(count) = at as u32;
             let mut any = false;
-            for row in 0..rows {
+            for row in 0..R {
                 any |= *segment.pointer.add(row * segment.step + at) != 0.0;
             }
             count += usize::from(any);
@@ -95,18 +101,22 @@ unsafe fn along<S: Simd>(segment: &Segment, rows: usize, list: *mut u32) -> usiz
 
 /// Rows that are contiguous themselves: an index at a time.
 #[inline(always)]
-unsafe fn across(segment: &Segment, rows: usize, list: *mut u32) -> usize {
+unsafe fn across<const R: usize>(segment: &Segment, list: *mut u32) -> usize {
     let mut count = 0;
     let mut pointer = segment.pointer;
     for at in 0..segment.inner {
         // SAFETY: only what the segment spans is read.
         unsafe {
+            // Pairs of rows at once; −0 counts as something.
             let mut any = 0;
-            for row in 0..rows {
-                any |= (*pointer.add(row)).to_bits();
+            for row in (0..R - R % 2).step_by(2) {
+                any |= pointer.add(row).cast::<u64>().read_unaligned();
+            }
+            if R % 2 == 1 {
+                any |= u64::from((*pointer.add(R - 1)).to_bits());
             }
             *list.add(count) = at as u32;
-            count += usize::from(any << 1 != 0);
+            count += usize::from(any != 0);
             pointer = pointer.wrapping_add(segment.step);
         }
     }

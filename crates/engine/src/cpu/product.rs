@@ -272,11 +272,11 @@ impl Product {
                     count = ask_for_streams(&program.streams, &next, context, inner_step, &mut segments);
                 }
                 let listed = looking.list::<S>(&mut segments[..count], rows, lie, scratch.listed);
-                let kernels_of_lie = if listed { &kernels.listed } else { &kernels.kernels }[lie as usize];
+                let tiles = if listed { &kernels.listed } else { &kernels.kernels };
                 let mut column = 0;
                 while column < part.width {
                     let vectors = kernels.vectors.min((part.width - column) / kernels.lanes);
-                    let Some(kernel) = kernels_of_lie[rows - 1][vectors - 1] else { return };
+                    let Some(kernel) = tiles[lie as usize][rows - 1][vectors - 1] else { return };
                     kernel(&task, &segments[..count]);
                     let advance = vectors * kernels.lanes;
                     column += advance;

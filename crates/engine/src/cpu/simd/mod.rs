@@ -45,9 +45,12 @@ impl Level {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("fma")
+                    && counts_bits()
             }
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Level::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && counts_bits()
+            }
             #[cfg(target_arch = "aarch64")]
             Level::Neon => true,
             Level::Plain => true,
@@ -73,6 +76,12 @@ impl Level {
     pub fn from_name(name: &str) -> Option<Level> {
         [Level::Avx512, Level::Avx2, Level::Neon, Level::Plain].into_iter().find(|level| level.name() == name)
     }
+}
+
+/// Whether the machine counts bits by instructions, as every one with AVX2 does.
+#[cfg(target_arch = "x86_64")]
+fn counts_bits() -> bool {
+    is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1")
 }
 
 /// A vector of f32 and what kernels do with it.
