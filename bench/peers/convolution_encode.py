@@ -25,7 +25,7 @@ def random_layers():
 
 
 def inputs():
-    return {"rows": common.table(ROWS, SIZE * SIZE)} | common.layer_files(random_layers())
+    return {"rows": common.random_rows(ROWS, SIZE * SIZE)} | common.layer_files(random_layers())
 
 
 def expected(files):

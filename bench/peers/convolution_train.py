@@ -214,7 +214,7 @@ def random_targets(rows):
 
 
 def inputs(network, batch):
-    files = {"rows": common.table(batch, SIZE * SIZE)} | common.layer_files(random_layers(network))
+    files = {"rows": common.random_rows(batch, SIZE * SIZE)} | common.layer_files(random_layers(network))
     return files | {"targets": random_targets(batch).astype(np.float32)} if network.classes else files
 
 

@@ -60,7 +60,7 @@ def jax_adam(jax, weights, first, second, count, gradient):
 
 
 def inputs(batch):
-    return {"rows": common.table(batch, AUTOENCODER[0])} | common.layer_files(common.random_layers(AUTOENCODER))
+    return {"rows": common.patchy_rows(batch, AUTOENCODER[0])} | common.layer_files(common.random_layers(AUTOENCODER))
 
 
 def expected(files):

@@ -14,7 +14,7 @@ SHAPES = {
 
 def inputs(name):
     widths, rows, _ = SHAPES[name]
-    return {"rows": common.table(rows, widths[0])} | common.layer_files(common.random_layers(widths))
+    return {"rows": common.patchy_rows(rows, widths[0])} | common.layer_files(common.random_layers(widths))
 
 
 def expected(files, name):

@@ -124,7 +124,7 @@ def random_layers(family):
 
 
 def inputs(family):
-    files = {"rows": common.table(family.batch, family.shapes[0][0])}
+    files = {"rows": common.patchy_rows(family.batch, family.shapes[0][0])}
     files |= common.layer_files(random_layers(family))
     random = np.random.default_rng(5)
     noise = family.draw(random.standard_normal, random.random)

@@ -36,7 +36,7 @@ def random_maps(rows):
 
 
 def inputs():
-    files = {"rows": common.table(BATCH, HEIGHT * WIDTH * 3)} | common.layer_files(random_layers())
+    files = {"rows": common.random_rows(BATCH, HEIGHT * WIDTH * 3)} | common.layer_files(random_layers())
     return files | {"maps": random_maps(BATCH).astype(np.float32)}
 
 

@@ -22,7 +22,6 @@ mod timing;
 mod workloads;
 
 use arguments::Arguments;
-use rows::Rows;
 
 /// What went wrong, in one line. A benchmark stops at the first problem, so there is nothing to tell apart.
 #[derive(Debug)]
@@ -74,8 +73,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             match &arguments.check {
                 Some(folder) => (workload.check)(folder, arguments.threads)?,
                 None => {
-                    let rows = Rows::read(arguments.rows.as_deref())?;
-                    let mut step = (workload.prepare)(&rows, arguments.threads)?;
+                    let mut step = (workload.prepare)(arguments.rows.as_deref(), arguments.threads)?;
                     let times = timing::measure(arguments.seconds, &mut *step)?;
                     println!("{}", times.json(name));
                 }

@@ -2,6 +2,7 @@
 //! (The product's own reader is in the `narrows` crate; the benchmark does not lean on what it compares.)
 
 use crate::{Error, Result};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -24,8 +25,14 @@ impl Array {
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error(format!("{}: {error}", path.display())))?;
-        Self::parse(&bytes).map_err(|Error(message)| Error(format!("{}: {message}", path.display())))
+        Self::read_rows(path, usize::MAX)
+    }
+
+    /// Reads at most so many rows of a file, and nothing behind them.
+    pub fn read_rows(path: &Path, rows: usize) -> Result<Self> {
+        let named = |message: String| Error(format!("{}: {message}", path.display()));
+        let file = std::fs::File::open(path).map_err(|error| named(error.to_string()))?;
+        Self::parse(BufReader::new(file), rows).map_err(|Error(message)| named(message))
     }
 
     /// Writes a file of format version 1.0.
@@ -33,26 +40,33 @@ impl Array {
         std::fs::write(path, self.bytes()).map_err(|error| Error(format!("{}: {error}", path.display())))
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self> {
-        if bytes.len() < 10 || &bytes[..6] != MAGIC || bytes[6] != 1 {
+    fn parse(mut from: impl Read, rows: usize) -> Result<Self> {
+        let truncated = |error: std::io::Error| Error(format!("the file is truncated: {error}"));
+        let mut start = [0; 10];
+        from.read_exact(&mut start).map_err(truncated)?;
+        if &start[..6] != MAGIC || start[6] != 1 {
             return Err(Error("not a .npy file of version 1".into()));
         }
-        let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        let header = bytes.get(10..start).ok_or_else(|| Error("the header is truncated".into()))?;
-        let header = String::from_utf8_lossy(header);
+        let mut header = vec![0; u16::from_le_bytes([start[8], start[9]]).into()];
+        from.read_exact(&mut header).map_err(truncated)?;
+        let header = String::from_utf8_lossy(&header);
         if !header.contains("'<f4'") || !header.contains("'fortran_order': False") {
             return Err(Error(format!("expected <f4 in C order, found {}", header.trim())));
         }
-        let shape: Vec<usize> = header
+        let mut shape: Vec<usize> = header
             .split_once("'shape': (")
             .and_then(|(_, rest)| rest.split_once(')'))
             .map(|(inside, _)| inside.split(',').filter_map(|n| n.trim().parse().ok()).collect())
             .ok_or_else(|| Error("the header has no shape".into()))?;
-        let body = &bytes[start..];
-        if body.len() != 4 * shape.iter().product::<usize>() {
-            return Err(Error(format!("shape {shape:?} against {} bytes", body.len())));
+        if let Some(first) = shape.first_mut() {
+            *first = rows.min(*first);
         }
-        let data = body.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let mut data = vec![0.0; shape.iter().product()];
+        let mut number = [0; 4];
+        for value in &mut data {
+            from.read_exact(&mut number).map_err(truncated)?;
+            *value = f32::from_le_bytes(number);
+        }
         Ok(Self { shape, data })
     }
 
@@ -83,15 +97,19 @@ mod tests {
             let array = Array::new(shape, (0..count).map(|i| i as f32 - 0.5).collect());
             let bytes = array.bytes();
             assert_eq!((bytes.len() - 4 * count) % 64, 0);
-            assert_eq!(Array::parse(&bytes).unwrap(), array);
+            assert_eq!(Array::parse(&bytes[..], usize::MAX).unwrap(), array);
+            if let [_, columns] = *shape {
+                let first = Array::new(&[1, columns], array.data[..columns].to_vec());
+                assert_eq!(Array::parse(&bytes[..], 1).unwrap(), first);
+            }
         }
     }
 
     #[test]
     fn damaged_files_are_refused() {
         let bytes = Array::new(&[2], vec![1.0, 2.0]).bytes();
-        assert!(Array::parse(&bytes[..bytes.len() - 1]).is_err());
-        assert!(Array::parse(&bytes[..20]).is_err());
-        assert!(Array::parse(b"PK").is_err());
+        for broken in [&bytes[..bytes.len() - 1], &bytes[..20], b"PK"] {
+            assert!(Array::parse(broken, usize::MAX).is_err());
+        }
     }
 }

@@ -9,8 +9,7 @@
 use super::Step;
 use crate::network::{self, Layer};
 use crate::npy::Array;
-use crate::rows::Rows;
-use crate::{Error, Result};
+use crate::{Error, Result, rows};
 use narrows::autoencoder::Output;
 use narrows::boltzmann::Machine;
 use narrows::boltzmann::contrastive::contrast;
@@ -37,9 +36,9 @@ const RECIPE: &str = r#"
 "#;
 
 /// Builds the step that is timed.
-pub fn prepare(rows: &Rows, threads: usize) -> Result<Step> {
+pub fn prepare(file: Option<&Path>, threads: usize) -> Result<Step> {
     let layers = network::random_layers(&[FEATURES, 500, FEATURES]);
-    let mut trainer = Trainer::new(&layers, rows.table(TABLE_ROWS, FEATURES), threads)?;
+    let mut trainer = Trainer::new(&layers, rows::table(file, TABLE_ROWS, FEATURES)?, threads)?;
     Ok(Box::new(move || trainer.step()))
 }
 

@@ -4,8 +4,7 @@
 use super::Step;
 use crate::network::{self, Layer};
 use crate::npy::Array;
-use crate::rows::Rows;
-use crate::{Error, Result};
+use crate::{Error, Result, rows};
 use narrows::autoencoder::Output;
 use narrows::engine::cpu::{Executable, Feed, Run, States};
 use narrows::engine::{Graph, Tensor};
@@ -73,8 +72,8 @@ impl Kind {
 }
 
 /// Builds the step that is timed.
-pub fn prepare(rows: &Rows, kind: Kind, batch: usize, threads: usize) -> Result<Step> {
-    let table = rows.table(TABLE_ROWS, ROWS.numbers());
+pub fn prepare(file: Option<&Path>, kind: Kind, batch: usize, threads: usize) -> Result<Step> {
+    let table = rows::table(file, TABLE_ROWS, ROWS.numbers())?;
     let classes: Vec<f32> = (0..TABLE_ROWS).map(|row| (row * 7 % CLASSES) as f32).collect();
     let mut trainer = Trainer::new(kind, None, (table, &classes), batch, threads)?;
     Ok(Box::new(move || trainer.step()))

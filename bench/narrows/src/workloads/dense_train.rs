@@ -7,8 +7,7 @@
 use super::Step;
 use crate::network::{self, AUTOENCODER, Layer};
 use crate::npy::Array;
-use crate::rows::Rows;
-use crate::{Error, Result};
+use crate::{Error, Result, rows};
 use narrows::autoencoder::Output;
 use narrows::engine::cpu::{Executable, Feed, Run, States};
 use narrows::engine::{Graph, Tensor};
@@ -30,9 +29,9 @@ const RECIPE: &str = r#"
 "#;
 
 /// Builds the step that is timed.
-pub fn prepare(rows: &Rows, batch: usize, threads: usize) -> Result<Step> {
+pub fn prepare(file: Option<&Path>, batch: usize, threads: usize) -> Result<Step> {
     let layers = network::random_layers(AUTOENCODER);
-    let mut trainer = Trainer::new(&layers, rows.table(TABLE_ROWS, AUTOENCODER[0]), batch, threads)?;
+    let mut trainer = Trainer::new(&layers, rows::table(file, TABLE_ROWS, AUTOENCODER[0])?, batch, threads)?;
     Ok(Box::new(move || trainer.step()))
 }
 

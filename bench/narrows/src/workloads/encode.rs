@@ -3,8 +3,7 @@
 use super::Step;
 use crate::network::{self, ENCODER, Layer, SIMPLE_ENCODER};
 use crate::npy::Array;
-use crate::rows::Rows;
-use crate::{Error, Result};
+use crate::{Error, Result, rows};
 use narrows::apply::Codec;
 use narrows::autoencoder::Output;
 use narrows::data::{ItemShape, Preparation};
@@ -27,9 +26,9 @@ pub const DEEP: Shape = Shape { widths: ENCODER, code_activation: "identity" };
 pub const SIMPLE: Shape = Shape { widths: SIMPLE_ENCODER, code_activation: "relu" };
 
 /// Builds the step that is timed: all rows at once, their codes in a list of their own.
-pub fn prepare(rows: &Rows, shape: &Shape, count: usize, threads: usize) -> Result<Step> {
+pub fn prepare(file: Option<&Path>, shape: &Shape, count: usize, threads: usize) -> Result<Step> {
     let codec = codec(shape, &network::random_layers(shape.widths), threads)?;
-    Ok(encoding(codec, rows.table(count, shape.widths[0])))
+    Ok(encoding(codec, rows::table(file, count, shape.widths[0])?))
 }
 
 fn encoding(codec: Codec, rows: Array) -> Step {
@@ -50,8 +49,8 @@ const MAPS: &str = r#"
 "#;
 
 /// Builds the step that is timed for the convolutional encoder.
-pub fn prepare_maps(rows: &Rows, count: usize, threads: usize) -> Result<Step> {
-    Ok(encoding(codec_of_maps(&[], threads)?, rows.table(count, 784)))
+pub fn prepare_maps(file: Option<&Path>, count: usize, threads: usize) -> Result<Step> {
+    Ok(encoding(codec_of_maps(&[], threads)?, rows::table(file, count, 784)?))
 }
 
 /// The codes of the folder's rows by the convolutional encoder.

@@ -5,8 +5,7 @@
 use super::Step;
 use crate::network::{self, Layer};
 use crate::npy::Array;
-use crate::rows::Rows;
-use crate::{Error, Result};
+use crate::{Error, Result, rows};
 use narrows::autoencoder::Output;
 use narrows::autoencoder::bottleneck::{self, gaussian};
 use narrows::autoencoder::corruption::corrupt;
@@ -82,7 +81,7 @@ pub const TOP_K: Family = Family {
 };
 
 /// Builds the step that is timed.
-pub fn prepare(rows: &Rows, family: &Family, threads: usize) -> Result<Step> {
+pub fn prepare(file: Option<&Path>, family: &Family, threads: usize) -> Result<Step> {
     let Family { batch, features, .. } = *family;
     let recipe = parsed(family.recipe)?;
     let network = Network::new(&recipe.model, features, 0)?;
@@ -95,7 +94,7 @@ pub fn prepare(rows: &Rows, family: &Family, threads: usize) -> Result<Step> {
     let mut executable = Executable::new(&graph, &compute.pool, compute.level)?;
     let mut states = States::new(&graph.states());
     network.initialise(&recipe.model, 1, &mut states)?;
-    let table = rows.table(TABLE_ROWS, features);
+    let table = rows::table(file, TABLE_ROWS, features)?;
     let ids: Vec<u32> = (0..TABLE_ROWS as u32).collect();
     let mut step = 0u32;
     Ok(Box::new(move || {

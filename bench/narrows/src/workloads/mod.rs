@@ -11,7 +11,6 @@ mod family_train;
 mod segnet_train;
 
 use crate::Result;
-use crate::rows::Rows;
 use convolution_train::Kind;
 use std::path::Path;
 
@@ -23,8 +22,8 @@ pub type Step = Box<dyn FnMut() -> Result<()>>;
 pub struct Workload {
     /// The name that the driver and the peers use.
     pub name: &'static str,
-    /// Builds the step on these rows for so many threads, with weights of its own.
-    pub prepare: fn(rows: &Rows, threads: usize) -> Result<Step>,
+    /// Builds the step on a file's rows (none: noise) for so many threads, with weights of its own.
+    pub prepare: fn(file: Option<&Path>, threads: usize) -> Result<Step>,
     /// Reads the inputs in the folder, writes this side's results to its sub-folder `narrows`.
     pub check: fn(folder: &Path, threads: usize) -> Result<()>,
 }
@@ -33,77 +32,77 @@ pub struct Workload {
 pub const ALL: &[Workload] = &[
     Workload {
         name: "dense-train-64",
-        prepare: |rows, threads| dense_train::prepare(rows, 64, threads),
+        prepare: |file, threads| dense_train::prepare(file, 64, threads),
         check: |folder, threads| dense_train::check(folder, 64, threads),
     },
     Workload {
         name: "dense-train-256",
-        prepare: |rows, threads| dense_train::prepare(rows, 256, threads),
+        prepare: |file, threads| dense_train::prepare(file, 256, threads),
         check: |folder, threads| dense_train::check(folder, 256, threads),
     },
     Workload {
         name: "encode-10000",
-        prepare: |rows, threads| encode::prepare(rows, &encode::DEEP, 10_000, threads),
+        prepare: |file, threads| encode::prepare(file, &encode::DEEP, 10_000, threads),
         check: |folder, threads| encode::check(folder, &encode::DEEP, threads),
     },
     Workload {
         name: "encode-1",
-        prepare: |rows, threads| encode::prepare(rows, &encode::DEEP, 1, threads),
+        prepare: |file, threads| encode::prepare(file, &encode::DEEP, 1, threads),
         check: |folder, threads| encode::check(folder, &encode::DEEP, threads),
     },
     Workload {
         name: "encode-1-simple",
-        prepare: |rows, threads| encode::prepare(rows, &encode::SIMPLE, 1, threads),
+        prepare: |file, threads| encode::prepare(file, &encode::SIMPLE, 1, threads),
         check: |folder, threads| encode::check(folder, &encode::SIMPLE, threads),
     },
     Workload {
         name: "vae-train",
-        prepare: |rows, threads| family_train::prepare(rows, &family_train::VAE, threads),
+        prepare: |file, threads| family_train::prepare(file, &family_train::VAE, threads),
         check: |folder, threads| family_train::check(folder, &family_train::VAE, threads),
     },
     Workload {
         name: "denoising-train",
-        prepare: |rows, threads| family_train::prepare(rows, &family_train::DENOISING, threads),
+        prepare: |file, threads| family_train::prepare(file, &family_train::DENOISING, threads),
         check: |folder, threads| family_train::check(folder, &family_train::DENOISING, threads),
     },
     Workload {
         name: "contractive-train",
-        prepare: |rows, threads| family_train::prepare(rows, &family_train::CONTRACTIVE, threads),
+        prepare: |file, threads| family_train::prepare(file, &family_train::CONTRACTIVE, threads),
         check: |folder, threads| family_train::check(folder, &family_train::CONTRACTIVE, threads),
     },
     Workload {
         name: "contractive-deep-train",
-        prepare: |rows, threads| family_train::prepare(rows, &family_train::CONTRACTIVE_DEEP, threads),
+        prepare: |file, threads| family_train::prepare(file, &family_train::CONTRACTIVE_DEEP, threads),
         check: |folder, threads| family_train::check(folder, &family_train::CONTRACTIVE_DEEP, threads),
     },
     Workload {
         name: "top-k-train",
-        prepare: |rows, threads| family_train::prepare(rows, &family_train::TOP_K, threads),
+        prepare: |file, threads| family_train::prepare(file, &family_train::TOP_K, threads),
         check: |folder, threads| family_train::check(folder, &family_train::TOP_K, threads),
     },
     Workload {
         name: "conv-autoencoder-64",
-        prepare: |rows, threads| convolution_train::prepare(rows, Kind::Autoencoder, 64, threads),
+        prepare: |file, threads| convolution_train::prepare(file, Kind::Autoencoder, 64, threads),
         check: |folder, threads| convolution_train::check(Kind::Autoencoder, folder, 64, threads),
     },
     Workload {
         name: "conv-autoencoder-256",
-        prepare: |rows, threads| convolution_train::prepare(rows, Kind::Autoencoder, 256, threads),
+        prepare: |file, threads| convolution_train::prepare(file, Kind::Autoencoder, 256, threads),
         check: |folder, threads| convolution_train::check(Kind::Autoencoder, folder, 256, threads),
     },
     Workload {
         name: "lecture-cnn-64",
-        prepare: |rows, threads| convolution_train::prepare(rows, Kind::LectureCnn, 64, threads),
+        prepare: |file, threads| convolution_train::prepare(file, Kind::LectureCnn, 64, threads),
         check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 64, threads),
     },
     Workload {
         name: "lecture-cnn-256",
-        prepare: |rows, threads| convolution_train::prepare(rows, Kind::LectureCnn, 256, threads),
+        prepare: |file, threads| convolution_train::prepare(file, Kind::LectureCnn, 256, threads),
         check: |folder, threads| convolution_train::check(Kind::LectureCnn, folder, 256, threads),
     },
     Workload {
         name: "conv-encode-10000",
-        prepare: |rows, threads| encode::prepare_maps(rows, 10_000, threads),
+        prepare: |file, threads| encode::prepare_maps(file, 10_000, threads),
         check: encode::check_maps,
     },
     Workload { name: "segnet-4", prepare: segnet_train::prepare, check: segnet_train::check },

@@ -3,8 +3,7 @@
 use super::Step;
 use crate::network::{self, Layer};
 use crate::npy::Array;
-use crate::rows::Rows;
-use crate::{Error, Result};
+use crate::{Error, Result, rows};
 use narrows::autoencoder::Output;
 use narrows::engine::cpu::{Executable, Feed, Run, States};
 use narrows::engine::{Graph, Tensor};
@@ -23,8 +22,8 @@ const TABLE_ROWS: usize = 16;
 const CHECK_STEPS: usize = 3;
 
 /// Builds the step that is timed.
-pub fn prepare(rows: &Rows, threads: usize) -> Result<Step> {
-    let table = rows.table(TABLE_ROWS, ROWS.numbers());
+pub fn prepare(file: Option<&Path>, threads: usize) -> Result<Step> {
+    let table = rows::table(file, TABLE_ROWS, ROWS.numbers())?;
     let maps = (0..TABLE_ROWS * ROWS.pixels()).map(|at| (at * 7 % CLASSES) as u8).collect();
     let mut trainer = Trainer::new(None, (table, maps), threads)?;
     Ok(Box::new(move || trainer.step()))
