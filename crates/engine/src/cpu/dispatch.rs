@@ -88,6 +88,7 @@ unsafe fn unit<S: Simd>(
                     }
                 }
             }
+            (Kernel::Mark(mark), Piece::Rows { first, last }) => mark.run::<S>(first, last, context),
             (Kernel::Reduce(reduce), Piece::Block(block)) => {
                 reduce.run::<S>(block, program, domain, context, scratch)
             }

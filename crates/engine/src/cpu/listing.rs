@@ -87,7 +87,7 @@ impl Executable {
 fn work(plan: &Plan, step: &Step) -> String {
     let name = |buffer: BufferId| buffer_name(plan, buffer);
     match &step.work {
-        Work::Product { left, right, inner } => {
+        Work::Product { left, right, inner, .. } => {
             let turned = |transposed: bool| if transposed { "ᵀ" } else { "" };
             let (l, r) = (turned(left.transposed), turned(right.transposed));
             let rows = if left.transposed { left.columns } else { left.rows };
@@ -121,6 +121,9 @@ fn work(plan: &Plan, step: &Step) -> String {
             format!("{} {count}×{height}×{width}×{channels} by {k}×{l} {}", work.pooling.name(), name(buffer))
         }
         Work::AddParts { from, parts, .. } => format!("add {parts} parts of {}", name(*from)),
+        Work::Mark { from, .. } => {
+            format!("mark what is in {}×{} {}", from.rows, from.columns, name(from.buffer))
+        }
         Work::Map => format!("map {}×{}", step.domain.rows, step.domain.columns),
         Work::Reduce { direction, reduction, source, before } => {
             let way = if *direction == Direction::AlongRows { "along rows" } else { "down columns" };

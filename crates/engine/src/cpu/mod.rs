@@ -13,6 +13,7 @@ mod finite;
 mod kernel_gradient;
 mod largest;
 mod listing;
+mod mark;
 mod math;
 mod memory;
 mod movement;

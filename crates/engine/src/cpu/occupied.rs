@@ -6,6 +6,7 @@
 
 use super::product_tile::{Lie, Segment};
 use super::simd::Simd;
+use crate::plan::layout::{Marks, PANEL};
 
 /// Room that a list has behind its last index: a vector's lanes.
 pub const SLACK: usize = 16;
@@ -15,6 +16,28 @@ const QUARTERS: usize = 3;
 const FEW: usize = 8;
 /// Tiles that pass before a look at the next one, after the first that was not worth its list.
 const PATIENCE: usize = 3;
+
+/// Marks of what a left operand holds whose inner dimension is contiguous.
+#[derive(Clone, Copy)]
+pub struct Marked {
+    /// The words.
+    pub bits: *const u64,
+    /// Where they lie.
+    pub of: Marks,
+}
+
+/// Where a tile lies in its left operand, which is as the product takes it.
+#[derive(Clone, Copy)]
+pub struct Tile {
+    /// How the operand lies.
+    pub lie: Lie,
+    /// First row.
+    pub row: usize,
+    /// Rows.
+    pub rows: usize,
+    /// First inner index.
+    pub inner: usize,
+}
 
 /// Decides for tile after tile whether to look for zeros: where there are none, ever more rarely.
 pub struct Looking {
@@ -28,35 +51,38 @@ impl Looking {
         Looking { wait: 0, patience: PATIENCE }
     }
 
-    /// Lists the indices that hold something in any of `rows` rows, segment by segment, if that leaves out enough.
+    /// Lists the indices that hold something in any row of a tile, segment by segment, if that leaves out enough.
     ///
     /// # Safety
-    /// The machine has the level; segments are a tile's; `list` has room for all their indices and [`SLACK`] more.
+    /// The machine has the level; segments and marks are the tile's; `list` has room for all indices and [`SLACK`] more.
     #[inline(always)]
     pub unsafe fn list<S: Simd>(
         &mut self,
         segments: &mut [Segment],
-        rows: usize,
-        lie: Lie,
+        tile: Tile,
+        marks: Option<&Marked>,
         list: *mut u32,
     ) -> bool {
         if self.wait > 0 {
             self.wait -= 1;
             return false;
         }
+        let Tile { lie, row, rows, inner } = tile;
         let (mut from, mut seen, mut found) = (list, 0, 0);
         for segment in segments.iter_mut() {
+            let span = (inner + seen, inner + seen + segment.inner);
             // SAFETY: the caller's.
             let count = unsafe {
-                match (lie, rows) {
-                    (Lie::Along, 6) => along::<S, 6>(segment, from),
-                    (Lie::Along, 4) => along::<S, 4>(segment, from),
-                    (Lie::Along, 2) => along::<S, 2>(segment, from),
-                    (Lie::Along, _) => along::<S, 1>(segment, from),
-                    (Lie::Across, 6) => across::<6>(segment, from),
-                    (Lie::Across, 4) => across::<4>(segment, from),
-                    (Lie::Across, 2) => across::<2>(segment, from),
-                    (Lie::Across, _) => across::<1>(segment, from),
+                match (marks, lie, rows) {
+                    (Some(marks), ..) => marks.along::<S>(row, rows, span, from),
+                    (None, Lie::Along, 6) => along::<S, 6>(segment, from),
+                    (None, Lie::Along, 4) => along::<S, 4>(segment, from),
+                    (None, Lie::Along, 2) => along::<S, 2>(segment, from),
+                    (None, Lie::Along, _) => along::<S, 1>(segment, from),
+                    (None, Lie::Across, 6) => across::<6>(segment, from),
+                    (None, Lie::Across, 4) => across::<4>(segment, from),
+                    (None, Lie::Across, 2) => across::<2>(segment, from),
+                    (None, Lie::Across, _) => across::<1>(segment, from),
                 }
             };
             (seen, found) = (seen + segment.inner, found + count);
@@ -70,6 +96,39 @@ impl Looking {
         }
         self.patience = PATIENCE;
         true
+    }
+}
+
+impl Marked {
+    /// [`along`] from marks: a panel of indices at a time.
+    #[inline(always)]
+    unsafe fn along<S: Simd>(
+        &self,
+        row: usize,
+        rows: usize,
+        (first, last): (usize, usize),
+        list: *mut u32,
+    ) -> usize {
+        let (mut count, mut at) = (0, first);
+        while at < last {
+            let (panel, start) = (at / PANEL, at % PANEL);
+            let length = (PANEL - start).min(last - at);
+            // SAFETY: the rows have a word in every panel, and the list room for every index.
+            unsafe {
+                let words = self.bits.add(self.of.word(panel, row));
+                let mut word = 0;
+                for row in 0..rows {
+                    word |= *words.add(row);
+                }
+                word = (word >> start) & (u64::MAX >> (PANEL - length));
+                for lane in (0..length).step_by(S::LANES) {
+                    let bits = (word >> lane) as u32 & (u32::MAX >> (32 - S::LANES));
+                    count += S::list((at - first + lane) as u32, bits, list.add(count));
+                }
+            }
+            at += length;
+        }
+        count
     }
 }
 

@@ -5,12 +5,12 @@
 //! not depend on the rows beside it, and a row alone can run several chains side by side. The left operand is read where it lies, one number
 //! at a time; the right operand streams by in panels, packed first only where the product wants it transposed.
 
-use super::occupied::{self, Looking};
+use super::occupied::{self, Looking, Marked, Tile};
 use super::pack::PackTask;
 use super::product_tile::{Lie, Segment, TileKernels, TileTask};
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TileProgram};
-use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::layout::{GRAIN, Layout, Marks, PANEL};
 use crate::plan::{BufferId, Operand};
 
 /// Up to this inner dimension a tile is finished in one pass.
@@ -43,6 +43,8 @@ pub struct Product {
     pub packed: bool,
     /// Whether the left operand lies row after row in the caller's memory, not in panels.
     pub fed: bool,
+    /// Marks of what the left operand holds.
+    pub marks: Option<BufferId>,
 }
 
 /// A unit of a product: some rows of one panel of the result.
@@ -194,8 +196,10 @@ impl Product {
                 *block = Segment::new(left.wrapping_add(inner + number * BLOCK), BLOCK, BLOCK);
             }
             // SAFETY: the row has so many blocks, and the list has room for them.
-            let listed =
-                unsafe { Looking::new().list::<S>(&mut blocks[..count], 1, Lie::Along, scratch.listed) };
+            let listed = unsafe {
+                let tile = Tile { lie: Lie::Along, row: 0, rows: 1, inner };
+                Looking::new().list::<S>(&mut blocks[..count], tile, None, scratch.listed)
+            };
             let mut column = 0;
             while column < width {
                 let vectors = kernels.vectors.min((width - column) / kernels.lanes);
@@ -232,6 +236,10 @@ impl Product {
         let (begins, ends) = (part.first == 0, part.last == self.inner);
         let lie = self.lie();
         let mut looking = Looking::new();
+        let marks = self.marks.map(|marks| {
+            let bits = context.buffers[marks.index()].cast_const().cast::<u64>();
+            Marked { bits, of: Marks::of(&self.left) }
+        });
         let single_column = self.columns == 1;
         let mut segments = [Segment::EMPTY; SEGMENTS];
         let right: *const f32 = context.buffers[self.right.buffer.index()];
@@ -271,7 +279,8 @@ impl Product {
                     let inner_step = if lie == Lie::Along { 1 } else { segments[0].step };
                     count = ask_for_streams(&program.streams, &next, context, inner_step, &mut segments);
                 }
-                let listed = looking.list::<S>(&mut segments[..count], rows, lie, scratch.listed);
+                let tile = Tile { lie, row, rows, inner: part.first };
+                let listed = looking.list::<S>(&mut segments[..count], tile, marks.as_ref(), scratch.listed);
                 let tiles = if listed { &kernels.listed } else { &kernels.kernels };
                 let mut column = 0;
                 while column < part.width {

@@ -6,6 +6,7 @@
 
 use super::convolution::Convolution;
 use super::kernel_gradient::KernelGradient;
+use super::mark::{self, Mark};
 use super::movement;
 use super::pooling;
 use super::product::{LISTED, ONE_PASS, Product, ProductUnit};
@@ -26,6 +27,8 @@ pub enum Kernel {
     Convolution(Convolution),
     /// Parts of a kernel's gradient.
     KernelGradient(KernelGradient),
+    /// Marks of what a left operand holds.
+    Mark(Mark),
     /// A reduction.
     Reduce(Reduce),
     /// Work that needs nothing compiled but its program.
@@ -147,11 +150,19 @@ impl Schedule {
 
 fn compile(plan: &Plan, step: &Step) -> Compiled {
     let kernel = match &step.work {
-        Work::Product { left, right, inner } => {
+        Work::Product { left, right, inner, marks } => {
             let columns = if right.transposed { right.rows } else { right.columns };
             let packed = right.transposed || columns == 1;
             let fed = matches!(plan.buffers[left.buffer.index()].contents, Contents::Feed(_));
-            Kernel::Product(Product { left: *left, right: *right, inner: *inner, columns, packed, fed })
+            Kernel::Product(Product {
+                left: *left,
+                right: *right,
+                inner: *inner,
+                columns,
+                packed,
+                fed,
+                marks: *marks,
+            })
         }
         Work::Reduce { direction, reduction, before, source } => Kernel::Reduce(Reduce {
             direction: *direction,
@@ -159,6 +170,10 @@ fn compile(plan: &Plan, step: &Step) -> Compiled {
             before: compile_program(before),
             source: *source,
         }),
+        Work::Mark { from, to } => {
+            let fed = matches!(plan.buffers[from.buffer.index()].contents, Contents::Feed(_));
+            Kernel::Mark(Mark { from: *from, to: *to, fed })
+        }
         Work::Convolution(work) => Kernel::Convolution(Convolution::new(work)),
         Work::KernelGradient(work) => Kernel::KernelGradient(KernelGradient::new(work)),
         plain => Kernel::Plain(plain.clone()),
@@ -238,6 +253,12 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
         Kernel::Plain(Work::ScatterAdd { columns, .. }) => {
             let panels = if *columns == 1 { 1 } else { domain.panels() };
             (0..panels).for_each(|panel| push(Piece::Panel(panel), (domain.rows * PANEL) as u64));
+        }
+        Kernel::Mark(_) => {
+            for first in (0..domain.rows).step_by(mark::UNIT_ROWS) {
+                let last = (first + mark::UNIT_ROWS).min(domain.rows);
+                push(Piece::Rows { first, last }, (domain.columns * (last - first)) as u64);
+            }
         }
         Kernel::Plain(work) => {
             // A single column lies as a row, but is cut by its own rows.

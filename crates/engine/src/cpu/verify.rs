@@ -9,7 +9,7 @@
 use super::schedule::{Home, Kernel, Piece, Schedule, Unit};
 use super::tile::Stretch;
 use crate::error::Error;
-use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::layout::{GRAIN, Layout, Marks, PANEL};
 use crate::plan::program::{Access, Program};
 use crate::plan::{BufferId, Contents, Direction, Plan, Work};
 use std::ops::Range;
@@ -114,9 +114,10 @@ impl Verifier<'_> {
             domain,
         };
         match (unit.piece, &step.work) {
-            (Piece::Product(piece), Work::Product { left, right, .. }) => {
+            (Piece::Product(piece), Work::Product { left, right, marks, .. }) => {
                 footprint.whole(self.plan, left.buffer);
                 footprint.whole(self.plan, right.buffer);
+                marks.iter().for_each(|marks| footprint.whole(self.plan, *marks));
                 let Kernel::Product(product) = &self.schedule.steps[unit.step].kernel else {
                     return footprint;
                 };
@@ -164,6 +165,12 @@ impl Verifier<'_> {
             (Piece::Rows { first, last }, Work::Move(moved, to)) => {
                 moved.pieces.iter().for_each(|piece| footprint.whole(self.plan, piece.buffer));
                 footprint.rows(*to, domain, first, last);
+            }
+            (Piece::Rows { first, last }, Work::Mark { from, to }) => {
+                footprint.whole(self.plan, from.buffer);
+                let marks = Marks { rows: from.rows, columns: from.columns };
+                let of_rows = |panel| marks.place(panel, first)..marks.place(panel, last.next_multiple_of(8));
+                footprint.writes.extend((0..marks.panels()).map(|panel| (*to, of_rows(panel))));
             }
             (Piece::Rows { first, last }, Work::Largest { from, to, .. }) => {
                 footprint.whole(self.plan, *from);

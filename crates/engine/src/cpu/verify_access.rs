@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::graph::op::{BLOCK, Pooling, Sparse, Windows};
-use crate::plan::layout::{GRAIN, Layout};
+use crate::plan::layout::{GRAIN, Layout, Marks};
 use crate::plan::program::{Access, Instruction, Program};
 use crate::plan::{
     BufferId, Contents, ConvolutionWork, Direction, Images, Matrix, Move, Operand, Piece, Plan, SparseWork,
@@ -49,6 +49,7 @@ impl Fits<'_> {
             Work::Product { left, right, .. } if left.buffer != right.buffer && !left.transposed => {
                 Some(left.buffer)
             }
+            Work::Mark { from, .. } => Some(from.buffer),
             _ => None,
         };
         step.reads().into_iter().all(|buffer| match self.contents(buffer) {
@@ -135,7 +136,18 @@ impl Fits<'_> {
                 let lies = if *columns == 1 { GRAIN } else { *columns };
                 rows * parts == layout.rows && layout.columns == lies && domain == matrix(rows, *columns)
             }),
-            Work::Product { left, right, inner } => self.product(left, right, *inner, domain),
+            Work::Product { left, right, inner, marks } => {
+                let marked = |marks: &BufferId| (self.layout)(*marks) == Some(Marks::of(left).layout());
+                let suits = marks.is_none() || !left.transposed;
+                self.product(left, right, *inner, domain) && suits && marks.iter().all(marked)
+            }
+            Work::Mark { from, to } => {
+                let &Matrix { buffer, rows, columns } = from;
+                (self.layout)(buffer) == Some(domain)
+                    && domain == Layout { rows, columns }
+                    && columns > 1
+                    && (self.layout)(*to) == Some(Marks { rows, columns }.layout())
+            }
             Work::Reduce { direction, before, source, .. } => {
                 let results = match direction {
                     Direction::AlongRows => source.rows,

@@ -174,6 +174,7 @@ fn accesses_that_do_not_fit_are_found() {
             Work::KernelGradient(work) => work.parts += 1,
             Work::AddParts { parts, .. } => *parts += 1,
             Work::Pooling(work) => work.from.width += 1,
+            Work::Mark { from, .. } => from.rows += 1,
             Work::Map => continue,
         }
         refused(&plan, &schedule, "past a layout");

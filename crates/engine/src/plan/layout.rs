@@ -6,6 +6,7 @@
 //! panel is as wide as it must be, rounded up to [`GRAIN`]; what lies in the rounding is never read as a value.
 //! A single column lies as a single row.
 
+use super::Operand;
 use crate::graph::shape::Shape;
 
 /// Columns of a full panel.
@@ -89,6 +90,43 @@ impl Layout {
                 values[to..to + count].copy_from_slice(&memory[from..from + count]);
             }
         }
+    }
+}
+
+/// Where the marks of a matrix lie: 64 bits for a row of a panel, a bit for each number, the rows of a panel one after
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Marks {
+    /// Rows of the matrix.
+    pub rows: usize,
+    /// Columns of the matrix.
+    pub columns: usize,
+}
+
+impl Marks {
+    /// Of an operand as it lies.
+    pub fn of(operand: &Operand) -> Marks {
+        Marks { rows: operand.rows, columns: operand.columns }
+    }
+
+    /// Panels of the matrix.
+    pub fn panels(&self) -> usize {
+        self.columns.div_ceil(PANEL)
+    }
+
+    /// The place of a row's bits, in words of 64 bits.
+    pub fn word(&self, panel: usize, row: usize) -> usize {
+        panel * self.rows.next_multiple_of(8) + row
+    }
+
+    /// The same, in numbers of 32 bits.
+    pub fn place(&self, panel: usize, row: usize) -> usize {
+        2 * self.word(panel, row)
+    }
+
+    /// The memory that they take.
+    pub fn layout(&self) -> Layout {
+        Layout { rows: 1, columns: self.place(self.panels(), 0) }
     }
 }
 

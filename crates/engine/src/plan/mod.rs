@@ -243,6 +243,15 @@ pub enum Work {
         right: Operand,
         /// The inner dimension K.
         inner: usize,
+        /// Marks of what the left operand holds, where it is not turned and somebody has made them.
+        marks: Option<BufferId>,
+    },
+    /// Marks of what a matrix holds: which of its numbers are not zero.
+    Mark {
+        /// The matrix.
+        from: Matrix,
+        /// The marks, as [`layout::Marks`] places them.
+        to: BufferId,
     },
     /// A convolution; the program runs on its result.
     Convolution(ConvolutionWork),
@@ -375,7 +384,10 @@ impl Step {
     pub fn reads(&self) -> Vec<BufferId> {
         let mut reads: Vec<BufferId> = self.program.loads().map(|load| load.0).collect();
         match &self.work {
-            Work::Product { left, right, .. } => reads.extend([left.buffer, right.buffer]),
+            Work::Product { left, right, marks, .. } => {
+                reads.extend([left.buffer, right.buffer].into_iter().chain(*marks));
+            }
+            Work::Mark { from, .. } => reads.push(from.buffer),
             Work::Convolution(work) => reads.extend([work.images.buffer, work.kernel]),
             Work::KernelGradient(work) => reads.extend([work.images.buffer, work.gradient.buffer]),
             Work::AddParts { from, .. } => reads.push(*from),
@@ -399,6 +411,7 @@ impl Step {
         match &self.work {
             Work::Move(_, to)
             | Work::Largest { to, .. }
+            | Work::Mark { to, .. }
             | Work::Gather { to, .. }
             | Work::ScatterAdd { to, .. } => writes.push(*to),
             Work::Sparse(sparse) => writes.push(sparse.to.buffer),

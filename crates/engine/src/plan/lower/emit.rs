@@ -90,7 +90,7 @@ impl Emitter<'_, '_, '_> {
         };
         let (left, right) = (operand(0, transpose_left), operand(1, transpose_right));
         let inner = if transpose_left { left.rows } else { left.columns };
-        Work::Product { left, right, inner }
+        Work::Product { left, right, inner, marks: None }
     }
 }
 

@@ -3,6 +3,7 @@
 mod convolution;
 mod emit;
 mod fed;
+mod marks;
 mod movement;
 mod order;
 mod reduce;
@@ -201,6 +202,7 @@ impl<'n> Lowering<'n> {
             emitter.group(group);
         }
         fed::read_in_place(emitter.plan);
+        marks::mark_data(emitter.plan);
         emitter.order();
     }
 }

@@ -1,0 +1,60 @@
+//! Marks of what a matrix holds.
+
+use super::simd::Simd;
+use super::tile::RunContext;
+use crate::plan::layout::{Layout, Marks, PANEL};
+use crate::plan::{BufferId, Matrix};
+
+/// Rows of a unit; a multiple of 8, so that units share no cache line.
+pub const UNIT_ROWS: usize = 64;
+
+/// A matrix and where its marks go.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// The matrix.
+    pub from: Matrix,
+    /// The marks.
+    pub to: BufferId,
+    /// Whether the matrix lies row after row in the caller's memory, not in panels.
+    pub fed: bool,
+}
+
+impl Mark {
+    /// Marks some rows.
+    ///
+    /// # Safety
+    /// The machine has the level; the context is that of a bound and verified plan.
+    #[inline(always)]
+    pub unsafe fn run<S: Simd>(&self, first: usize, last: usize, context: &RunContext<'_>) {
+        let Matrix { buffer, rows, columns } = self.from;
+        let (marks, layout) = (Marks { rows, columns }, Layout { rows, columns });
+        let from: *const f32 = context.buffers[buffer.index()];
+        let to = context.buffers[self.to.index()].cast::<u64>();
+        for panel in 0..marks.panels() {
+            let count = (columns - panel * PANEL).min(PANEL);
+            for row in first..last {
+                let at =
+                    if self.fed { row * columns + panel * PANEL } else { layout.address(row, panel * PANEL) };
+                // SAFETY: only what the row has in this panel is read, and its own word written.
+                unsafe { *to.add(marks.word(panel, row)) = bits::<S>(from.add(at), count) };
+            }
+        }
+    }
+}
+
+/// A bit for each of up to 64 numbers that is not zero.
+#[inline(always)]
+unsafe fn bits<S: Simd>(from: *const f32, count: usize) -> u64 {
+    let mut bits = 0;
+    let whole = count / S::LANES * S::LANES;
+    // SAFETY: the caller's.
+    unsafe {
+        for at in (0..whole).step_by(S::LANES) {
+            bits |= u64::from(S::filled(S::load(from.add(at)))) << at;
+        }
+        for at in whole..count {
+            bits |= u64::from(*from.add(at) != 0.0) << at;
+        }
+    }
+    bits
+}

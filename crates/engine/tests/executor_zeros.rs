@@ -1,0 +1,141 @@
+//! Products whose left operand is full of zeros: the same values and bits, and nothing done for the zeros.
+
+mod executor_support;
+
+use executor_support::{check, numbers, pool, roundings_of, run};
+use narrows_engine::Graph;
+use narrows_engine::cpu::Level;
+use narrows_engine::reference::Feed;
+
+/// Rows with holes: a third of the patches of 7 rows by 5 columns hold something, and single numbers elsewhere.
+fn patchy(rows: usize, columns: usize) -> Vec<f32> {
+    let (values, draws) = (numbers(rows * columns, -1.0, 1.0, 3), numbers(rows * columns, 0.0, 1.0, 4));
+    let patch = |row: usize, column: usize| draws[row / 7 * columns + column / 5] < 0.33;
+    (0..rows * columns)
+        .map(|at| if patch(at / columns, at % columns) || draws[at] > 0.97 { values[at] } else { 0.0 })
+        .collect()
+}
+
+/// Inner dimensions of one pass, of several blocks, and with a block or a panel begun.
+const SIZES: [(usize, usize, usize); 9] = [
+    (1, 70, 65),
+    (1, 900, 30),
+    (6, 64, 64),
+    (13, 130, 16),
+    (64, 384, 130),
+    (70, 385, 1),
+    (70, 900, 150),
+    (130, 1030, 65),
+    (3, 1, 7),
+];
+
+#[test]
+fn products_of_rows_with_holes_are_right() {
+    for (rows, inner, columns) in SIZES {
+        for turned in [false, true] {
+            let graph = Graph::new();
+            let x = graph.input("x", [rows, inner]);
+            let w = graph.state("w", if turned { [columns, inner] } else { [inner, columns] });
+            // Read as it is fed, from panels, and turned, as in the gradient of a weight.
+            let y = x.product(w, false, turned);
+            graph.output("fed", y);
+            // What the next tile's program reads is asked for in between.
+            let (s, t) = (graph.state("s", [rows, columns]), graph.state("t", [rows, columns]));
+            graph.output("streams", x.product(w, false, turned) * s + t);
+            graph.output("panels", (x * 0.5).product(w, false, turned).tanh());
+            graph.output("turned", (x * 0.5).product(y, true, false));
+            let feed = Feed::new().input("x", patchy(rows, inner));
+            let feed = feed.state("w", numbers(inner * columns, -1.0, 1.0, 2));
+            let feed = feed.state("s", numbers(rows * columns, -1.0, 1.0, 5));
+            let feed = feed.state("t", numbers(rows * columns, -1.0, 1.0, 6));
+            let tolerance = roundings_of(80.0, (inner.max(rows) as f64).sqrt() * 20.0);
+            check(&format!("{rows}×{inner}×{columns} {turned}"), &graph, &feed, tolerance);
+        }
+    }
+}
+
+/// Dense neighbours keep a row's zeros in the chain of sums; alone they are left out.
+#[test]
+fn zeros_left_out_change_no_bit() {
+    // Products that round to −0 leave it, unless a zero is met later.
+    let rows_of = |inner: usize| {
+        let tiny = |values: Vec<f32>| values.iter().map(|value| value * 1e-30).collect();
+        [patchy(1, inner), tiny(patchy(1, inner)), tiny(numbers(inner, 0.5, 1.0, 7))]
+    };
+    for level in Level::all_available() {
+        for ((rows, inner, columns), row) in
+            SIZES.into_iter().flat_map(|size| rows_of(size.1).map(|row| (size, row)))
+        {
+            let product = |company: usize| {
+                let graph = Graph::new();
+                let x = graph.input("x", [company + 1, inner]);
+                let w = graph.state("w", [inner, columns]);
+                graph.output("y", (x * 1.0).matmul(w));
+                graph.output("fed", x.matmul(w));
+                let mut values = row.clone();
+                values.extend(numbers(company * inner, 0.5, 1.0, 5));
+                let small = numbers(inner * columns, -1e-30, 2e-31, 2);
+                let feed = Feed::new().input("x", values).state("w", small);
+                let left = run(&graph, &feed, &pool(1), level, 1).unwrap();
+                left.outputs.iter().flat_map(|output| &output.1[..columns]).map(|y| y.to_bits()).collect()
+            };
+            let alone: Vec<u32> = product(0);
+            for company in [1, 5, rows + 5] {
+                let same: bool = product(company) == alone;
+                assert!(same, "{inner}×{columns} with {company} others at {}", level.name());
+            }
+        }
+    }
+}
+
+/// What zeros would be multiplied with is not touched: infinities there would give NaN.
+#[test]
+fn nothing_is_done_for_zeros() {
+    let (inner, columns) = (900, 70);
+    for level in Level::all_available() {
+        // All rows hold something in every tenth column alone.
+        let held = |at: usize| at.is_multiple_of(10);
+        let w: Vec<f32> =
+            (0..inner * columns).map(|at| if held(at / columns) { 1.0 } else { f32::INFINITY }).collect();
+        for rows in [1, 6, 40] {
+            let x: Vec<f32> = (0..rows * inner).map(|at| f32::from(u8::from(held(at % inner)))).collect();
+            let graph = Graph::new();
+            let (fed, weight) = (graph.input("x", [rows, inner]), graph.state("w", [inner, columns]));
+            graph.output("fed", fed.matmul(weight));
+            graph.output("panels", (fed * 1.0).matmul(weight));
+            // A state is no data, so nobody marks it.
+            graph.output("state", graph.state("s", [rows, inner]).matmul(weight));
+            let turned = graph.state("t", [inner, rows]);
+            graph.output("turned", turned.product(weight, true, false));
+            let across: Vec<f32> = (0..rows * inner).map(|at| f32::from(u8::from(held(at / rows)))).collect();
+            let feed = Feed::new().input("x", x.clone()).state("s", x).state("w", w.clone());
+            let left = run(&graph, &feed.state("t", across), &pool(1), level, 1).unwrap();
+            for (name, values) in &left.outputs {
+                let right = values.iter().all(|value| *value == 90.0);
+                assert!(right, "{name} of {rows} rows at {}: {:?}", level.name(), &values[..3]);
+            }
+        }
+    }
+}
+
+/// NaN is something, wherever it stands.
+#[test]
+fn nan_is_not_left_out() {
+    for at in [0, 5, 130, 899] {
+        let graph = Graph::new();
+        let (x, w) = (graph.input("x", [6, 900]), graph.state("w", [900, 20]));
+        graph.output("fed", x.matmul(w));
+        graph.output("panels", (x * 1.0).matmul(w));
+        let mut values = vec![0.0; 6 * 900];
+        values[3 * 900 + at] = f32::NAN;
+        let feed = Feed::new().input("x", values).state("w", numbers(900 * 20, -1.0, 1.0, 2));
+        for level in Level::all_available() {
+            let left = run(&graph, &feed, &pool(1), level, 1).unwrap();
+            for (name, values) in &left.outputs {
+                let rows = values.chunks(20).map(|row| row.iter().all(|value| value.is_nan()));
+                let expected = (0..6).map(|row| row == 3);
+                assert!(rows.eq(expected), "{name} at {}", level.name());
+            }
+        }
+    }
+}
