@@ -123,7 +123,7 @@ def run(chosen, workloads, folder) -> int:
         if not chosen.noise:
             common.rows_file = folder / "rows.npy"
             processes.make_rows(chosen.data, common.rows_file)
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         say(f"error: {failure}")
         return 1
     for name in chosen.names:

@@ -94,7 +94,7 @@ def page(chosen, measured, machine, load) -> str:
     facts = [
         *machine_facts.describe(),
         ("threads, every side", chosen.threads),
-        ("rows", "noise" if chosen.noise else "MNIST's digits" if chosen.data else "drawn digits"),
+        ("rows", "noise" if chosen.noise else f"{'MNIST’s' if chosen.data else 'drawn'} digits where they have 784 numbers, else noise"),
         ("load before the run", f"{load:.1f} (from other processes; it should be near 0)"),
         ("f32 peak", f"{machine['peak_gflops']:.0f} GFLOP/s ({machine['instructions']})"),
         ("bandwidth", f"{machine['bandwidth_gbs']:.1f} GB/s over 1.5 GB; {machine['bandwidth_working_set_gbs']:.1f} GB/s over the autoencoder's 34 MB"),

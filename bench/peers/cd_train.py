@@ -88,7 +88,7 @@ def inputs():
     files = start() | {"uniforms_hidden": drawn(0, HIDDEN), "uniforms_visible": drawn(1, VISIBLE)}
     files = {name: array.astype(np.float32) for name, array in files.items()}
     for seed in itertools.count(2):
-        files["rows"] = common.random_rows(BATCH, VISIBLE, seed)
+        files["rows"] = common.patchy_rows(BATCH, VISIBLE, seed)
         if learn(files, CHECK_STEPS)[2] > SURE:
             return files
 

@@ -64,11 +64,14 @@ rows_file: Path | None = None
 
 
 def table(rows, features) -> np.ndarray:
-    """The first of the file's rows; noise where the file is none or has others."""
+    """The first of the file's rows; noise where the file is none or its rows have another width."""
     if rows_file:
-        found = np.load(rows_file, mmap_mode="r")
-        if found.shape[1] == features and len(found) >= rows:
-            return np.ascontiguousarray(found[:rows])
+        with rows_file.open("rb") as file:
+            np.lib.format.read_magic(file)
+            (count, width), _, _ = np.lib.format.read_array_header_1_0(file)
+            if width == features:
+                assert count >= rows, f"{rows_file} has {count} rows, {rows} are wanted"
+                return np.fromfile(file, np.float32, rows * features).reshape(rows, features)
     return random_rows(rows, features)
 
 
@@ -76,12 +79,12 @@ def random_rows(rows, features, seed=2) -> np.ndarray:
     return np.random.default_rng(seed).random((rows, features), dtype=np.float32)
 
 
-def patchy_rows(rows, features) -> np.ndarray:
+def patchy_rows(rows, features, seed=2) -> np.ndarray:
     """Noise with holes, as digits have: a third of the patches of 8 rows by 7 features hold anything. For comparisons: no
     two numbers are equal by accident, which would leave open what a comparison of gradients expects."""
     patches = np.random.default_rng(3).random((rows // 8 + 1, features // 7 + 1)) < 1 / 3
     filled = patches.repeat(8, 0)[:rows].repeat(7, 1)[:, :features]
-    return np.where(filled, random_rows(rows, features), np.float32(0))
+    return np.where(filled, random_rows(rows, features, seed), np.float32(0))
 
 
 def layer_files(layers, prefix="") -> dict[str, np.ndarray]:

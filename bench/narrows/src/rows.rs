@@ -9,14 +9,17 @@ use std::path::Path;
 /// As many rows as any workload asks for.
 const GLYPHS: u32 = 10_000;
 
-/// The first `[rows, features]` of the file; uniform in [0, 1) where there is none, or its rows are others.
+/// The first `[rows, features]` of the file; uniform in [0, 1) where there is none, or its rows have another width.
 pub fn table(file: Option<&Path>, rows: usize, features: usize) -> Result<Array> {
     let Some(file) = file else { return Ok(random_rows(rows, features)) };
     let found = Array::read_rows(file, rows)?;
     match found.shape[..] {
         [count, width] if count == rows && width == features => Ok(found),
-        [..] if found.shape.len() == 2 => Ok(random_rows(rows, features)),
-        _ => Err(Error(format!("{}: rows are a matrix, found {:?}", file.display(), found.shape))),
+        [_, width] if width != features => Ok(random_rows(rows, features)),
+        _ => {
+            let problem = format!("expected a matrix of {rows} rows or more, found {:?}", found.shape);
+            Err(Error(format!("{}: {problem}", file.display())))
+        }
     }
 }
 

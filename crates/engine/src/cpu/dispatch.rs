@@ -3,6 +3,7 @@
 use super::finite;
 use super::kernel_gradient;
 use super::largest;
+use super::mark;
 use super::movement::{self, Rows};
 use super::pack::{self, PackTask};
 use super::pooling;
@@ -88,7 +89,9 @@ unsafe fn unit<S: Simd>(
                     }
                 }
             }
-            (Kernel::Mark(mark), Piece::Rows { first, last }) => mark.run::<S>(first, last, context),
+            (Kernel::Plain(Work::Mark { from, to }), Piece::Rows { first, last }) => {
+                mark::mark_rows::<S>(*from, *to, buffers, (first, last), context);
+            }
             (Kernel::Reduce(reduce), Piece::Block(block)) => {
                 reduce.run::<S>(block, program, domain, context, scratch)
             }

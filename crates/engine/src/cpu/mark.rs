@@ -3,41 +3,31 @@
 use super::simd::Simd;
 use super::tile::RunContext;
 use crate::plan::layout::{Layout, Marks, PANEL};
-use crate::plan::{BufferId, Matrix};
+use crate::plan::{Buffer, BufferId, Contents, Matrix};
 
-/// Rows of a unit; a multiple of 8, so that units share no cache line.
-pub const UNIT_ROWS: usize = 64;
-
-/// A matrix and where its marks go.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// The matrix.
-    pub from: Matrix,
-    /// The marks.
-    pub to: BufferId,
-    /// Whether the matrix lies row after row in the caller's memory, not in panels.
-    pub fed: bool,
-}
-
-impl Mark {
-    /// Marks some rows.
-    ///
-    /// # Safety
-    /// The machine has the level; the context is that of a bound and verified plan.
-    #[inline(always)]
-    pub unsafe fn run<S: Simd>(&self, first: usize, last: usize, context: &RunContext<'_>) {
-        let Matrix { buffer, rows, columns } = self.from;
-        let (marks, layout) = (Marks { rows, columns }, Layout { rows, columns });
-        let from: *const f32 = context.buffers[buffer.index()];
-        let to = context.buffers[self.to.index()].cast::<u64>();
-        for panel in 0..marks.panels() {
-            let count = (columns - panel * PANEL).min(PANEL);
-            for row in first..last {
-                let at =
-                    if self.fed { row * columns + panel * PANEL } else { layout.address(row, panel * PANEL) };
-                // SAFETY: only what the row has in this panel is read, and its own word written.
-                unsafe { *to.add(marks.word(panel, row)) = bits::<S>(from.add(at), count) };
-            }
+/// Marks rows `first..last`.
+///
+/// # Safety
+/// The machine has the level; the context is that of a bound and verified plan; nobody else marks those rows.
+#[inline(always)]
+pub unsafe fn mark_rows<S: Simd>(
+    from: Matrix,
+    to: BufferId,
+    buffers: &[Buffer],
+    (first, last): (usize, usize),
+    context: &RunContext<'_>,
+) {
+    let Matrix { buffer, rows, columns } = from;
+    let (marks, layout) = (Marks { rows, columns }, Layout { rows, columns });
+    let fed = matches!(buffers[buffer.index()].contents, Contents::Feed(_));
+    let from: *const f32 = context.buffers[buffer.index()];
+    let to = context.buffers[to.index()].cast::<u64>();
+    for panel in 0..marks.panels() {
+        let count = (columns - panel * PANEL).min(PANEL);
+        for row in first..last {
+            let at = if fed { row * columns + panel * PANEL } else { layout.address(row, panel * PANEL) };
+            // SAFETY: only what the row has in this panel is read, and its own word written.
+            unsafe { *to.add(marks.word(panel, row)) = bits::<S>(from.add(at), count) };
         }
     }
 }

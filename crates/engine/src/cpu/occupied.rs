@@ -2,7 +2,8 @@
 //!
 //! People's data is full of zeros (the paper around a digit, the words that a text has not, what a mask has taken away), and so
 //! is what rectifiers leave of a single row. A product need not touch what they would be multiplied with. A zero adds
-//! nothing to a chain of multiply-adds, so results have the same bits either way, as long as the right operand is finite.
+//! nothing to a chain of multiply-adds, so results have the same bits either way, as long as the right operand is finite; what
+//! is not finite is left out, too.
 
 use super::product_tile::{Lie, Segment};
 use super::simd::Simd;
@@ -10,9 +11,9 @@ use crate::plan::layout::{Marks, PANEL};
 
 /// Room that a list has behind its last index: a vector's lanes.
 pub const SLACK: usize = 16;
-/// Indices that may hold something before a list is given up: so many quarters of those looked at, and a few more.
-const QUARTERS: usize = 3;
-/// See [`QUARTERS`].
+/// A list is worth while if at most so many quarters of the indices are on it.
+pub const QUARTERS: usize = 3;
+/// A list is given up once it has so many more than that of those looked at so far.
 const FEW: usize = 8;
 /// Tiles that pass before a look at the next one, after the first that was not worth its list.
 const PATIENCE: usize = 3;
@@ -37,9 +38,11 @@ pub struct Tile {
     pub rows: usize,
     /// First inner index.
     pub inner: usize,
+    /// A list is worth while if at most so many quarters of the indices are on it.
+    pub quarters: usize,
 }
 
-/// Decides for tile after tile whether to look for zeros: where there are none, ever more rarely.
+/// Decides for the tiles of a unit's block whether to look for zeros: where there are none, ever more rarely.
 pub struct Looking {
     wait: usize,
     patience: usize,
@@ -63,11 +66,12 @@ impl Looking {
         marks: Option<&Marked>,
         list: *mut u32,
     ) -> bool {
+        const { assert!(S::LANES <= SLACK) };
         if self.wait > 0 {
             self.wait -= 1;
             return false;
         }
-        let Tile { lie, row, rows, inner } = tile;
+        let Tile { lie, row, rows, inner, quarters } = tile;
         let (mut from, mut seen, mut found) = (list, 0, 0);
         for segment in segments.iter_mut() {
             let span = (inner + seen, inner + seen + segment.inner);
@@ -86,13 +90,16 @@ impl Looking {
                 }
             };
             (seen, found) = (seen + segment.inner, found + count);
-            if 4 * found > QUARTERS * seen + 4 * FEW {
-                (self.wait, self.patience) = (self.patience, 2 * self.patience + 1);
-                return false;
+            if 4 * found > quarters * seen + 4 * FEW {
+                break;
             }
             segment.listed = from;
             segment.count = count;
             from = from.wrapping_add(count);
+        }
+        if 4 * found > quarters * seen {
+            (self.wait, self.patience) = (self.patience, 2 * self.patience + 1);
+            return false;
         }
         self.patience = PATIENCE;
         true

@@ -2,10 +2,10 @@
 //!
 //! Every element of a result is made in the same way whatever the tile or the thread: up to [`ONE_PASS`] terms are one chain of
 //! fused multiply-adds in ascending order, more are chains of [`BLOCK`] terms, added up in ascending order. So a row's bits do
-//! not depend on the rows beside it, and a row alone can run several chains side by side. The left operand is read where it lies, one number
-//! at a time; the right operand streams by in panels, packed first only where the product wants it transposed.
+//! not depend on the rows beside it, and a row alone can run several chains side by side. The left operand is read where it lies, never past a
+//! row's end, and what it has of zeros is left out (`occupied`); the right operand streams by in panels, packed first only where the product wants it transposed.
 
-use super::occupied::{self, Looking, Marked, Tile};
+use super::occupied::{self, Looking, Marked, QUARTERS, Tile};
 use super::pack::PackTask;
 use super::product_tile::{Lie, Segment, TileKernels, TileTask};
 use super::simd::Simd;
@@ -25,6 +25,7 @@ pub const TILE_ROWS: usize = 6;
 const BLOCK_PANELS: usize = BLOCK / PANEL;
 /// Inner indices that are listed at once: those of a pass, or the blocks of a row alone that are summed together.
 pub const LISTED: usize = TILE_ROWS * BLOCK + occupied::SLACK;
+const _: () = assert!(ONE_PASS <= TILE_ROWS * BLOCK);
 /// Segments of a block at most: one pass of panels, or as many streams as are asked for ahead.
 const SEGMENTS: usize = 8;
 
@@ -197,7 +198,9 @@ impl Product {
             }
             // SAFETY: the row has so many blocks, and the list has room for them.
             let listed = unsafe {
-                let tile = Tile { lie: Lie::Along, row: 0, rows: 1, inner };
+                // A list's sums of one block wait for each other: with few vectors side by side it must leave out more.
+                let quarters = QUARTERS.min(width.div_ceil(kernels.lanes)).min(kernels.vectors);
+                let tile = Tile { lie: Lie::Along, row: 0, rows: 1, inner, quarters };
                 Looking::new().list::<S>(&mut blocks[..count], tile, None, scratch.listed)
             };
             let mut column = 0;
@@ -279,7 +282,7 @@ impl Product {
                     let inner_step = if lie == Lie::Along { 1 } else { segments[0].step };
                     count = ask_for_streams(&program.streams, &next, context, inner_step, &mut segments);
                 }
-                let tile = Tile { lie, row, rows, inner: part.first };
+                let tile = Tile { lie, row, rows, inner: part.first, quarters: QUARTERS };
                 let listed = looking.list::<S>(&mut segments[..count], tile, marks.as_ref(), scratch.listed);
                 let tiles = if listed { &kernels.listed } else { &kernels.kernels };
                 let mut column = 0;

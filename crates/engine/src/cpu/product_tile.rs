@@ -18,7 +18,7 @@ pub struct Segment {
     pub ahead: *const f32,
     /// See `ahead`; 0 where nothing is wanted.
     pub ahead_step: usize,
-    /// The inner indices that hold anything, in ascending order; only [`listed`] reads them.
+    /// The inner indices that hold anything, in ascending order; only [`listed`] and [`listed_blocks`] read them.
     pub listed: *const u32,
     /// How many those are.
     pub count: usize,
@@ -120,7 +120,7 @@ pub unsafe fn listed<S: Simd, const ALONG: bool, const R: usize, const V: usize>
         let mut right = task.right;
         for segment in segments {
             let mut ahead = segment.ahead;
-            // As much is asked for as if every index were met.
+            // About as much is asked for as if every index were met.
             let times = if segment.ahead_step == 0 { 0 } else { segment.inner / segment.count.max(1) };
             let (row_step, inner_step) = if ALONG { (segment.step, 1) } else { (1, segment.step) };
             for at in 0..segment.count {

@@ -6,7 +6,6 @@
 
 use super::convolution::Convolution;
 use super::kernel_gradient::KernelGradient;
-use super::mark::{self, Mark};
 use super::movement;
 use super::pooling;
 use super::product::{LISTED, ONE_PASS, Product, ProductUnit};
@@ -27,8 +26,6 @@ pub enum Kernel {
     Convolution(Convolution),
     /// Parts of a kernel's gradient.
     KernelGradient(KernelGradient),
-    /// Marks of what a left operand holds.
-    Mark(Mark),
     /// A reduction.
     Reduce(Reduce),
     /// Work that needs nothing compiled but its program.
@@ -170,10 +167,6 @@ fn compile(plan: &Plan, step: &Step) -> Compiled {
             before: compile_program(before),
             source: *source,
         }),
-        Work::Mark { from, to } => {
-            let fed = matches!(plan.buffers[from.buffer.index()].contents, Contents::Feed(_));
-            Kernel::Mark(Mark { from: *from, to: *to, fed })
-        }
         Work::Convolution(work) => Kernel::Convolution(Convolution::new(work)),
         Work::KernelGradient(work) => Kernel::KernelGradient(KernelGradient::new(work)),
         plain => Kernel::Plain(plain.clone()),
@@ -253,12 +246,6 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
         Kernel::Plain(Work::ScatterAdd { columns, .. }) => {
             let panels = if *columns == 1 { 1 } else { domain.panels() };
             (0..panels).for_each(|panel| push(Piece::Panel(panel), (domain.rows * PANEL) as u64));
-        }
-        Kernel::Mark(_) => {
-            for first in (0..domain.rows).step_by(mark::UNIT_ROWS) {
-                let last = (first + mark::UNIT_ROWS).min(domain.rows);
-                push(Piece::Rows { first, last }, (domain.columns * (last - first)) as u64);
-            }
         }
         Kernel::Plain(work) => {
             // A single column lies as a row, but is cut by its own rows.

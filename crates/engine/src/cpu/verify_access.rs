@@ -33,9 +33,8 @@ impl Fits<'_> {
     fn step(&self, step: &Step) -> bool {
         let stored = step.program.stores.iter();
         let stored = stored.clone().all(|store| (self.layout)(store.1) == Some(step.domain))
-            && stored.clone().all(|store| {
-                let contents = self.contents(store.1);
-                !matches!(contents, Some(Contents::Table(_) | Contents::Feed(_)) | None)
+            && step.writes().iter().all(|buffer| {
+                !matches!(self.contents(*buffer), Some(Contents::Table(_) | Contents::Feed(_)) | None)
             });
         stored
             && self.fed(step)
@@ -43,7 +42,7 @@ impl Fits<'_> {
             && self.work(&step.work, step.domain)
     }
 
-    /// The caller's memory ends where its row does: only products read it, as a left operand, one number at a time.
+    /// The caller's memory ends where its row does: only products read it, as a left operand, and those who mark it.
     fn fed(&self, step: &Step) -> bool {
         let left = match &step.work {
             Work::Product { left, right, .. } if left.buffer != right.buffer && !left.transposed => {
@@ -137,9 +136,16 @@ impl Fits<'_> {
                 rows * parts == layout.rows && layout.columns == lies && domain == matrix(rows, *columns)
             }),
             Work::Product { left, right, inner, marks } => {
-                let marked = |marks: &BufferId| (self.layout)(*marks) == Some(Marks::of(left).layout());
-                let suits = marks.is_none() || !left.transposed;
-                self.product(left, right, *inner, domain) && suits && marks.iter().all(marked)
+                // Of this operand, and by whoever fits what he marks.
+                let own = |step: &Step| match &step.work {
+                    Work::Mark { from: Matrix { buffer, rows, columns }, to } => {
+                        (Some(*to), *buffer, *rows, *columns)
+                            == (*marks, left.buffer, left.rows, left.columns)
+                    }
+                    _ => false,
+                };
+                let marked = marks.is_none() || (!left.transposed && self.plan.steps.iter().any(own));
+                self.product(left, right, *inner, domain) && marked
             }
             Work::Mark { from, to } => {
                 let &Matrix { buffer, rows, columns } = from;

@@ -231,20 +231,37 @@ fn fed_rows_read_by_a_program_or_written_are_found() {
     verify(&plan, &Schedule::new(&plan)).unwrap();
     let fed = plan.buffers.iter().position(|buffer| buffer.contents == Contents::Feed(0)).unwrap();
     let fed = BufferId(fed as u32);
+    let second = plan.steps.len() - 1;
 
     let mut loaded = plan.clone();
-    let program = &mut loaded.steps[1].program;
+    let program = &mut loaded.steps[second].program;
     let value = program.push(Instruction::Load(fed, Access::Full));
     program.stores[0].0 = value;
     refused(&loaded, &Schedule::new(&loaded), "past a layout");
 
     let mut written = plan.clone();
-    let value = written.steps[1].program.stores[0].0;
-    written.steps[1].program.stores.push((value, fed));
+    let value = written.steps[second].program.stores[0].0;
+    written.steps[second].program.stores.push((value, fed));
     refused(&written, &Schedule::new(&written), "past a layout");
 
-    let mut turned = plan;
-    let Work::Product { right, .. } = &mut turned.steps[1].work else { panic!("two products") };
+    let mut turned = plan.clone();
+    let Work::Product { right, .. } = &mut turned.steps[second].work else { panic!("two products") };
     right.buffer = fed;
     refused(&turned, &Schedule::new(&turned), "past a layout");
+
+    // Marks of somebody else, and marks over the rows themselves.
+    let marks_of = |plan: &Plan| match plan.steps[0].work {
+        Work::Mark { to, .. } => to,
+        _ => panic!("fed rows are marked"),
+    };
+    let mut strange = plan.clone();
+    let known = marks_of(&plan);
+    let Work::Product { marks, .. } = &mut strange.steps[second].work else { panic!("two products") };
+    *marks = Some(known);
+    refused(&strange, &Schedule::new(&strange), "past a layout");
+
+    let mut over = plan;
+    let Work::Mark { to, .. } = &mut over.steps[0].work else { panic!("fed rows are marked") };
+    *to = fed;
+    refused(&over, &Schedule::new(&over), "past a layout");
 }

@@ -1,6 +1,6 @@
 //! Rows read where the caller has them: fed rows that only products read as their left operand need no copy.
 //!
-//! Left operands are read one number at a time and never past their end, so the caller's memory will do as it is. For a
+//! Left operands are never read past a row's end, so the caller's memory will do as it is. For a
 //! single row the copy would cost as much as a small layer's program.
 
 use super::*;

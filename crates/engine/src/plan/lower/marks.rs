@@ -5,8 +5,7 @@
 //! is the left operand turned, in gradients of weights, looking is as cheap as reading marks.)
 
 use super::*;
-use crate::plan::Matrix;
-use crate::plan::layout::{Marks, PANEL};
+use crate::plan::layout::Marks;
 
 /// Adds steps that mark data for the products that have it as left operand. Steps have no order yet.
 pub(super) fn mark_data(plan: &mut Plan) {
@@ -41,7 +40,7 @@ pub(super) fn mark_data(plan: &mut Plan) {
 /// Whether a buffer is made of nothing but what the run is given and constants.
 fn is_data(plan: &Plan, buffer: BufferId) -> bool {
     match &plan.buffers[buffer.index()].contents {
-        Contents::Feed(_) => true,
+        Contents::Feed(_) | Contents::Table(_) => true,
         Contents::Intermediate => plan
             .steps
             .iter()
@@ -76,7 +75,8 @@ mod tests {
                 let (x, w) = (graph.input("x", [rows, 20]), graph.state("w", [20, columns]));
                 let ids = graph.indices("ids", [rows]);
                 let kept = graph.random(ids, 20, crate::op::Distribution::Uniform);
-                let x = if noise { x * kept.greater(graph.constant(0.5)) } else { x };
+                let weights = graph.table([20], &[0.5; 20]);
+                let x = if noise { x * kept.greater(graph.constant(0.5)) * weights } else { x };
                 let h = x.matmul(w);
                 graph.output("y", h.tanh().product(w, false, true));
                 graph.output("gradient", x.product(h, true, false));
