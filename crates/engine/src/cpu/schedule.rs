@@ -15,7 +15,7 @@ use super::tile::TileProgram;
 use crate::graph::op::Sparse;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::program::Program;
-use crate::plan::{Contents, Direction, Matrix, Plan, Step, Work};
+use crate::plan::{Contents, Direction, Matrix, Plan, Step, Work, is_symmetric};
 
 /// What a unit runs.
 #[derive(Clone, Debug)]
@@ -159,6 +159,7 @@ fn compile(plan: &Plan, step: &Step) -> Compiled {
                 packed,
                 fed,
                 marks: *marks,
+                symmetric: is_symmetric(left, right),
             })
         }
         Work::Reduce { direction, reduction, before, source } => Kernel::Reduce(Reduce {
@@ -272,6 +273,8 @@ fn product_pieces(product: &Product, mut push: impl FnMut(Piece, u64)) {
     for panel in 0..panels {
         let width = (product.columns - panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
         let flops_a_row = 2 * product.inner * width;
+        // Below the diagonal of a symmetric result stands what has been summed above it.
+        let rows = if product.symmetric { rows.min((panel + 1) * PANEL) } else { rows };
         for first in (0..rows).step_by(block) {
             let last = (first + block).min(rows);
             push(Piece::Product(ProductUnit { panel, first, last }), (flops_a_row * (last - first)) as u64);
@@ -356,6 +359,7 @@ fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 6] {
         let needed = match (&steps[unit.step].kernel, unit.piece) {
             (Kernel::Product(product), Piece::Product(piece)) => {
                 let packed = if product.packed { product.inner.min(ONE_PASS) * PANEL } else { 0 };
+                let packed = if product.symmetric { packed.max(PANEL * PANEL) } else { packed };
                 [(piece.last - piece.first) * PANEL, packed, 0]
             }
             (Kernel::Convolution(convolution), Piece::Product(piece)) => convolution.scratch(&piece),

@@ -126,6 +126,13 @@ impl Verifier<'_> {
                     _ => rows_of(piece.panel, piece.first, piece.last),
                 };
                 footprint.program(&step.program, &[stretch]);
+                if product.symmetric {
+                    // The mirrored blocks of those above the diagonal.
+                    let below = (piece.panel * PANEL, ((piece.panel + 1) * PANEL).min(domain.rows));
+                    let mirrored = (piece.first / PANEL..piece.last.div_ceil(PANEL).min(piece.panel))
+                        .map(|panel| rows_of(panel, below.0, below.1));
+                    footprint.program(&step.program, &mirrored.collect::<Vec<_>>());
+                }
             }
             (Piece::Product(piece), Work::Convolution(work)) => {
                 footprint.whole(self.plan, work.images.buffer);

@@ -65,6 +65,12 @@ pub struct Operand {
     pub transposed: bool,
 }
 
+/// Whether a product is a matrix times its own transpose, and large enough that half of it is worth leaving out.
+pub fn is_symmetric(left: &Operand, right: &Operand) -> bool {
+    let rows = if left.transposed { left.columns } else { left.rows };
+    left.buffer == right.buffer && left.transposed != right.transposed && rows > layout::PANEL
+}
+
 /// Which way a matrix is reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {

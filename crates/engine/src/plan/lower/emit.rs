@@ -121,7 +121,10 @@ pub(super) fn whole_piece(
 
 pub(super) fn work_flops(work: &Work, elements: u64) -> u64 {
     match work {
-        Work::Product { inner, .. } => 2 * *inner as u64 * elements,
+        Work::Product { left, right, inner, .. } => {
+            let sums = if is_symmetric(left, right) { elements.div_ceil(2) } else { elements };
+            2 * *inner as u64 * sums
+        }
         Work::Convolution(work) => work.flops(),
         // A comparison or an addition for each pixel of each window.
         Work::Pooling(work) => (work.size[0] * work.size[1] * work.small().layout().elements()) as u64,

@@ -14,7 +14,7 @@ use super::layout::{Layout, PANEL};
 use super::program::{Access, Instruction, Program, Value};
 use super::{
     Buffer, BufferId, Contents, ConvolutionWork, Direction, Images, KernelGradientWork, Matrix, Move,
-    Operand, Piece, Plan, PoolingWork, Port, SparseWork, Step, Work,
+    Operand, Piece, Plan, PoolingWork, Port, SparseWork, Step, Work, is_symmetric,
 };
 use crate::graph::op::{Op, Pooling, Reduction, Sparse, Windows};
 use crate::graph::shape::{MAX_RANK, Shape};
