@@ -181,6 +181,19 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
 
 
+def onnx_session(nodes, inputs, outputs, constants, threads):
+    """ONNX Runtime's session for an encoder at its best settings."""
+    import onnxruntime
+    from onnx import helper
+
+    graph = helper.make_graph(nodes, "encoder", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
 def measure(seconds: float, step: Callable[[], object], finish: Callable[[], object], iterations: int = 1) -> dict:
     """Times `step`, a call of which does so many iterations.
 

@@ -7,6 +7,7 @@ Weights are [height, width, channels in, channels out] in the files, the last on
 import numpy as np
 
 import common
+import encode
 from common import Workload
 from convolution_train import Down, SIZE, jax_convolution
 
@@ -39,17 +40,12 @@ def expected(files):
     return {"codes": np.concatenate(codes)}
 
 
-class Side(common.Side):
+class Side(encode.Side):
     def __init__(self, workload, threads, files):
         self.threads = threads
         self.layers = common.files_layers(files) if files else random_layers()
         self.table = files["rows"] if files else common.table(ROWS, SIZE * SIZE)
         self.build()
-
-    def check(self):
-        with self.context():
-            self.step()
-            return {"codes": self.codes()}
 
 
 class PyTorch(Side):
@@ -130,7 +126,6 @@ class OnnxRuntime(Side):
     chunk = ROWS
 
     def build(self):
-        import onnxruntime
         from onnx import TensorProto, helper, numpy_helper
 
         nodes, constants, value = [], [], "rows"
@@ -151,14 +146,7 @@ class OnnxRuntime(Side):
             constants += [numpy_helper.from_array(array, name) for array, name in zip(arrays, names)]
         floats = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         ends = [floats("rows", ["n", 1, SIZE, SIZE])], [floats("codes", ["n", 30])]
-        graph = helper.make_graph(nodes, "encoder", *ends, constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        self.session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self.session = common.onnx_session(nodes, *ends, constants, self.threads)
         pictures = self.table.reshape(-1, 1, SIZE, SIZE)
         self.rows = [np.ascontiguousarray(pictures[at : at + self.chunk]) for at in range(0, len(pictures), self.chunk)]
 

@@ -126,17 +126,7 @@ class OnnxRuntime(Side):
         rows, width = len(self.table), self.layers[-1][1].shape[0]
         floats = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         ends = [floats("rows", self.table.shape)], [floats(value, [rows, width])]
-        model = helper.make_model(
-            helper.make_graph(nodes, "encoder", *ends, constants),
-            opset_imports=[helper.make_opsetid("", 17)],
-            ir_version=9,
-        )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        session = self.session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = self.session = common.onnx_session(nodes, *ends, constants, self.threads)
         # Input and output bound once: no copy and no allocation a call.
         self.result = onnxruntime.OrtValue.ortvalue_from_shape_and_type([rows, width], np.float32)
         self.binding = session.io_binding()

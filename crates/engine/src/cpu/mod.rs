@@ -27,6 +27,7 @@ mod schedule;
 mod simd;
 mod sparse;
 mod states;
+mod symmetric;
 mod threads;
 mod tile;
 mod tile_compile;

@@ -9,7 +9,8 @@ use super::occupied::{self, Looking, Marked, QUARTERS, Tile};
 use super::pack::PackTask;
 use super::product_tile::{Lie, Segment, TileKernels, TileTask};
 use super::simd::Simd;
-use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
+use super::symmetric;
+use super::tile::{RunContext, Scratch, Stretch, TileProgram};
 use crate::plan::layout::{GRAIN, Layout, Marks, PANEL};
 use crate::plan::{BufferId, Operand};
 
@@ -311,7 +312,7 @@ impl Product {
             if ends && single_column {
                 self.finish_column::<S>(part, program, domain, context, scratch);
             } else if ends && self.symmetric {
-                finish_symmetric::<S>(part, program, domain, context, scratch);
+                symmetric::finish::<S>(part.unit, part.width, program, domain, context, scratch);
             }
         }
     }
@@ -364,61 +365,6 @@ impl Product {
                 program.run::<S>(&Stretch::run(domain, row, count), context, scratch);
             }
             row += count;
-        }
-    }
-}
-
-/// A unit's sums, down to the diagonal, each block of 64 rows also in its mirrored place. The program runs in both places: it
-/// may read what is not symmetric.
-#[inline(always)]
-unsafe fn finish_symmetric<S: Simd>(
-    part: &Part,
-    program: &TileProgram,
-    domain: Layout,
-    context: &RunContext<'_>,
-    scratch: &Scratch,
-) {
-    let (panel, width) = (part.unit.panel, part.width);
-    let columns = (domain.columns - panel * PANEL).min(PANEL);
-    for first in (part.unit.first..part.unit.last).step_by(PANEL) {
-        let rows = (part.unit.last - first).min(PANEL);
-        // SAFETY: partial sums lie in rows of `width`; above the diagonal a block has 64 rows, and there is room to turn it.
-        unsafe {
-            let sums = scratch.partial.add((first - part.unit.first) * width).cast_const();
-            let place = Stretch { row: first, rows, column: panel * PANEL, width, domain };
-            run_on::<S>(sums, place, program, context, scratch);
-            if first < panel * PANEL {
-                for row in (0..PANEL).step_by(S::TURN) {
-                    for column in (0..width).step_by(S::TURN) {
-                        let to = scratch.packed.add(column * PANEL + row);
-                        S::turn(sums.add(row * width + column), width, to, PANEL);
-                    }
-                }
-                let place =
-                    Stretch { row: panel * PANEL, rows: columns, column: first, width: PANEL, domain };
-                run_on::<S>(scratch.packed.cast_const(), place, program, context, scratch);
-            }
-        }
-    }
-}
-
-/// Runs the program on sums that lie in rows of the stretch's width, as many rows at a time as fill a tile.
-#[inline(always)]
-unsafe fn run_on<S: Simd>(
-    sums: *const f32,
-    place: Stretch,
-    program: &TileProgram,
-    context: &RunContext<'_>,
-    scratch: &Scratch,
-) {
-    let height = TILE / place.width;
-    for done in (0..place.rows).step_by(height) {
-        let rows = height.min(place.rows - done);
-        // SAFETY: register 0 holds a tile.
-        unsafe {
-            let from = sums.add(done * place.width);
-            std::ptr::copy_nonoverlapping(from, scratch.registers, rows * place.width);
-            program.run::<S>(&Stretch { row: place.row + done, rows, ..place }, context, scratch);
         }
     }
 }
