@@ -50,8 +50,14 @@ impl Case {
         [self.images[0], height, width, self.kernel[3]]
     }
 
-    /// Down and up again, with first and second derivatives by everything.
+    /// Down and up again, with first and second derivatives by everything; of images full of zeros, too.
     fn compare(&self) {
+        self.compare_with(1.0);
+        self.compare_with(0.2);
+    }
+
+    /// The same for images of which so much is not zero.
+    fn compare_with(&self, held: f32) {
         let graph = Graph::new();
         let x = graph.input("x", self.images);
         let small = graph.input("small", self.result());
@@ -83,14 +89,16 @@ impl Case {
         let [k, l, inner, outer] = self.kernel;
         let places: usize = self.images[..3].iter().product();
         let size = (k * l * inner.max(outer) * groups + places) as f64;
-        check(&format!("{self:?}"), &graph, &self.feed(), roundings_of(4.0, size));
+        check(&format!("{self:?} with {held}"), &graph, &self.feed(held), roundings_of(4.0, size));
     }
 
-    fn feed(&self) -> Feed {
+    fn feed(&self, held: f32) -> Feed {
         let count = |sizes: [usize; 4]| sizes.iter().product();
         let [k, l, inner, outer] = self.kernel;
-        self.kernel_feed()
-            .input("small", numbers(count(self.result()), -1.0, 1.0, 2))
+        Feed::new()
+            .input("x", with_holes(count(self.images), held, 1))
+            .input("small", with_holes(count(self.result()), held, 2))
+            .state("kernel", numbers(count(self.kernel), -1.0, 1.0, 3))
             .state("back", numbers(k * l * inner * outer, -1.0, 1.0, 4))
     }
 
@@ -100,6 +108,13 @@ impl Case {
             .input("x", numbers(count(self.images), -1.0, 1.0, 1))
             .state("kernel", numbers(count(self.kernel), -1.0, 1.0, 3))
     }
+}
+
+/// Numbers of which so much is not zero, here more and there less.
+fn with_holes(count: usize, held: f32, salt: u32) -> Vec<f32> {
+    let (values, draws) = (numbers(count, -1.0, 1.0, salt), numbers(count, 0.0, 1.0, salt + 10));
+    let holds = |at: usize| draws[at] * draws[at / 300] <= held * held;
+    (0..count).map(|at| if holds(at) { values[at] } else { 0.0 }).collect()
 }
 
 #[test]
@@ -121,6 +136,8 @@ fn large_sizes() {
         ([2, 40, 40, 1], [3, 3, 1, 1], [1, 1]),
         ([2, 4, 4, 1], [1, 1, 1, 1], [1, 1]),
         ([1, 6, 5, 200], [1, 1, 200, 66], [2, 1]),
+        ([2, 21, 35, 32], [3, 3, 32, 64], [2, 2]),
+        ([3, 11, 11, 25], [3, 3, 25, 50], [1, 1]),
     ] {
         Case { images, kernel, form: Convolution { stride, ..form } }.compare();
     }

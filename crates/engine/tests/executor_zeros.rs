@@ -3,9 +3,9 @@
 mod executor_support;
 
 use executor_support::{check, numbers, pool, roundings_of, run};
-use narrows_engine::Graph;
 use narrows_engine::cpu::Level;
 use narrows_engine::reference::Feed;
+use narrows_engine::{Convolution, Graph};
 
 /// Rows with holes: a third of the patches of 7 rows by 5 columns hold something, and single numbers elsewhere.
 fn patchy(rows: usize, columns: usize) -> Vec<f32> {
@@ -113,6 +113,101 @@ fn nothing_is_done_for_zeros() {
             for (name, values) in &left.outputs {
                 let right = values.iter().all(|value| *value == 90.0);
                 assert!(right, "{name} of {rows} rows at {}: {:?}", level.name(), &values[..3]);
+            }
+        }
+    }
+}
+
+/// Forms of convolutions: summed straight and in blocks, of one channel and of several panels, at strides.
+const FORMS: [([usize; 4], usize, [usize; 2]); 5] = [
+    ([9, 8, 32, 3], 33, [2, 2]),
+    ([7, 12, 70, 3], 64, [1, 1]),
+    ([8, 9, 25, 3], 20, [1, 1]),
+    ([9, 9, 1, 5], 8, [1, 1]),
+    ([6, 7, 24, 2], 130, [1, 2]),
+];
+
+/// An image with holes has the same bits among dense ones as alone: down, up, and in a kernel's gradient, where others are zeros.
+#[test]
+fn zeros_left_out_change_no_bit_of_a_convolution() {
+    for level in Level::all_available() {
+        for ([height, width, inputs, size], outputs, stride) in FORMS {
+            let form = Convolution { stride, before: [1; 2], after: [1; 2], ..Convolution::default() };
+            let [h, w] = form.output([height, width], [size; 2]).unwrap();
+            let (large, small) = (height * width * inputs, h * w * outputs);
+            // Products that round to −0 leave it, unless a zero is met later.
+            let holes = |count: usize, salt: u32| -> Vec<f32> {
+                let (values, draws) = (numbers(count, -1.0, 1.0, salt), numbers(count, 0.0, 1.0, salt + 1));
+                (0..count).map(|at| if draws[at] < 0.3 { 1e-30 * values[at] } else { 0.0 }).collect()
+            };
+            let results = |before: usize| {
+                let count = before + 1;
+                let graph = Graph::new();
+                let x = graph.input("x", [count, height, width, inputs]);
+                let g = graph.input("g", [count, h, w, outputs]);
+                let kernel = graph.state("kernel", [size, size, inputs, outputs]);
+                graph.output("down", x.convolution(kernel, &form));
+                let back = graph.state("back", [size, size, outputs, inputs]);
+                graph.output("up", g.transposed_convolution(back, &form, [height, width]));
+                let with = |count: usize, mut own: Vec<f32>| {
+                    let mut values = numbers(before * count, 0.5, 1.0, 5);
+                    values.append(&mut own);
+                    values
+                };
+                let weights = size * size * inputs * outputs;
+                let feed = Feed::new()
+                    .input("x", with(large, holes(large, 3)))
+                    .input("g", with(small, holes(small, 5)))
+                    .state("kernel", numbers(weights, -1e-30, 2e-31, 1))
+                    .state("back", numbers(weights, -1e-30, 2e-31, 2));
+                let left = run(&graph, &feed, &pool(1), level, 1).unwrap();
+                let last = |at: usize, count: usize| -> Vec<u32> {
+                    let values = &left.outputs[at].1;
+                    values[values.len() - count..].iter().map(|value| value.to_bits()).collect()
+                };
+                [last(0, small), last(1, large)]
+            };
+            let alone = results(0);
+            for before in [1, 3] {
+                let same = results(before) == alone;
+                assert!(same, "{height}×{width}×{inputs} to {outputs} behind {before} at {}", level.name());
+            }
+        }
+    }
+}
+
+/// What zeros of images would be multiplied with is not touched: infinities there would give NaN.
+#[test]
+fn convolutions_do_nothing_for_zeros() {
+    for level in Level::all_available() {
+        for (inputs, outputs) in [(32, 64), (40, 30), (16, 128)] {
+            let graph = Graph::new();
+            let x = graph.input("x", [5, 9, 10, inputs]);
+            let kernel = graph.state("kernel", [3, 3, inputs, outputs]);
+            let y = x.convolution(kernel, &Convolution::default());
+            graph.output("down", y);
+            let up = x.transposed_convolution(kernel, &Convolution::default(), [11, 12]);
+            graph.output("up", up);
+            // The gradient by the kernel of places where the images hold nothing is infinite.
+            let g = graph.input("g", [5, 7, 8, outputs]);
+            graph.output("by kernel", graph.gradient((y * g).sum_all(), &[kernel]).unwrap()[0]);
+            // Every pixel holds something in a few channels, which wander.
+            let held = |at: usize| (at % inputs + at / inputs).is_multiple_of(8);
+            let numbers: Vec<f32> = (0..450 * inputs).map(|at| f32::from(u8::from(held(at)))).collect();
+            let empty = |at: usize| at % inputs % 4 == 3;
+            let x: Vec<f32> = (0..450 * inputs).map(|at| if empty(at) { 0.0 } else { numbers[at] }).collect();
+            let weights =
+                (0..9 * inputs * outputs).map(|at| if empty(at / outputs) { f32::INFINITY } else { 1.0 });
+            let gone = |at: usize| at / outputs / 8 % 7 == 3;
+            let g = (0..280 * outputs).map(|at| if gone(at) { f32::INFINITY } else { 1.0 });
+            // Lines of images that meet those places.
+            let line = |at: usize| at / inputs / 10 % 9;
+            let x = x.iter().enumerate().map(|(at, x)| if (3..6).contains(&line(at)) { 0.0 } else { *x });
+            let feed = Feed::new().input("x", x).input("g", g).state("kernel", weights);
+            let left = run(&graph, &feed, &pool(1), level, 1).unwrap();
+            for (name, values) in &left.outputs {
+                let finite = values.iter().all(|value| value.is_finite());
+                assert!(finite, "{name} from {inputs} to {outputs} at {}", level.name());
             }
         }
     }

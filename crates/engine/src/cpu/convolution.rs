@@ -5,6 +5,9 @@
 //! places are taken by classes.
 
 use super::convolution_classes::{Class, Run, SEGMENTS, classes};
+use super::convolution_listed::{BandLists, LONGEST};
+use super::convolution_repeated::ClassPlaces;
+use super::listed::{BandMarks, LEAST};
 use super::product::{ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
@@ -18,7 +21,7 @@ use crate::plan::layout::{GRAIN, Layout, PANEL};
 const FEW: usize = 4;
 const MANY: usize = 8;
 /// Places of a unit at most: more, the narrower they are.
-const PLACES: usize = UNIT_ROWS * PANEL / GRAIN;
+pub(super) const PLACES: usize = UNIT_ROWS * PANEL / GRAIN;
 /// Numbers that a band should have at most, so that it stays in the second cache.
 const BAND: usize = 96 << 10;
 
@@ -31,14 +34,16 @@ pub struct Convolution {
     pub geometry: Geometry,
     /// Classes of places, the kernel cut into blocks for each.
     classes: Vec<Class>,
+    /// The same, zeros beyond the image included.
+    whole: Vec<Class>,
 }
 
 impl Convolution {
     /// Finds which elements meet.
     pub fn new(work: &ConvolutionWork) -> Convolution {
         let geometry = Geometry::new(&work.windows, work.upward, work.images, work.taps, work.result);
-        let classes = classes(work, &geometry);
-        Convolution { work: work.clone(), geometry, classes }
+        let [classes, whole] = classes(work, &geometry);
+        Convolution { work: work.clone(), geometry, classes, whole }
     }
 
     /// Rows of the kernel's matrix.
@@ -75,8 +80,13 @@ impl Convolution {
         }
     }
 
-    /// Scratch that a unit needs: partial sums, a packed kernel, a band.
-    pub fn scratch(&self, unit: &ProductUnit) -> [usize; 3] {
+    /// Whether places may be summed by lists.
+    fn may_be_listed(&self) -> bool {
+        self.inner() >= LEAST && !self.along() && self.geometry.row() <= LONGEST
+    }
+
+    /// Scratch that a unit needs: partial sums, a packed kernel, a band, lists, marks.
+    pub fn scratch(&self, unit: &ProductUnit) -> [usize; 5] {
         let width = self.work.columns.min(PANEL).next_multiple_of(GRAIN);
         let packed = match self.work.columns {
             columns if self.along() => columns * self.inner() + GRAIN,
@@ -84,7 +94,14 @@ impl Convolution {
             _ => 0,
         };
         let band = super::window::room(&self.geometry, unit.first, unit.last);
-        [(unit.last - unit.first + 1) * width, packed, band]
+        let partial = (unit.last - unit.first + 1) * width;
+        if !self.may_be_listed() {
+            return [partial, packed, band, 0, 0];
+        }
+        let channels = self.work.images.channels;
+        // Marks of numbers, and of pixels.
+        let marks = BandMarks::room(band) + BandMarks::room(band / channels);
+        [partial, packed, band, BandLists::room(band, channels), marks]
     }
 
     /// Does one unit.
@@ -124,68 +141,69 @@ impl Convolution {
                 let layout = Layout { rows: self.inner(), columns };
                 kernel.add(layout.panel_start(unit.panel))
             };
-            let mut rows = [0isize; PLACES + SPARE_ROWS];
-            let mut places = [0usize; PLACES + SPARE_ROWS];
-            for class in &self.classes {
-                let count = self.places_of(class, &unit, &band, width, &mut rows, &mut places);
-                let mut task = WindowTask {
-                    rows: rows.as_ptr(),
-                    step: 1,
-                    places: places.as_ptr(),
-                    from: std::ptr::null(),
-                    to: scratch.partial,
-                    width,
-                    column: 0,
-                };
+            let mut of = ClassPlaces::new();
+            let (mut background, mut lists) = (None, None);
+            if self.may_be_listed() {
+                let numbers = band.rows() * self.geometry.row();
+                let marks = BandMarks::new::<S>(scratch.band, numbers, scratch.marks);
+                let behind = scratch.marks.add(BandMarks::room(numbers));
+                background = self.background::<S>(&band, scratch, behind);
+                let first = &self.whole[0];
+                self.places_of(&first.places, &unit, &band, width, &mut of);
+                if first.holds_little::<S>(marks, &of.rows[..of.count], width) {
+                    let from = (marks, scratch.band.cast_const());
+                    lists = Some(BandLists::new(&self.geometry, band.rows(), from, scratch.listed));
+                }
+            }
+            let whole = background.is_none() && lists.is_some();
+            let classes = if whole { &self.whole } else { &self.classes };
+            for class in classes {
+                self.places_of(&class.places, &unit, &band, width, &mut of);
+                if let Some(background) = background {
+                    self.leave_out(class, background, &mut of);
+                }
+                let count = of.count;
+                let task = task_of(&of.rows, &of.places, scratch.partial, width);
                 if self.along() {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
-                    continue;
-                }
-                if let ([block], [_], false) = (&class.blocks[..], &self.classes[..], columns == 1) {
-                    let places = Places { rows: &rows, count, unit, width };
+                } else if let Some(lists) = lists {
+                    self.sum_class::<S>(class, count, &task, (lists, right), kernels, scratch);
+                } else if let ([block], [_], false, None) =
+                    (&class.blocks[..], &self.classes[..], columns == 1, background)
+                {
+                    let places = Places { rows: &of.rows, count, unit, width };
                     self.straight::<S>(block, &places, right, (program, domain), kernels, context, scratch);
                     return;
+                } else {
+                    sum_blocks(class, count, task, (scratch.band, right), kernels);
                 }
-                if class.blocks.is_empty() {
-                    sum_rows(&task, count, &[], true, &kernels.windows, (kernels.vectors, kernels.lanes));
-                }
-                for block in &class.blocks {
-                    let segments = segments(block, scratch.band, right, width);
-                    let segments = &segments[..block.len()];
-                    sum_rows(
-                        &task,
-                        count,
-                        segments,
-                        true,
-                        &kernels.windows,
-                        (kernels.vectors, kernels.lanes),
-                    );
-                    task.from = scratch.partial;
+                if background.is_some() {
+                    of.repeat::<S>(scratch.partial, width);
                 }
             }
             self.finish::<S>(&unit, width, program, domain, context, scratch);
         }
     }
 
-    /// The places of a class in a unit: where their windows begin in the band, and where their sums go. Gives their number.
+    /// The places of a class in a unit: where their windows begin in the band, and where their sums go.
     #[inline(always)]
     fn places_of(
         &self,
-        class: &Class,
+        [rows_of, columns_of]: &[window::Class; 2],
         unit: &ProductUnit,
         band: &super::window::Band,
         width: usize,
-        rows: &mut [isize; PLACES + SPARE_ROWS],
-        places: &mut [usize; PLACES + SPARE_ROWS],
-    ) -> usize {
+        of: &mut ClassPlaces,
+    ) {
         let geometry = &self.geometry;
+        let ClassPlaces { rows, places, .. } = of;
         let [high, wide] = geometry.axes;
         let [height, across] = geometry.result;
         // Spare rows are summed to nowhere.
         let nowhere = (unit.last - unit.first) * width;
-        let [rows_of, columns_of] = &class.places;
         let (Some(top), Some(side)) = (rows_of.taps.first(), columns_of.taps.first()) else {
-            return self.silent_places(class, unit, width, places);
+            of.count = self.silent_places([rows_of, columns_of], unit, width, places);
+            return;
         };
         let channels = self.work.images.channels as isize;
         let mut count = 0;
@@ -218,13 +236,13 @@ impl Convolution {
             rows[spare] = rows[count.max(1) - 1];
             places[spare] = nowhere;
         }
-        count
+        of.count = count;
     }
 
-    /// The same for places that meet no pixel at all.
+    /// The same for places that meet no pixel at all. Gives their number.
     fn silent_places(
         &self,
-        class: &Class,
+        [rows, columns]: [&window::Class; 2],
         unit: &ProductUnit,
         width: usize,
         places: &mut [usize; PLACES + SPARE_ROWS],
@@ -233,7 +251,7 @@ impl Convolution {
         let mut count = 0;
         for place in unit.first..unit.last {
             let (line, x) = (place / across, place % across);
-            if class.places[0].holds(line % height) && class.places[1].holds(x) {
+            if rows.holds(line % height) && columns.holds(x) {
                 places[count] = (place - unit.first) * width;
                 count += 1;
             }
@@ -266,15 +284,7 @@ impl Convolution {
         let mut first = 0;
         while first < all {
             let count = most.min(all - first);
-            let task = WindowTask {
-                rows: rows[first..].as_ptr(),
-                step: 1,
-                places: at.as_ptr(),
-                from: std::ptr::null(),
-                to: scratch.registers,
-                width,
-                column: 0,
-            };
+            let task = task_of(&rows[first..], &at, scratch.registers, width);
             let (row, column) = (unit.first + first, unit.panel * PANEL);
             // SAFETY: as for `run`; a tile fits in register 0.
             unsafe {
@@ -321,6 +331,44 @@ impl Convolution {
     }
 }
 
+/// Sums the places of a class by tiles.
+#[inline(always)]
+unsafe fn sum_blocks(
+    class: &Class,
+    count: usize,
+    mut task: WindowTask,
+    (band, right): (*const f32, *const f32),
+    kernels: &TileKernels,
+) {
+    let size = (kernels.vectors, kernels.lanes);
+    // SAFETY: handed on.
+    unsafe {
+        if class.blocks.is_empty() {
+            sum_rows(&task, count, &[], true, &kernels.windows, size);
+        }
+        for block in &class.blocks {
+            let segments = segments(block, band, right, task.width);
+            sum_rows(&task, count, &segments[..block.len()], true, &kernels.windows, size);
+            task.from = task.to;
+        }
+    }
+}
+
+/// Sums of places, without any before.
+#[inline(always)]
+fn task_of(rows: &[isize], places: &[usize], to: *mut f32, width: usize) -> WindowTask {
+    WindowTask {
+        rows: rows.as_ptr(),
+        step: 1,
+        places: places.as_ptr(),
+        from: std::ptr::null(),
+        continues: false,
+        to,
+        width,
+        column: 0,
+    }
+}
+
 /// The columns of a class that a unit has of a line: from the first, as many as there are.
 #[inline(always)]
 fn columns_in(
@@ -346,14 +394,25 @@ struct Places<'p> {
 
 /// A block's runs in memory.
 #[inline(always)]
-fn segments(block: &[Run], band: *const f32, right: *const f32, width: usize) -> [WindowSegment; SEGMENTS] {
+pub(super) fn segments(
+    block: &[Run],
+    band: *const f32,
+    right: *const f32,
+    width: usize,
+) -> [WindowSegment; SEGMENTS] {
     let mut segments = [WindowSegment::EMPTY; SEGMENTS];
-    for (segment, run) in segments.iter_mut().zip(block) {
-        *segment = WindowSegment {
-            left: band.wrapping_offset(run.left),
-            right: right.wrapping_add(run.right * width),
-            inner: run.inner,
-        };
+    for (to, run) in segments.iter_mut().zip(block) {
+        *to = segment(run, band, right, width);
     }
     segments
+}
+
+/// A run in memory.
+#[inline(always)]
+pub(super) fn segment(run: &Run, band: *const f32, right: *const f32, width: usize) -> WindowSegment {
+    WindowSegment {
+        left: band.wrapping_offset(run.left),
+        right: right.wrapping_add(run.right * width),
+        inner: run.inner,
+    }
 }

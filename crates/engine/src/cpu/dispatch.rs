@@ -3,6 +3,7 @@
 use super::finite;
 use super::kernel_gradient;
 use super::largest;
+use super::listed::{ListedKernel, Offsets, RowList};
 use super::mark;
 use super::movement::{self, Rows};
 use super::pack::{self, PackTask};
@@ -189,6 +190,20 @@ macro_rules! window_rows {
     (@one $rows:literal, $vectors:literal) => { Some(window::<$rows, $vectors> as WindowKernel) };
 }
 
+macro_rules! listed_rows {
+    ([$($vectors:tt),*]) => {
+        [
+            listed_rows!(@row 1, [$($vectors),*]),
+            listed_rows!(@row 2, [$($vectors),*]),
+            [None; 4],
+            listed_rows!(@row 4, [$($vectors),*]),
+        ]
+    };
+    (@row $rows:literal, [$($vectors:tt),*]) => { [$(listed_rows!(@one $rows, $vectors)),*] };
+    (@one $rows:literal, none) => { None };
+    (@one $rows:literal, $vectors:literal) => { Some(sum_listed::<$rows, $vectors> as ListedKernel) };
+}
+
 macro_rules! block_rows {
     ([$($vectors:tt),*]) => {
         [
@@ -241,6 +256,12 @@ macro_rules! level {
             }
 
             $(#[$feature])?
+            unsafe fn sum_listed<const R: usize, const V: usize>(task: &WindowTask, lists: &[RowList], offsets: &Offsets) {
+                // SAFETY: the caller has found the level on this machine.
+                unsafe { super::super::listed::sum_listed::<$simd, R, V>(task, lists, offsets) }
+            }
+
+            $(#[$feature])?
             unsafe fn pack(task: &PackTask<'_>) {
                 // SAFETY: the caller has found the level on this machine.
                 unsafe { pack::pack::<$simd>(task) }
@@ -274,6 +295,7 @@ macro_rules! level {
                     listed_blocks: vectors!(listed_blocks, $vectors),
                     blocks: block_rows!($vectors),
                     windows: window_rows!($vectors),
+                    listed_rows: listed_rows!($vectors),
                     pack,
                     vectors: <$simd as Simd>::TILE_VECTORS,
                     lanes: <$simd as Simd>::LANES,

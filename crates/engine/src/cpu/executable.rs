@@ -265,7 +265,7 @@ impl Job<'_> {
     fn unit(&self, phase: usize, unit: usize, thread: usize) {
         let executable = self.executable;
         let unit = &executable.schedule.phases[phase][unit];
-        let [registers, splats, partial, packed, band, _] = executable.schedule.scratch;
+        let [registers, splats, partial, packed, band, listed, _] = executable.schedule.scratch;
         let block = executable.scratch[thread].pointer();
         let scratch = Scratch {
             registers: block,
@@ -274,6 +274,7 @@ impl Job<'_> {
             packed: block.wrapping_add(registers + splats + partial),
             band: block.wrapping_add(registers + splats + partial + packed),
             listed: block.wrapping_add(registers + splats + partial + packed + band).cast(),
+            marks: block.wrapping_add(registers + splats + partial + packed + band + listed),
         };
         let step = &executable.schedule.steps[unit.step];
         // SAFETY: the level was found available, the plan verified, its memory bound.

@@ -3,7 +3,8 @@
 //! A part is some rows of the result of some images, the same however many threads there are; within it sums run over blocks of about
 //! [`BLOCK`] places, added up in ascending order.
 
-use super::product::BLOCK;
+use super::kernel_gradient_listed::Way;
+use super::listed::{BYTE, BandMarks};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch};
@@ -12,6 +13,8 @@ use super::window_tile::{WindowSegment, WindowTask, sum_rows};
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::{BufferId, KernelGradientWork};
 
+/// Places of a block: the first cache holds their gradients besides everything else.
+const BLOCK: usize = 96;
 /// Lines of a block at most.
 const SEGMENTS: usize = 64;
 
@@ -23,9 +26,26 @@ pub struct KernelGradient {
     /// Which pixels meet.
     pub geometry: Geometry,
     /// Offsets in a band of the kernel's elements, row by row of its matrix.
-    rows: Vec<isize>,
-    /// The same numbers, times the width of a panel: where the sums of each row go, for widths of 16, 32, 48 and 64.
+    pub(super) rows: Vec<isize>,
+    /// Those that follow each other in a band, at most eight.
+    pub(super) groups: Vec<ElementRun>,
+    /// The same, however many.
+    pub(super) runs: Vec<ElementRun>,
+    /// Where the sums of each channel of a panel begin, when they are summed by gradients.
+    pub(super) lines: Vec<usize>,
+    /// The rows' numbers, times the width of a panel: where the sums of each row go, for widths of 16, 32, 48 and 64.
     places: [Vec<usize>; PANEL / GRAIN],
+}
+
+/// Elements of a kernel that follow each other in a band.
+#[derive(Clone, Copy, Debug)]
+pub struct ElementRun {
+    /// The first, a row of the kernel's matrix.
+    pub first: usize,
+    /// How many.
+    pub count: usize,
+    /// Where they stand in a line of all of them, each run in whole vectors.
+    pub column: usize,
 }
 
 impl KernelGradient {
@@ -42,7 +62,22 @@ impl KernelGradient {
         }
         let places =
             std::array::from_fn(|width| (0..rows.len()).map(|row| row * (width + 1) * GRAIN).collect());
-        KernelGradient { work: work.clone(), geometry, rows, places }
+        let (mut groups, mut runs): (Vec<ElementRun>, Vec<ElementRun>) = (Vec::new(), Vec::new());
+        for row in 0..rows.len() {
+            let follows = row > 0 && rows[row] == rows[row - 1] + 1;
+            for (list, most) in [(&mut groups, BYTE), (&mut runs, usize::MAX)] {
+                match list.last_mut() {
+                    Some(run) if follows && run.count < most => run.count += 1,
+                    last => {
+                        let column = last.map_or(0, |run| run.column + run.count.next_multiple_of(GRAIN));
+                        list.push(ElementRun { first: row, count: 1, column });
+                    }
+                }
+            }
+        }
+        let across = runs.last().map_or(0, |run| run.column + run.count.next_multiple_of(GRAIN));
+        let lines = (0..PANEL).map(|channel| channel * across).collect();
+        KernelGradient { work: work.clone(), geometry, rows, groups, runs, lines, places }
     }
 
     /// Lines, rows of the result of all images.
@@ -50,9 +85,19 @@ impl KernelGradient {
         self.work.gradient.count * self.work.gradient.height
     }
 
-    /// Lines of a block.
+    /// Lines that are gathered at once.
     fn block(&self) -> usize {
         (BLOCK / self.work.gradient.width).clamp(1, SEGMENTS)
+    }
+
+    /// Blocks that a line is cut into, if it is longer than one.
+    fn pieces(&self) -> usize {
+        self.work.gradient.width.div_ceil(BLOCK)
+    }
+
+    /// Places of a block at most.
+    pub(super) fn most_places(&self) -> usize {
+        self.block() * self.work.gradient.width.div_ceil(self.pieces())
     }
 
     /// Panels of the result.
@@ -65,8 +110,8 @@ impl KernelGradient {
         (2 * self.rows.len() * PANEL * self.lines() * self.work.gradient.width / self.work.parts) as u64
     }
 
-    /// Scratch that a unit needs: a packed gradient, a band.
-    pub fn scratch(&self) -> [usize; 2] {
+    /// Scratch that a unit needs: sums by gradients, a packed gradient, a band, lists, marks.
+    pub fn scratch(&self) -> [usize; 5] {
         let across = self.work.gradient.width;
         let places = self.block() * across;
         let packed = if self.work.gradient.channels == 1 { places * GRAIN } else { 0 };
@@ -74,7 +119,10 @@ impl KernelGradient {
         let most = (0..self.lines()).map(|line| {
             room(&self.geometry, line * across, ((line + self.block()) * across).min(self.lines() * across))
         });
-        [packed, most.max().unwrap_or(0)]
+        let band = most.max().unwrap_or(0);
+        // A vector's lanes may be read behind the band's own room.
+        let [turned, listed, marks] = self.listed_scratch(band);
+        [turned, packed, band + GRAIN, listed, marks]
     }
 
     /// The numbers in memory that a part of a panel takes.
@@ -112,41 +160,73 @@ impl KernelGradient {
                 step: work.windows.stride[1] * work.images.channels,
                 places: self.places[width / GRAIN - 1].as_ptr(),
                 from: std::ptr::null(),
+                continues: false,
                 to,
                 width,
                 column: 0,
             };
+            let of_line = |line: usize| {
+                if single {
+                    return gradient.wrapping_add(line * across);
+                }
+                gradient.wrapping_add(work.gradient.layout().panel_start(panel) + line * across * width)
+            };
+            // What a block in the middle holds tells how to sum.
+            let middle = begin + (end - begin) / 2;
+            let last = (middle + self.block()).min(end);
+            let band = self.geometry.band(middle * across, last * across);
+            self.geometry.gather::<S>(&band, images, scratch.band);
+            let way =
+                self.way::<S>(&band, (of_line(middle), (last - middle) * across * width), width, scratch);
             let mut line = begin;
             while line < end {
                 let last = (line + self.block()).min(end);
                 let band = self.geometry.band(line * across, last * across);
                 self.geometry.gather::<S>(&band, images, scratch.band);
-                let right = if single {
+                let mut right = of_line(line);
+                if single {
                     for at in 0..(last - line) * across {
                         let row = std::slice::from_raw_parts_mut(scratch.packed.add(at * GRAIN), GRAIN);
                         row.fill(0.0);
-                        row[0] = *gradient.add(line * across + at);
+                        row[0] = *right.add(at);
                     }
-                    scratch.packed.cast_const()
-                } else {
-                    let layout = work.gradient.layout();
-                    gradient.add(layout.panel_start(panel) + line * across * width)
-                };
-                let mut segments = [WindowSegment::EMPTY; SEGMENTS];
-                for (number, segment) in segments[..last - line].iter_mut().enumerate() {
-                    let (image, y) = ((line + number) / height, (line + number) % height);
-                    let row = band.rows_before(image) as isize + axis.pixel(y, 0) - band.share(image).top;
-                    *segment = WindowSegment {
-                        left: scratch.band.offset(row * self.geometry.row() as isize),
-                        right: right.add(number * across * width),
-                        inner: across,
-                    };
+                    right = scratch.packed;
                 }
-                let segments = &segments[..last - line];
-                let size = (kernels.vectors, kernels.lanes);
-                sum_rows(&task, self.rows.len(), segments, false, &kernels.windows, size);
-                task.from = to;
+                let marks = match way {
+                    Way::Windows => {
+                        let numbers = band.rows() * self.geometry.row();
+                        Some(BandMarks::new::<S>(scratch.band, numbers, scratch.marks))
+                    }
+                    _ => None,
+                };
+                for piece in 0..self.pieces() {
+                    let (x, end) = (across * piece / self.pieces(), across * (piece + 1) / self.pieces());
+                    let mut segments = [WindowSegment::EMPTY; SEGMENTS];
+                    for (number, segment) in segments[..last - line].iter_mut().enumerate() {
+                        let (image, y) = ((line + number) / height, (line + number) % height);
+                        let row = band.rows_before(image) as isize + axis.pixel(y, 0) - band.share(image).top;
+                        let start = row * self.geometry.row() as isize + (x * task.step) as isize;
+                        *segment = WindowSegment {
+                            left: scratch.band.offset(start),
+                            right: right.add((number * across + x) * width),
+                            inner: end - x,
+                        };
+                    }
+                    let segments = &segments[..last - line];
+                    match (way, marks) {
+                        (Way::Gradients, _) => self.sum_gradients::<S>(&task, segments, kernels, scratch),
+                        (_, Some(marks)) => self.sum_windows::<S>(&task, segments, marks, kernels, scratch),
+                        _ => {
+                            let size = (kernels.vectors, kernels.lanes);
+                            sum_rows(&task, self.rows.len(), segments, false, &kernels.windows, size);
+                        }
+                    }
+                    task.from = to;
+                }
                 line = last;
+            }
+            if way == Way::Gradients {
+                self.turn_back::<S>(scratch.partial, to, width);
             }
         }
     }

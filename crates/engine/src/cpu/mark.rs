@@ -33,8 +33,11 @@ pub unsafe fn mark_rows<S: Simd>(
 }
 
 /// A bit for each of up to 64 numbers that is not zero.
+///
+/// # Safety
+/// The machine has the level; there are so many numbers.
 #[inline(always)]
-unsafe fn bits<S: Simd>(from: *const f32, count: usize) -> u64 {
+pub unsafe fn bits<S: Simd>(from: *const f32, count: usize) -> u64 {
     let mut bits = 0;
     let whole = count / S::LANES * S::LANES;
     // SAFETY: the caller's.

@@ -7,11 +7,15 @@
 mod convolution;
 mod convolution_along;
 mod convolution_classes;
+mod convolution_listed;
+mod convolution_repeated;
 mod dispatch;
 mod executable;
 mod finite;
 mod kernel_gradient;
+mod kernel_gradient_listed;
 mod largest;
+mod listed;
 mod listing;
 mod mark;
 mod math;

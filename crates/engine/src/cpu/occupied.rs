@@ -67,8 +67,7 @@ impl Looking {
         list: *mut u32,
     ) -> bool {
         const { assert!(S::LANES <= SLACK) };
-        if self.wait > 0 {
-            self.wait -= 1;
+        if self.pass(1) > 0 {
             return false;
         }
         let Tile { lie, row, rows, inner, quarters } = tile;
@@ -97,12 +96,26 @@ impl Looking {
             segment.count = count;
             from = from.wrapping_add(count);
         }
-        if 4 * found > quarters * seen {
+        self.found(4 * found <= quarters * seen)
+    }
+
+    /// Tiles of the next `count` that pass without a look.
+    #[inline(always)]
+    pub fn pass(&mut self, count: usize) -> usize {
+        let passing = self.wait.min(count);
+        self.wait -= passing;
+        passing
+    }
+
+    /// Takes note of whether a look was worth while, and gives it.
+    #[inline(always)]
+    pub fn found(&mut self, worth: bool) -> bool {
+        if worth {
+            self.patience = PATIENCE;
+        } else {
             (self.wait, self.patience) = (self.patience, 2 * self.patience + 1);
-            return false;
         }
-        self.patience = PATIENCE;
-        true
+        worth
     }
 }
 

@@ -1,5 +1,6 @@
 //! The product microkernels: a tile of the result kept in registers while the inner dimension runs by.
 
+use super::listed::ListedKernels;
 use super::pack::PackTask;
 use super::product::{BLOCK, TILE_ROWS};
 use super::simd::Simd;
@@ -253,6 +254,8 @@ pub struct TileKernels {
     pub blocks: [[Option<BlocksKernel>; 4]; TILE_ROWS],
     /// The tiles of convolutions.
     pub windows: WindowKernels,
+    /// Rows by lists of their own.
+    pub listed_rows: ListedKernels,
     /// Packs a block of a right operand.
     pub pack: PackKernel,
     /// Most vectors side by side.

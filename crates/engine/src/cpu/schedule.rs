@@ -114,8 +114,8 @@ pub struct Schedule {
     /// Numbers in the arena.
     pub arena: usize,
     /// Scratch numbers that each thread needs: registers, splats, partial sums, packed operands, a band of an image,
-    /// listed indices.
-    pub scratch: [usize; 6],
+    /// listed indices, marks of a band.
+    pub scratch: [usize; 7],
 }
 
 /// Units that a product is cut into at least, if it has the rows.
@@ -342,9 +342,9 @@ fn lifetimes(plan: &Plan, phase_of: &[usize]) -> Vec<(usize, usize)> {
     lives
 }
 
-fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 6] {
+fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 7] {
     let (mut registers, mut splats) = (1, 1);
-    let (mut partial, mut packed, mut band) = (0, 0, 0);
+    let mut needed = [0, 0, 0, LISTED, 0];
     let mut program = |program: &TileProgram| {
         registers = registers.max(program.registers);
         splats = splats.max(program.splat_count());
@@ -356,22 +356,19 @@ fn scratch(steps: &[Compiled], phases: &[Vec<Unit>]) -> [usize; 6] {
         }
     }
     for unit in phases.iter().flatten() {
-        let needed = match (&steps[unit.step].kernel, unit.piece) {
+        let own = match (&steps[unit.step].kernel, unit.piece) {
             (Kernel::Product(product), Piece::Product(piece)) => {
                 let packed = if product.packed { product.inner.min(ONE_PASS) * PANEL } else { 0 };
                 let packed = if product.symmetric { packed.max(PANEL * PANEL) } else { packed };
-                [(piece.last - piece.first) * PANEL, packed, 0]
+                [(piece.last - piece.first) * PANEL, packed, 0, 0, 0]
             }
             (Kernel::Convolution(convolution), Piece::Product(piece)) => convolution.scratch(&piece),
-            (Kernel::KernelGradient(gradient), _) => {
-                let [packed, band] = gradient.scratch();
-                [0, packed, band]
-            }
+            (Kernel::KernelGradient(gradient), _) => gradient.scratch(),
             _ => continue,
         };
-        (partial, packed, band) = (partial.max(needed[0]), packed.max(needed[1]), band.max(needed[2]));
+        needed.iter_mut().zip(own).for_each(|(most, own)| *most = own.max(*most));
     }
     // Whole cache lines each.
-    let [partial, packed, band] = [partial, packed, band].map(|length| length.next_multiple_of(GRAIN));
-    [registers * super::tile::TILE, splats * super::tile::SPLAT, partial, packed, band, LISTED]
+    let [partial, packed, band, listed, marks] = needed.map(|length| length.next_multiple_of(GRAIN));
+    [registers * super::tile::TILE, splats * super::tile::SPLAT, partial, packed, band, listed, marks]
 }

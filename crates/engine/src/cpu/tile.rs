@@ -141,6 +141,8 @@ pub struct Scratch {
     pub listed: *mut u32,
     /// A band of an image.
     pub band: *mut f32,
+    /// Marks of what it holds.
+    pub marks: *mut f32,
 }
 
 impl TileProgram {

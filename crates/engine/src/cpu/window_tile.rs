@@ -35,6 +35,8 @@ pub struct WindowTask {
     pub places: *const usize,
     /// Sums to add to; null for none.
     pub from: *const f32,
+    /// Whether they are chains that go on, instead.
+    pub continues: bool,
     /// Where the sums go.
     pub to: *mut f32,
     /// From row to row of the right operand.
@@ -51,7 +53,7 @@ pub struct WindowTask {
 pub unsafe fn tile<S: Simd, const R: usize, const V: usize>(task: &WindowTask, segments: &[WindowSegment]) {
     // SAFETY: the caller vouches for pointers and extents.
     unsafe {
-        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        let mut sums = begin_sums::<S, R, V>(task);
         for segment in segments {
             let mut right = segment.right.add(task.column);
             let mut rows = [segment.left; R];
@@ -74,13 +76,46 @@ pub unsafe fn tile<S: Simd, const R: usize, const V: usize>(task: &WindowTask, s
                 right = right.add(task.width);
             }
         }
-        for (r, row) in sums.iter_mut().enumerate() {
-            let place = *task.places.add(r) + task.column;
-            for (v, sum) in row.iter_mut().enumerate() {
-                if !task.from.is_null() {
-                    *sum = S::add(S::load(task.from.add(place + v * S::LANES)), *sum);
+        store_sums::<S, R, V>(task, sums);
+    }
+}
+
+/// What a tile's sums begin with.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+pub unsafe fn begin_sums<S: Simd, const R: usize, const V: usize>(task: &WindowTask) -> [[S::V; V]; R] {
+    // SAFETY: the caller vouches for pointers and extents.
+    unsafe {
+        let mut sums: [[S::V; V]; R] = [[S::splat(0.0); V]; R];
+        if task.continues {
+            for (r, row) in sums.iter_mut().enumerate() {
+                let place = *task.places.add(r) + task.column;
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = S::load(task.from.add(place + v * S::LANES));
                 }
-                S::store(task.to.add(place + v * S::LANES), *sum);
+            }
+        }
+        sums
+    }
+}
+
+/// Adds a tile's sums to those before. Without any, to zero: a chain that ended in −0 would tell how many zeros it has met.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+pub unsafe fn store_sums<S: Simd, const R: usize, const V: usize>(task: &WindowTask, sums: [[S::V; V]; R]) {
+    for (r, row) in sums.iter().enumerate() {
+        // SAFETY: the caller vouches for pointers and extents.
+        unsafe {
+            let place = *task.places.add(r) + task.column;
+            for (v, sum) in row.iter().enumerate() {
+                let at = place + v * S::LANES;
+                let alone = task.continues || task.from.is_null();
+                let before = if alone { S::splat(0.0) } else { S::load(task.from.add(at)) };
+                S::store(task.to.add(at), S::add(before, *sum));
             }
         }
     }

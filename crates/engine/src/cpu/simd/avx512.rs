@@ -143,6 +143,8 @@ impl Simd for Avx512 {
         _mm512_storeu_epi32(to.cast(), _mm512_maskz_compress_epi32(bits as __mmask16, numbers));
         bits.count_ones() as usize
     }
+    const LISTED_EIGHTHS: usize = 5;
+    const LISTED_COST: f32 = 1.6;
     #[inline(always)]
     unsafe fn prefetch(from: *const f32) {
         _mm_prefetch::<_MM_HINT_T0>(from.cast());

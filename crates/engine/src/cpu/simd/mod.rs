@@ -168,6 +168,10 @@ pub trait Simd: Copy {
         }
         count
     }
+    /// A row is summed by its own list if at most so many eighths of it hold anything.
+    const LISTED_EIGHTHS: usize = 3;
+    /// How much longer a multiply-add takes by lists than in a tile.
+    const LISTED_COST: f32 = 2.5;
     /// Side of the square that [`Simd::turn`] transposes.
     const TURN: usize = 4;
     /// Transposes a square of TURN×TURN numbers; rows are `from_step` and `to_step` apart.

@@ -1,0 +1,194 @@
+//! Places of a convolution whose windows hold little, summed by lists.
+//!
+//! A band is listed once, pixel by pixel; what a row of a window holds is then a stretch of that list.
+
+use super::convolution::{Convolution, PLACES, segment};
+use super::convolution_classes::{Class, Piece, SEGMENTS};
+use super::listed::{BandMarks, LISTED_ROWS, Offsets, RowList, room, side_by_side, sum_lists, worth};
+use super::occupied::Looking;
+use super::product_tile::TileKernels;
+use super::simd::Simd;
+use super::tile::Scratch;
+use super::window::Geometry;
+use super::window_tile::{WindowSegment, WindowTask, sum_rows};
+
+/// Places of a unit that are looked at to decide whether to list them.
+const SAMPLES: usize = 8;
+/// Rows of a band are listed if 16 bits number their elements.
+pub const LONGEST: usize = 1 << 16;
+
+impl Class {
+    /// Whether windows hold so little that lists are worth while, as far as a few of them tell.
+    ///
+    /// # Safety
+    /// The marks are those of the band that the rows lie in.
+    #[inline(always)]
+    pub(super) unsafe fn holds_little<S: Simd>(
+        &self,
+        marks: BandMarks,
+        rows: &[isize],
+        width: usize,
+    ) -> bool {
+        let (mut found, mut seen) = (0, 0);
+        for row in rows.iter().step_by(rows.len().div_ceil(SAMPLES).max(1)) {
+            for run in self.pieces.iter().flat_map(|piece| &piece.runs) {
+                let run = run.run;
+                // SAFETY: by the caller.
+                found += unsafe { marks.count((row + run.left) as usize, run.inner) };
+                seen += run.inner;
+            }
+        }
+        // Places that meet nothing are nobody's row.
+        seen > 0 && worth::<S>(found, seen, width)
+    }
+}
+
+/// What a band holds, pixel by pixel.
+#[derive(Clone, Copy)]
+pub struct BandLists {
+    band: *const f32,
+    /// Elements that are not zero, counted from their row's first.
+    indices: *const u16,
+    /// Where each pixel's begin.
+    starts: *const u32,
+}
+
+impl BandLists {
+    /// Numbers of 32 bits that the lists of a band need.
+    pub fn room(numbers: usize, channels: usize) -> usize {
+        room(numbers).div_ceil(2) + numbers / channels + 1
+    }
+
+    /// Lists a band of so many rows.
+    ///
+    /// # Safety
+    /// The marks are those of the band; `to` has [`BandLists::room`].
+    #[inline(always)]
+    pub unsafe fn new(
+        geometry: &Geometry,
+        rows: usize,
+        (marks, band): (BandMarks, *const f32),
+        to: *mut u32,
+    ) -> BandLists {
+        let channels = geometry.images.channels;
+        let pixels = rows * geometry.width;
+        let indices = to.wrapping_add(pixels + 1).cast::<u16>();
+        let (mut count, mut pixel) = (0, 0);
+        // SAFETY: by the caller.
+        unsafe {
+            for _ in 0..rows {
+                for x in 0..geometry.width {
+                    *to.add(pixel) = count as u32;
+                    count += marks.list(pixel * channels, channels, x * channels, indices.add(count));
+                    pixel += 1;
+                }
+            }
+            *to.add(pixels) = count as u32;
+        }
+        BandLists { band, indices, starts: to }
+    }
+}
+
+impl Convolution {
+    /// Sums the places of a class by lists, those that hold too much by tiles.
+    ///
+    /// # Safety
+    /// As for [`Convolution::run`]; the lists are those of the band.
+    #[inline(always)]
+    pub(super) unsafe fn sum_class<S: Simd>(
+        &self,
+        class: &Class,
+        count: usize,
+        task: &WindowTask,
+        (lists, right): (BandLists, *const f32),
+        kernels: &TileKernels,
+        scratch: &Scratch,
+    ) {
+        if class.pieces.is_empty() {
+            let size = (kernels.vectors, kernels.lanes);
+            // SAFETY: handed on.
+            unsafe { sum_rows(task, count, &[], true, &kernels.windows, size) };
+        }
+        let (wide, channels) = (self.geometry.width as u32, self.work.images.channels as u32);
+        let mut pixels = [(0u32, 0u32); PLACES];
+        for (row, pixel) in pixels[..count].iter_mut().enumerate() {
+            // SAFETY: rows of the task.
+            let at = unsafe { *task.rows.add(row) } as u32 / channels;
+            *pixel = (at / wide, at % wide);
+        }
+        for (number, piece) in class.pieces.iter().enumerate() {
+            let from = if number == 0 { task.from } else { task.to.cast_const() };
+            let task = WindowTask { from, continues: piece.continues, ..*task };
+            // SAFETY: handed on.
+            unsafe {
+                self.sum_piece::<S>(piece, &pixels[..count], &task, (lists, right), kernels, scratch);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_piece<S: Simd>(
+        &self,
+        piece: &Piece,
+        pixels: &[(u32, u32)],
+        task: &WindowTask,
+        (lists, right): (BandLists, *const f32),
+        kernels: &TileKernels,
+        scratch: &Scratch,
+    ) {
+        let size = (kernels.vectors, kernels.lanes);
+        let (wide, channels) = (self.geometry.width, self.work.images.channels);
+        let mut tiles = [WindowSegment::EMPTY; SEGMENTS];
+        for (tile, run) in tiles.iter_mut().zip(&piece.runs) {
+            *tile = segment(&run.run, scratch.band, right, task.width);
+        }
+        let tiles = &tiles[..piece.runs.len()];
+        let offsets = Offsets::Even(task.width);
+        let mut inner = 0;
+        for run in &piece.runs {
+            inner += run.run.inner;
+        }
+        let mut listed = [RowList::EMPTY; LISTED_ROWS * SEGMENTS];
+        let mut looking = Looking::new();
+        let count = pixels.len();
+        let mut row = 0;
+        while row < count {
+            // SAFETY: rows of the task; windows lie in the band.
+            unsafe {
+                let task = WindowTask { rows: task.rows.add(row), places: task.places.add(row), ..*task };
+                let passing = looking.pass(count - row);
+                if passing > 0 {
+                    sum_rows(&task, passing, tiles, row + passing == count, &kernels.windows, size);
+                    row += passing;
+                    continue;
+                }
+                let rows = side_by_side::<S>(count - row, task.width);
+                let mut found = 0;
+                for number in 0..rows {
+                    let (down, across) = pixels[row + number];
+                    let (down, across) = (down as usize, across as usize);
+                    for (at, run) in piece.runs.iter().enumerate() {
+                        let down = down.wrapping_add_signed(run.from[0]);
+                        let across = across.wrapping_add_signed(run.from[1]);
+                        let start = lists.starts.add(down * wide + across);
+                        let (first, last) = (*start as usize, *start.add(run.pixels) as usize);
+                        listed[at * rows + number] = RowList {
+                            indices: lists.indices.add(first),
+                            count: last - first,
+                            left: lists.band.add(down * wide * channels),
+                            right: right
+                                .wrapping_add(run.run.right * task.width)
+                                .wrapping_sub(across * channels * task.width),
+                        };
+                        found += last - first;
+                    }
+                }
+                if looking.found(worth::<S>(found, rows * inner, task.width)) {
+                    let listed = &listed[..rows * piece.runs.len()];
+                    sum_lists::<S>(&task, rows, listed, &offsets, &kernels.listed_rows);
+                    row += rows;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Places of a convolution that see nothing but background: they are summed once.
+//!
+//! The paper around a digit is the same pixel again and again, in the picture and, whatever a network makes of it, in all its maps. Windows
+//! that are equal to the last bit have equal sums, so one of them will do for all.
+
+use super::convolution::{Convolution, PLACES};
+use super::convolution_classes::Class;
+use super::listed::{BandMarks, WORD};
+use super::simd::Simd;
+use super::tile::Scratch;
+use super::window::Band;
+use super::window_tile::SPARE_ROWS;
+use crate::plan::layout::PANEL;
+
+/// Background is looked for in windows if at least one pixel of so many shows it.
+const RARE: usize = 4;
+
+/// The places of a class, and where their windows begin.
+pub struct ClassPlaces {
+    /// Offsets of the windows in the band.
+    pub rows: [isize; PLACES + SPARE_ROWS],
+    /// Offsets of the sums.
+    pub places: [usize; PLACES + SPARE_ROWS],
+    /// How many.
+    pub count: usize,
+    /// Places whose sums are those of `model`.
+    again: [usize; PLACES],
+    repeated: usize,
+    model: usize,
+}
+
+impl ClassPlaces {
+    /// None yet.
+    pub fn new() -> ClassPlaces {
+        ClassPlaces {
+            rows: [0; PLACES + SPARE_ROWS],
+            places: [0; PLACES + SPARE_ROWS],
+            count: 0,
+            again: [0; PLACES],
+            repeated: 0,
+            model: 0,
+        }
+    }
+
+    /// Gives places that were left out the sums of the one that stands for them.
+    ///
+    /// # Safety
+    /// The machine has the level; the sums are those of the places, `width` numbers each.
+    #[inline(always)]
+    pub unsafe fn repeat<S: Simd>(&self, sums: *mut f32, width: usize) {
+        for place in &self.again[..self.repeated] {
+            for at in (0..width).step_by(S::LANES) {
+                // SAFETY: by the caller.
+                unsafe { S::store(sums.add(place + at), S::load(sums.add(self.model + at))) };
+            }
+        }
+    }
+}
+
+impl Convolution {
+    /// Marks the pixels of a band that are equal to the first pixel of its first image, if many are.
+    ///
+    /// # Safety
+    /// The machine has the level; the band is gathered, and there is room for marks of its pixels.
+    #[inline(always)]
+    pub(super) unsafe fn background<S: Simd>(
+        &self,
+        band: &Band,
+        scratch: &Scratch,
+        to: *mut f32,
+    ) -> Option<BandMarks> {
+        let (wide, channels) = (self.geometry.width, self.work.images.channels);
+        let pixels = band.rows() * wide;
+        let inside = (-band.share(band.first_image).top).max(0) as usize;
+        let left = self.geometry.column(0).clamp(0, wide as isize - 1) as usize;
+        if inside >= band.rows() {
+            return None;
+        }
+        let words = to.cast::<u64>();
+        let mut found = 0;
+        // SAFETY: by the caller; behind a band is room for a vector.
+        unsafe {
+            let model = scratch.band.add((inside * wide + left) * channels).cast_const();
+            let mut pixel = scratch.band.cast_const();
+            for first in (0..pixels).step_by(PANEL) {
+                let mut bits = 0u64;
+                for at in 0..(pixels - first).min(PANEL) {
+                    let mut channel = 0;
+                    let mut differs = 0;
+                    while channel < channels && differs == 0 {
+                        let rest = (channels - channel).min(S::LANES);
+                        let difference = S::sub(S::load(pixel.add(channel)), S::load(model.add(channel)));
+                        differs = S::filled(difference) & (u32::MAX >> (32 - rest));
+                        channel += S::LANES;
+                    }
+                    bits |= u64::from(differs == 0) << at;
+                    pixel = pixel.add(channels);
+                }
+                found += bits.count_ones() as usize;
+                words.add(first / PANEL).write_unaligned(bits);
+            }
+            (RARE * found >= pixels).then(|| BandMarks::of(to))
+        }
+    }
+
+    /// Leaves out of a class all places but one that see nothing but background.
+    ///
+    /// # Safety
+    /// The marks are those of the band that the places lie in.
+    #[inline(always)]
+    pub(super) unsafe fn leave_out(&self, class: &Class, background: BandMarks, of: &mut ClassPlaces) {
+        let (wide, channels) = (self.geometry.width as isize, self.work.images.channels as u32);
+        let mut kept = 0;
+        let mut seen = false;
+        of.repeated = 0;
+        for row in 0..of.count {
+            let pixel = (of.rows[row] as u32 / channels) as isize;
+            let mut alike = !class.pieces.is_empty();
+            for run in class.pieces.iter().flat_map(|piece| &piece.runs) {
+                let at = (pixel + run.from[0] * wide + run.from[1]) as usize;
+                let mut from = 0;
+                while alike && from < run.pixels {
+                    let count = (run.pixels - from).min(WORD);
+                    // SAFETY: by the caller.
+                    alike = unsafe { background.count(at + from, count) } == count;
+                    from += count;
+                }
+            }
+            if alike && seen {
+                of.again[of.repeated] = of.places[row];
+                of.repeated += 1;
+                continue;
+            }
+            if alike {
+                (seen, of.model) = (true, of.places[row]);
+            }
+            (of.rows[kept], of.places[kept]) = (of.rows[row], of.places[row]);
+            kept += 1;
+        }
+        let nowhere = of.places[of.count];
+        for spare in kept..kept + SPARE_ROWS {
+            of.rows[spare] = of.rows[kept.max(1) - 1];
+            of.places[spare] = nowhere;
+        }
+        of.count = kept;
+    }
+}
