@@ -146,14 +146,14 @@ impl Convolution {
             if self.may_be_listed() {
                 let numbers = band.rows() * self.geometry.row();
                 let marks = BandMarks::new::<S>(scratch.band, numbers, scratch.marks);
-                let behind = scratch.marks.add(BandMarks::room(numbers));
-                background = self.background::<S>(&band, scratch, behind);
                 let first = &self.whole[0];
                 self.places_of(&first.places, &unit, &band, width, &mut of);
                 if first.holds_little::<S>(marks, &of.rows[..of.count], width) {
                     let from = (marks, scratch.band.cast_const());
                     lists = Some(BandLists::new(&self.geometry, band.rows(), from, scratch.listed));
                 }
+                let behind = scratch.marks.add(BandMarks::room(numbers));
+                background = self.background::<S>(&band, (marks, lists.is_some()), scratch, behind);
             }
             let whole = background.is_none() && lists.is_some();
             let classes = if whole { &self.whole } else { &self.classes };

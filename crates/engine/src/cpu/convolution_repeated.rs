@@ -58,7 +58,8 @@ impl ClassPlaces {
 }
 
 impl Convolution {
-    /// Marks the pixels of a band that are equal to the first pixel of its first image, if many are.
+    /// Marks the pixels of a band that are equal to the first pixel of its first image, if many are. Lists see nothing in pixels of
+    /// zeros anyway.
     ///
     /// # Safety
     /// The machine has the level; the band is gathered, and there is room for marks of its pixels.
@@ -66,6 +67,7 @@ impl Convolution {
     pub(super) unsafe fn background<S: Simd>(
         &self,
         band: &Band,
+        (marks, listed): (BandMarks, bool),
         scratch: &Scratch,
         to: *mut f32,
     ) -> Option<BandMarks> {
@@ -80,6 +82,9 @@ impl Convolution {
         let mut found = 0;
         // SAFETY: by the caller; behind a band is room for a vector.
         unsafe {
+            if listed && marks.count((inside * wide + left) * channels, channels) == 0 {
+                return None;
+            }
             let model = scratch.band.add((inside * wide + left) * channels).cast_const();
             let mut pixel = scratch.band.cast_const();
             for first in (0..pixels).step_by(PANEL) {

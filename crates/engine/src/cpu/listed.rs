@@ -14,7 +14,7 @@ use crate::plan::layout::{GRAIN, PANEL};
 /// Rows that are summed side by side at most.
 pub const LISTED_ROWS: usize = 4;
 /// Rows of a full panel of a right operand that are read by lists at once: what the first cache holds besides everything else.
-pub const LISTED_BLOCK: usize = 128;
+pub const LISTED_BLOCK: usize = 192;
 /// Shorter rows are not worth a list.
 pub const LEAST: usize = 32;
 /// Bits that are listed by one look-up.
