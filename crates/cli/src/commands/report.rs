@@ -25,6 +25,9 @@ pub struct Options {
     /// The page; MODEL.html beside the model if not said
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Which picture is followed through the layers: its number among those that judge the model, from 0, or its file's name
+    #[arg(long, value_name = "NUMBER|NAME", default_value = "0")]
+    picture: String,
     #[command(flatten)]
     compute: ComputeOptions,
 }
@@ -40,8 +43,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     places::expect_writable(&page)?;
     let description = &codec.model().description;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
+    let followed = followed(&rows, &options.picture)?;
     let evaluation = rows.evaluate(&codec, 0, &compute)?;
-    write(&codec, &rows, &evaluation, &[], &compute, &page)?;
+    write(&codec, &rows, (&evaluation, &[]), followed, &compute, &page)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }
@@ -49,19 +53,35 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if places::is_special(&page) { Ok(()) } else { output::result(&page.display().to_string()) }
 }
 
-/// Writes the report of a model that has been judged on `rows`; tells how many pictures stand beside it.
+/// The place of a picture among the rows that judge a model.
+fn followed(rows: &JudgedRows, picture: &str) -> Result<usize, Failure> {
+    let names = rows.split.test_dataset(&rows.source).names.as_deref().unwrap_or_default();
+    let name = |row: &u32| names.get(*row as usize).is_some_and(|name| Path::new(name).ends_with(picture));
+    let (found, count) = (rows.split.test.iter().position(name), rows.split.test.len());
+    let number = picture.parse().ok().filter(|number| *number < count);
+    found.or(number).ok_or_else(|| {
+        let hint = match names.first() {
+            Some(_) => "give a number from 0 to one below that, or a picture's file name",
+            None => "give a number from 0 to one below that",
+        };
+        Failure::new(format!("no picture `{picture}` among the {count} that judge the model"), hint)
+    })
+}
+
+/// Writes the report of a model that has been judged on `rows`, beside its rivals, one of the rows being followed through the layers; tells
+/// how many pictures stand beside it.
 ///
 /// # Errors
 /// Files that cannot be written.
 pub fn write(
     codec: &Codec,
     rows: &JudgedRows,
-    evaluation: &Evaluation,
-    rivals: &[Rival],
+    (evaluation, rivals): (&Evaluation, &[Rival]),
+    followed: usize,
     compute: &Compute,
     page: &Path,
 ) -> Result<usize, Failure> {
-    let input = of_model(codec, &rows.source, &rows.split, evaluation, rivals, compute)?;
+    let input = of_model(codec, &rows.source, &rows.split, evaluation, rivals, followed, compute)?;
     if places::is_special(page) {
         let rendered = render(&input).map_err(narrows::Error::from)?;
         write_bytes_atomically(page, rendered.html.as_bytes())?;

@@ -154,6 +154,22 @@ fn nothing_of_the_users_is_lost() {
     room.done(&format!("train streets --out b.narrows --set train.epochs=1 --skip report {rbm}"));
 }
 
+/// The page follows the first picture through the layers, or another one, by number or by name.
+#[test]
+fn report_follows_a_chosen_picture() {
+    let room = streets();
+    room.done("train streets --out a.narrows --set train.epochs=1 --skip report");
+    let page = |options: &str| {
+        room.done(&format!("report a.narrows --data streets --out page.html {options}"));
+        room.text("page.html")
+    };
+    let (first, second) = (page(""), page("--picture 1"));
+    assert!(first.contains("What layers make of a picture") && first != second);
+    assert!(first == page("--picture 0") && second == page("--picture 01.png"));
+    let line = room.refused("report a.narrows --data streets --picture 4711");
+    assert!(line.contains("no picture `4711`"), "{line}");
+}
+
 /// A picture that claims 60,000×60,000 pixels, alone and among others; layers that do not fit.
 #[test]
 fn what_cannot_be_is_refused() {

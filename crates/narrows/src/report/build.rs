@@ -41,7 +41,8 @@ const CHUNK: usize = 1024;
 /// learned from, beside PCA fitted on the training rows of `split`, and what its layers and codes look like.
 ///
 /// `evaluation` is that of the same model on the rows that judge it: the test rows, or where there are none the
-/// validation rows, or the training rows. `rivals` are models trained beside it, often none.
+/// validation rows, or the training rows. `rivals` are models trained beside it, often none. `followed` is the one of the judging rows
+/// whose way through the layers is shown, counted from 0.
 ///
 /// # Errors
 ///
@@ -53,6 +54,7 @@ pub fn of_model(
     split: &Split,
     evaluation: &Evaluation,
     rivals: &[Rival],
+    followed: usize,
     compute: &Compute,
 ) -> Result<ReportInput, Error> {
     source.train.expect_features(codec.features(), "the data")?;
@@ -88,7 +90,7 @@ pub fn of_model(
         generated: generated::of(&shown, (&source.train, &split.train))?,
         classes: classes(&shown, evaluation)?,
         segmentation: maps::segmentation(&shown, &evaluation.figures)?,
-        maps: maps::feature_maps(&shown)?,
+        maps: maps::feature_maps(&shown, followed)?,
         recipe: recipe.to_toml(),
     })
 }

@@ -1,5 +1,6 @@
 //! Training: the loop, optimiser and schedule settings, stopping, checkpoints, events.
 
+mod ahead;
 mod augment;
 mod batches;
 mod checkpoint;

@@ -33,6 +33,7 @@ impl Compute {
 }
 
 /// What will be done, completely decided.
+#[derive(Clone)]
 pub struct Setup {
     /// The recipe, "auto" replaced by what was chosen.
     pub recipe: Recipe,

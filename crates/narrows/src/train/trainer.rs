@@ -20,6 +20,7 @@ use crate::network::Layer;
 use narrows_engine::Shape;
 use narrows_engine::cpu::{Executable, Feed, Run, States};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The step whose random numbers scoring uses: one that training never comes to.
@@ -37,7 +38,7 @@ pub enum Outcome {
 
 /// A run of training.
 pub struct Trainer {
-    setup: Setup,
+    setup: Arc<Setup>,
     fingerprint: String,
     /// Plans by stage.
     plans: Vec<StagePlans>,
@@ -75,6 +76,7 @@ impl Trainer {
         start::centre(&setup, &mut states)?;
         let averaged = (setup.recipe.train.average > 0.0).then(|| States::new(&model_states));
         let fingerprint = setup.source.fingerprint();
+        let setup = Arc::new(setup);
         let batches = Batches::new(&setup);
         let (progress, best) = (Progress::default(), Vec::new());
         Ok(Trainer { setup, fingerprint, plans, model_states, states, averaged, batches, progress, best })
@@ -393,7 +395,9 @@ impl Trainer {
         }
         let chosen = self.setup.recipe.train.patience > 0 && !self.best.is_empty();
         let weights = if chosen { std::mem::take(&mut self.best) } else { self.weights() };
-        let setup = self.setup;
+        // Nobody reads ahead any more, so that the rows are ours alone.
+        drop(self.batches);
+        let setup = Arc::unwrap_or_clone(self.setup);
         let rows = RowCounts {
             train: setup.split.train.len(),
             validation: setup.split.validation.len(),

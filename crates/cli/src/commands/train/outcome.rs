@@ -57,7 +57,7 @@ pub fn finish(
         evaluation.add_rivals(rivals, rows.split.test_dataset(&rows.source), &rows.split.test)?;
         if !options.skip.contains(&Skip::Report) && !files.is_special {
             let pictures =
-                commands::report::write(&codec, &rows, &evaluation, rivals, compute, &files.report)?;
+                commands::report::write(&codec, &rows, (&evaluation, rivals), 0, compute, &files.report)?;
             ended.report = Some((files.report.clone(), pictures));
         }
         ended.evaluation = Some(evaluation);

@@ -16,8 +16,8 @@ const MOST_LAYERS: usize = 12;
 /// Pictures that are shown beside their classes.
 const MOST_SEGMENTED: usize = 6;
 
-/// Maps of the first picture that is shown, layer by layer.
-pub(super) fn feature_maps(shown: &Shown<'_>) -> Result<Vec<LayerMaps>, Error> {
+/// Maps of one of the pictures that judge the model, layer by layer.
+pub(super) fn feature_maps(shown: &Shown<'_>, followed: usize) -> Result<Vec<LayerMaps>, Error> {
     let network = shown.codec.network();
     let is_shown = |layer: &&Layer| layer.to.pixels() > 1 && layer.work_is_seen();
     let layers: Vec<&Layer> = network.layers.iter().filter(is_shown).take(MOST_LAYERS).collect();
@@ -25,7 +25,8 @@ pub(super) fn feature_maps(shown: &Shown<'_>) -> Result<Vec<LayerMaps>, Error> {
     if layers.is_empty() || !looks_at_pictures || shown.picture.is_none() {
         return Ok(Vec::new());
     }
-    let rows = shown.spread(1);
+    let Some(row) = shown.rows.get(followed) else { return Ok(Vec::new()) };
+    let rows = [*row];
     let mut program = RowProgram::new(shown.codec, 1, |graph, rows, _| {
         let mut pass = Pass::new(Mode::Use);
         let code = in_use(network.bottleneck, network.encode(graph, &mut pass, rows));

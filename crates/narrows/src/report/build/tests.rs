@@ -66,7 +66,7 @@ fn table(rows: usize) -> Source {
 
 fn report(trained: &Trained) -> ReportInput {
     let Trained { codec, setup, evaluation } = trained;
-    of_model(codec, &setup.source, &setup.split, evaluation, &[], &COMPUTE).unwrap()
+    of_model(codec, &setup.source, &setup.split, evaluation, &[], 0, &COMPUTE).unwrap()
 }
 
 fn sections(html: &str) -> Vec<&str> {
@@ -248,7 +248,7 @@ fn a_classifier_needs_labels_that_it_knows() {
     let mut trained = glyphs("digits-16x16", &[("train.epochs", "1")]);
     let fails = |trained: &Trained| {
         let Trained { codec, setup, evaluation } = trained;
-        of_model(codec, &setup.source, &setup.split, evaluation, &[], &COMPUTE).unwrap_err()
+        of_model(codec, &setup.source, &setup.split, evaluation, &[], 0, &COMPUTE).unwrap_err()
     };
     let test = trained.setup.source.test.as_mut().unwrap();
     test.labels = Some(Labels::from_texts(&["eleven"; 60]));
