@@ -143,6 +143,26 @@ fn large_sizes() {
     }
 }
 
+/// Bands as wide as the kernel, or with nothing in them, more rows of a kernel than a block has segments, and lines of several blocks.
+#[test]
+fn unusual_sizes() {
+    let around = Convolution { before: [1; 2], after: [1; 2], ..Convolution::default() };
+    let plain = Convolution::default();
+    for (images, kernel, form) in [
+        ([2, 1, 1, 16], [3, 3, 16, 8], around),
+        ([3, 5, 5, 16], [5, 5, 16, 120], plain),
+        ([2, 9, 1, 40], [3, 1, 40, 20], plain),
+        ([2, 4, 5, 40], [2, 3, 40, 8], Convolution { dilation: [1, 2], ..plain }),
+        ([2, 3, 1, 33], [1, 1, 33, 34], Convolution { stride: [2, 2], before: [1; 2], ..plain }),
+        ([2, 3, 2, 40], [1, 1, 40, 33], Convolution { stride: [3, 3], before: [1; 2], ..plain }),
+        ([1, 70, 1, 1], [65, 3, 1, 8], Convolution { before: [0, 1], after: [0, 1], ..plain }),
+        ([1, 3, 200, 8], [3, 3, 8, 20], around),
+        ([1, 4, 4, 260], [2, 2, 260, 40], plain),
+    ] {
+        Case { images, kernel, form }.compare();
+    }
+}
+
 fn only<'g>(graph: &'g Graph, y: Tensor<'g>) {
     graph.output("y", y);
 }

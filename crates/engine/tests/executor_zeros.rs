@@ -127,7 +127,7 @@ const FORMS: [([usize; 4], usize, [usize; 2]); 5] = [
     ([6, 7, 24, 2], 130, [1, 2]),
 ];
 
-/// An image with holes has the same bits among dense ones as alone: down, up, and in a kernel's gradient, where others are zeros.
+/// An image with holes has the same bits among dense ones as alone, down and up.
 #[test]
 fn zeros_left_out_change_no_bit_of_a_convolution() {
     for level in Level::all_available() {
@@ -171,6 +171,90 @@ fn zeros_left_out_change_no_bit_of_a_convolution() {
             for before in [1, 3] {
                 let same = results(before) == alone;
                 assert!(same, "{height}×{width}×{inputs} to {outputs} behind {before} at {}", level.name());
+            }
+        }
+    }
+}
+
+/// A kernel's gradient for some channels has the same bits whether the others hold nothing, little or much, and so whichever way it is
+/// summed: from one end of the images' channels to the other of the gradient's.
+#[test]
+fn a_kernels_gradient_has_the_same_bits_whichever_way_it_is_summed() {
+    for level in Level::all_available() {
+        for (height, width, inputs, outputs) in [(9, 8, 16, 64), (5, 130, 24, 40), (7, 7, 5, 16)] {
+            let places = 3 * height * width;
+            let graph = Graph::new();
+            let x = graph.input("x", [3, height, width, inputs]);
+            let g = graph.input("g", [3, height, width, outputs]);
+            let kernel = graph.state("kernel", [3, 3, inputs, outputs]);
+            let form = Convolution { before: [1; 2], after: [1; 2], ..Convolution::default() };
+            let y = (x.convolution(kernel, &form) * g).sum_all();
+            graph.output("by kernel", graph.gradient(y, &[kernel]).unwrap()[0]);
+            // The first four channels hold a third of their numbers, the others so much.
+            let held = |channels: usize, others: f32, salt: u32| -> Vec<f32> {
+                let values = numbers(places * channels, -1.0, 1.0, salt);
+                let draws = numbers(places * channels, 0.0, 1.0, salt + 1);
+                let share = |at: usize| if at % channels < 4 { 0.3 } else { others };
+                (0..places * channels)
+                    .map(|at| if draws[at] < share(at) { values[at] } else { 0.0 })
+                    .collect()
+            };
+            let bits = |of_images: f32, of_gradients: f32| -> Vec<u32> {
+                let feed = Feed::new().input("x", held(inputs, of_images, 3));
+                let feed = feed.input("g", held(outputs, of_gradients, 5));
+                let feed = feed.state("kernel", vec![0.0; 9 * inputs * outputs]);
+                let left = run(&graph, &feed, &pool(1), level, 1).unwrap();
+                let own = |at: &usize| at % outputs < 4 && at / outputs % inputs < 4;
+                let values = &left.outputs[0].1;
+                (0..values.len()).filter(own).map(|at| values[at].to_bits()).collect()
+            };
+            let dense = bits(1.0, 1.0);
+            for (of_images, of_gradients) in
+                [(0.0, 1.0), (0.1, 1.0), (1.0, 0.0), (1.0, 0.1), (0.2, 0.2), (0.0, 0.0)]
+            {
+                let same = bits(of_images, of_gradients) == dense;
+                assert!(
+                    same,
+                    "{height}×{width}×{inputs} to {outputs}, {of_images}, {of_gradients}, {}",
+                    level.name()
+                );
+            }
+        }
+    }
+}
+
+/// What is not a number, or infinite, is nothing that could be left out, nor background.
+#[test]
+fn images_that_are_no_numbers_show() {
+    for (odd, neighbours) in [(f32::NAN, 0.1), (f32::INFINITY, 0.1), (f32::NAN, 1.0), (f32::INFINITY, 1.0)] {
+        let draws = numbers(2 * 7 * 6 * 32, 0.0, 1.0, 9);
+        let values = numbers(2 * 7 * 6 * 32, 0.5, 1.0, 8);
+        let mut images: Vec<f32> =
+            (0..draws.len()).map(|at| if draws[at] < neighbours { values[at] } else { 0.0 }).collect();
+        // The first pixel, which background is compared with, and one in the middle of the second image.
+        let places = [0, (7 + 3) * 6 * 32 + 3 * 32 + 17];
+        places.iter().for_each(|at| images[*at] = odd);
+        let graph = Graph::new();
+        let x = graph.input("x", [2, 7, 6, 32]);
+        let y = x.convolution(graph.state("kernel", [3, 3, 32, 20]), &Convolution::default());
+        graph.output("y", y);
+        let kernel = numbers(9 * 32 * 20, 0.5, 1.0, 2);
+        let feed = Feed::new().input("x", images).state("kernel", kernel);
+        for level in Level::all_available() {
+            let left = run(&graph, &feed, &pool(1), level, 1).unwrap();
+            for (at, value) in left.outputs[0].1.iter().enumerate() {
+                let (place, image) = (at / 20 % 20, at / 400);
+                let (line, column) = (place / 4, place % 4);
+                let meets = match image {
+                    0 => line == 0 && column == 0,
+                    _ => (1..4).contains(&line) && (1..4).contains(&column),
+                };
+                assert_eq!(
+                    !value.is_finite(),
+                    meets,
+                    "{odd} at {line}, {column} of {image}, {}",
+                    level.name()
+                );
             }
         }
     }

@@ -7,7 +7,7 @@
 use super::convolution_classes::{Class, Run, SEGMENTS, classes};
 use super::convolution_listed::{BandLists, LONGEST};
 use super::convolution_repeated::ClassPlaces;
-use super::listed::{BandMarks, LEAST};
+use super::listed::{self, BandMarks, LEAST};
 use super::product::{ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
@@ -82,7 +82,8 @@ impl Convolution {
 
     /// Whether places may be summed by lists.
     fn may_be_listed(&self) -> bool {
-        self.inner() >= LEAST && !self.along() && self.geometry.row() <= LONGEST
+        let whole_pixels = self.work.images.channels <= listed::block(self.work.columns.min(PANEL));
+        self.inner() >= LEAST && !self.along() && self.geometry.row() <= LONGEST && whole_pixels
     }
 
     /// Scratch that a unit needs: partial sums, a packed kernel, a band, lists, marks.
@@ -146,11 +147,17 @@ impl Convolution {
             if self.may_be_listed() {
                 let numbers = band.rows() * self.geometry.row();
                 let marks = BandMarks::new::<S>(scratch.band, numbers, scratch.marks);
-                let first = &self.whole[0];
-                self.places_of(&first.places, &unit, &band, width, &mut of);
-                if first.holds_little::<S>(marks, &of.rows[..of.count], width) {
-                    let from = (marks, scratch.band.cast_const());
-                    lists = Some(BandLists::new(&self.geometry, band.rows(), from, scratch.listed));
+                for class in &self.whole {
+                    self.places_of(&class.places, &unit, &band, width, &mut of);
+                    if class.pieces.is_empty() || of.count == 0 {
+                        continue;
+                    }
+                    // The first class that meets anything speaks for all.
+                    if class.holds_little::<S>(marks, &of.rows[..of.count], width) {
+                        let from = (marks, scratch.band.cast_const());
+                        lists = Some(BandLists::new(&self.geometry, band.rows(), from, scratch.listed));
+                    }
+                    break;
                 }
                 let behind = scratch.marks.add(BandMarks::room(numbers));
                 background = self.background::<S>(&band, (marks, lists.is_some()), scratch, behind);
@@ -167,9 +174,9 @@ impl Convolution {
                 if self.along() {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
                 } else if let Some(lists) = lists {
-                    self.sum_class::<S>(class, count, &task, (lists, right), kernels, scratch);
-                } else if let ([block], [_], false, None) =
-                    (&class.blocks[..], &self.classes[..], columns == 1, background)
+                    self.sum_class::<S>(class, count, &task, (lists, right), kernels);
+                } else if let ([block], [_], false, 0) =
+                    (&class.blocks[..], &self.classes[..], columns == 1, of.repeated)
                 {
                     let places = Places { rows: &of.rows, count, unit, width };
                     self.straight::<S>(block, &places, right, (program, domain), kernels, context, scratch);

@@ -18,7 +18,7 @@ pub struct Class {
     pub places: [window::Class; 2],
     /// Pieces of the inner dimension whose sums are added up: for tiles.
     pub blocks: Vec<Vec<Run>>,
-    /// The same sums by lists: what the first cache holds of the kernel at a time.
+    /// The same sums by lists: what they read of the kernel at once.
     pub pieces: Vec<Piece>,
 }
 
@@ -61,7 +61,7 @@ pub struct Run {
     pub inner: usize,
 }
 
-/// Cuts blocks for lists. A single block is one chain, whose pieces go on with each other; several are cut small already.
+/// Cuts blocks for lists. A single block is one chain, whose pieces go on with each other; several are no longer than a piece.
 fn pieces(blocks: &[Vec<Run>], work: &ConvolutionWork, geometry: &Geometry) -> Vec<Piece> {
     let channels = work.images.channels;
     let of_pixels = |run: &Run| PixelRun::new(run, work, geometry);
@@ -138,8 +138,11 @@ fn runs([rows, columns]: &[window::Class; 2], work: &ConvolutionWork, geometry: 
         let left = (below * geometry.width as isize + beside) * channels as isize;
         let run = Run { left, right: (k * wide.taps + l) * channels, inner: channels };
         match runs.last_mut() {
+            // A run stays in one row of the kernel, and so in one of the band.
             Some(last)
-                if last.left + last.inner as isize == run.left && last.right + last.inner == run.right =>
+                if l != columns.taps[0]
+                    && last.left + last.inner as isize == run.left
+                    && last.right + last.inner == run.right =>
             {
                 last.inner += channels;
             }
@@ -164,7 +167,7 @@ fn within(runs: &[Run], block: &[Run]) -> Vec<Run> {
     runs.iter().filter_map(part).collect()
 }
 
-/// Cuts runs into blocks: one if that is short enough to be one chain, else such as the first cache holds. The narrower the result, the
+/// Cuts runs into blocks: one if that is short enough to be one chain, else such as lists read at once. The narrower the result, the
 /// longer they may be.
 fn blocks(runs: &[Run], columns: usize, channels: usize) -> Vec<Vec<Run>> {
     let total: usize = runs.iter().map(|run| run.inner).sum();
@@ -173,9 +176,10 @@ fn blocks(runs: &[Run], columns: usize, channels: usize) -> Vec<Vec<Run>> {
     cut(runs, if total <= once { once } else { listed::block(width) }, channels)
 }
 
-/// Cuts runs into groups of about so many elements at most, between pixels.
+/// Cuts runs into groups of so many elements at most, between pixels unless one alone has more.
 fn cut(runs: &[Run], most: usize, channels: usize) -> Vec<Vec<Run>> {
-    let most = (most / channels).max(1) * channels;
+    let channels = if channels <= most { channels } else { 1 };
+    let most = most / channels * channels;
     let mut groups: Vec<Vec<Run>> = Vec::new();
     let mut length = 0;
     for run in runs {

@@ -8,7 +8,6 @@ use super::listed::{BandMarks, LISTED_ROWS, Offsets, RowList, room, side_by_side
 use super::occupied::Looking;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
-use super::tile::Scratch;
 use super::window::Geometry;
 use super::window_tile::{WindowSegment, WindowTask, sum_rows};
 
@@ -102,12 +101,12 @@ impl Convolution {
         task: &WindowTask,
         (lists, right): (BandLists, *const f32),
         kernels: &TileKernels,
-        scratch: &Scratch,
     ) {
         if class.pieces.is_empty() {
             let size = (kernels.vectors, kernels.lanes);
             // SAFETY: handed on.
             unsafe { sum_rows(task, count, &[], true, &kernels.windows, size) };
+            return;
         }
         let (wide, channels) = (self.geometry.width as u32, self.work.images.channels as u32);
         let mut pixels = [(0u32, 0u32); PLACES];
@@ -116,12 +115,15 @@ impl Convolution {
             let at = unsafe { *task.rows.add(row) } as u32 / channels;
             *pixel = (at / wide, at % wide);
         }
+        let mut tiles = [WindowSegment::EMPTY; SEGMENTS];
+        let mut listed = [RowList::EMPTY; LISTED_ROWS * SEGMENTS];
         for (number, piece) in class.pieces.iter().enumerate() {
-            let from = if number == 0 { task.from } else { task.to.cast_const() };
+            let from = if number == 0 { std::ptr::null() } else { task.to.cast_const() };
             let task = WindowTask { from, continues: piece.continues, ..*task };
             // SAFETY: handed on.
             unsafe {
-                self.sum_piece::<S>(piece, &pixels[..count], &task, (lists, right), kernels, scratch);
+                let room = (&mut tiles, &mut listed);
+                self.sum_piece::<S>(piece, &pixels[..count], &task, (lists, right), kernels, room);
             }
         }
     }
@@ -134,13 +136,12 @@ impl Convolution {
         task: &WindowTask,
         (lists, right): (BandLists, *const f32),
         kernels: &TileKernels,
-        scratch: &Scratch,
+        (tiles, listed): (&mut [WindowSegment; SEGMENTS], &mut [RowList; LISTED_ROWS * SEGMENTS]),
     ) {
         let size = (kernels.vectors, kernels.lanes);
         let (wide, channels) = (self.geometry.width, self.work.images.channels);
-        let mut tiles = [WindowSegment::EMPTY; SEGMENTS];
         for (tile, run) in tiles.iter_mut().zip(&piece.runs) {
-            *tile = segment(&run.run, scratch.band, right, task.width);
+            *tile = segment(&run.run, lists.band, right, task.width);
         }
         let tiles = &tiles[..piece.runs.len()];
         let offsets = Offsets::Even(task.width);
@@ -148,7 +149,6 @@ impl Convolution {
         for run in &piece.runs {
             inner += run.run.inner;
         }
-        let mut listed = [RowList::EMPTY; LISTED_ROWS * SEGMENTS];
         let mut looking = Looking::new();
         let count = pixels.len();
         let mut row = 0;

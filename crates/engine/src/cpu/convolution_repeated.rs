@@ -1,7 +1,8 @@
 //! Places of a convolution that see nothing but background: they are summed once.
 //!
 //! The paper around a digit is the same pixel again and again, in the picture and, whatever a network makes of it, in all its maps. Windows
-//! that are equal to the last bit have equal sums, so one of them will do for all.
+//! of equal numbers have equal sums to the last bit, so one of them will do for all. (−0 equals 0, and to sums it is; what is infinite or no number
+//! equals nothing here, so it is summed as ever.)
 
 use super::convolution::{Convolution, PLACES};
 use super::convolution_classes::Class;
@@ -25,7 +26,8 @@ pub struct ClassPlaces {
     pub count: usize,
     /// Places whose sums are those of `model`.
     again: [usize; PLACES],
-    repeated: usize,
+    /// How many those are.
+    pub repeated: usize,
     model: usize,
 }
 
@@ -74,10 +76,10 @@ impl Convolution {
         let (wide, channels) = (self.geometry.width, self.work.images.channels);
         let pixels = band.rows() * wide;
         let inside = (-band.share(band.first_image).top).max(0) as usize;
-        let left = self.geometry.column(0).clamp(0, wide as isize - 1) as usize;
-        if inside >= band.rows() {
+        if wide == 0 || inside >= band.rows() {
             return None;
         }
+        let left = self.geometry.column(0).clamp(0, wide as isize - 1) as usize;
         let words = to.cast::<u64>();
         let mut found = 0;
         // SAFETY: by the caller; behind a band is room for a vector.
@@ -123,6 +125,9 @@ impl Convolution {
             let mut alike = !class.pieces.is_empty();
             for run in class.pieces.iter().flat_map(|piece| &piece.runs) {
                 let at = (pixel + run.from[0] * wide + run.from[1]) as usize;
+                if !alike {
+                    break;
+                }
                 let mut from = 0;
                 while alike && from < run.pixels {
                     let count = (run.pixels - from).min(WORD);

@@ -3,7 +3,7 @@
 use super::finite;
 use super::kernel_gradient;
 use super::largest;
-use super::listed::{ListedKernel, Offsets, RowList};
+use super::listed::{self as listed_rows, ListedKernel, Offsets, RowList};
 use super::mark;
 use super::movement::{self, Rows};
 use super::pack::{self, PackTask};
@@ -258,7 +258,7 @@ macro_rules! level {
             $(#[$feature])?
             unsafe fn sum_listed<const R: usize, const V: usize>(task: &WindowTask, lists: &[RowList], offsets: &Offsets) {
                 // SAFETY: the caller has found the level on this machine.
-                unsafe { super::super::listed::sum_listed::<$simd, R, V>(task, lists, offsets) }
+                unsafe { listed_rows::sum_listed::<$simd, R, V>(task, lists, offsets) }
             }
 
             $(#[$feature])?

@@ -171,13 +171,16 @@ impl KernelGradient {
                 }
                 gradient.wrapping_add(work.gradient.layout().panel_start(panel) + line * across * width)
             };
-            // What a block in the middle holds tells how to sum.
-            let middle = begin + (end - begin) / 2;
-            let last = (middle + self.block()).min(end);
-            let band = self.geometry.band(middle * across, last * across);
-            self.geometry.gather::<S>(&band, images, scratch.band);
-            let way =
-                self.way::<S>(&band, (of_line(middle), (last - middle) * across * width), width, scratch);
+            let mut way = Way::Tiles;
+            if self.may_be_listed() {
+                // What a block in the middle holds tells how to sum.
+                let middle = begin + (end - begin) / 2;
+                let last = (middle + self.block()).min(end);
+                let band = self.geometry.band(middle * across, last * across);
+                self.geometry.gather::<S>(&band, images, scratch.band);
+                let gradients = (of_line(middle), (last - middle) * across * width);
+                way = self.way::<S>(&band, gradients, width, scratch);
+            }
             let mut line = begin;
             while line < end {
                 let last = (line + self.block()).min(end);

@@ -45,9 +45,14 @@ impl KernelGradient {
         channels > 1 && channels.min(PANEL).next_multiple_of(GRAIN) * self.lines[1] <= TURNED
     }
 
+    /// Whether either may be.
+    pub(super) fn may_be_listed(&self) -> bool {
+        self.may_list_windows() || self.may_list_gradients()
+    }
+
     /// Scratch of a unit for a band of so many numbers: sums by gradients, lists, marks.
     pub(super) fn listed_scratch(&self, band: usize) -> [usize; 3] {
-        if !self.may_list_windows() && !self.may_list_gradients() {
+        if !self.may_be_listed() {
             return [0; 3];
         }
         let places = self.most_places();
@@ -71,12 +76,10 @@ impl KernelGradient {
         width: usize,
         scratch: &Scratch,
     ) -> Way {
-        if !self.may_list_windows() && !self.may_list_gradients() {
-            return Way::Tiles;
-        }
         let rows = self.rows.len() as f32;
         let vectors = (width / S::LANES) as f32;
-        // A tile keeps the multiply-adds nearly busy; to look a mark up, listed or not, costs about one.
+        // A tile keeps the multiply-adds nearly busy; a mark that is looked up, listed or not, costs somewhat more than one. These are
+        // measured, and only speed hangs on them.
         let tiles = 1.1 * rows * vectors;
         let list = 1.3;
         let mut best = (tiles, Way::Tiles);

@@ -13,7 +13,8 @@ use crate::plan::layout::{GRAIN, PANEL};
 
 /// Rows that are summed side by side at most.
 pub const LISTED_ROWS: usize = 4;
-/// Rows of a full panel of a right operand that are read by lists at once: what the first cache holds besides everything else.
+/// Rows of a full panel of a right operand that are read by lists at once, as measured: with fewer, sums are fetched and put back more often; with
+/// more, the first cache has lost a row before it is met again.
 pub const LISTED_BLOCK: usize = 192;
 /// Shorter rows are not worth a list.
 pub const LEAST: usize = 32;
@@ -229,6 +230,9 @@ pub unsafe fn sum_listed<S: Simd, const R: usize, const V: usize>(
     }
 }
 
+/// A row of the right operand that adds nothing.
+static ZEROS: [f32; PANEL] = [0.0; PANEL];
+
 /// Kinds of [`Offsets`].
 const EVEN: u8 = 0;
 const LEFT: u8 = 1;
@@ -263,8 +267,8 @@ unsafe fn sum<S: Simd, const R: usize, const V: usize, const KIND: u8>(
                     add::<S, V, KIND>(&rows[r], at, true, of, &mut sums[r]);
                 }
             }
-            // Ends are taken together, too: a row that is at its end adds nothing of its last number. To tell rows apart would
-            // take longer, since nobody can foresee which is the longer one.
+            // Ends are taken together, too: a row that is at its end adds nothing. To tell rows apart would take longer, since
+            // nobody can foresee which is the longer one.
             for at in joint..all {
                 for r in 0..R {
                     let last = rows[r].count - 1;
@@ -294,8 +298,12 @@ unsafe fn add<S: Simd, const V: usize, const KIND: u8>(
             _ => (index, index * steps.1),
         };
         let number = *row.left.wrapping_add(left);
-        let factor = S::splat(if holds { number } else { 0.0 });
-        let from = row.right.wrapping_add(right + column);
+        // Zero times zero: what stands at the last index may be infinite.
+        let (number, from) = match holds {
+            true => (number, row.right.wrapping_add(right + column)),
+            false => (0.0, ZEROS.as_ptr()),
+        };
+        let factor = S::splat(number);
         for (v, sum) in sums.iter_mut().enumerate() {
             *sum = S::fma(factor, S::load(from.wrapping_add(v * S::LANES)), *sum);
         }

@@ -137,11 +137,11 @@ pub struct Scratch {
     pub partial: *mut f32,
     /// A packed operand.
     pub packed: *mut f32,
-    /// Indices of a left operand that hold anything.
+    /// Indices of a left operand that hold anything; of a band also where each pixel's begin, of a kernel's gradient offsets of places.
     pub listed: *mut u32,
     /// A band of an image.
     pub band: *mut f32,
-    /// Marks of what it holds.
+    /// Marks of what it holds, and of its background; or of a gradient.
     pub marks: *mut f32,
 }
 

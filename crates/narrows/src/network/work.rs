@@ -98,10 +98,7 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
     Ok(match *kind {
         LayerKind::Dense { units, .. } => (LayerWork::Dense, Extent::from(units)),
         LayerKind::Convolution { channels, size, stride, dilation, padding, groups, .. } => {
-            if !from.channels.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
-                let found = format!("{} channels in and {channels} out", from.channels);
-                return Err(format!("{groups} groups do not divide {found}"));
-            }
+            divides(groups, from, channels)?;
             let (size, form) = (
                 size.0,
                 Convolution { stride: stride.0, dilation: dilation.0, groups, ..Convolution::default() },
@@ -111,20 +108,48 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
             let to = holds(size, form.output(from.size(), size), from, channels)?;
             (LayerWork::Convolution { form, size }, to)
         }
-        LayerKind::TransposedConvolution { channels, size, stride, padding, .. } => {
-            let (size, form) = (size.0, Convolution { stride: stride.0, ..Convolution::default() });
+        LayerKind::TransposedConvolution {
+            channels,
+            size,
+            stride,
+            dilation,
+            padding,
+            output_padding,
+            groups,
+            ..
+        } => {
+            divides(groups, from, channels)?;
+            let (size, form) = (
+                size.0,
+                Convolution { stride: stride.0, dilation: dilation.0, groups, ..Convolution::default() },
+            );
             // With "same" a convolution of the result would give what the layer hears, stride by stride.
             let whole = [from.height * stride.0[0], from.width * stride.0[1]];
             let form = around(padding, form, whole, size);
             let to = match padding {
+                Padding::Same if output_padding.0 != [0; 2] => {
+                    return Err(
+                        "output_padding goes with a padding in numbers; \"same\" has its own size".to_owned()
+                    );
+                }
                 Padding::Same => whole,
                 _ => [0, 1].map(|axis| {
-                    ((from.size()[axis] - 1) * form.stride[axis] + size[axis])
-                        .saturating_sub(form.before[axis] + form.after[axis])
+                    let reach = (size[axis] - 1) * form.dilation[axis] + 1;
+                    let grown = (from.size()[axis] - 1) * form.stride[axis] + reach + output_padding.0[axis];
+                    grown.saturating_sub(form.before[axis] + form.after[axis])
                 }),
             };
             if to.contains(&0) || form.output(to, size) != Some(from.size()) {
-                return Err(format!("windows of {}×{} pixels cannot grow from {from}", size[0], size[1]));
+                let [down, across] = output_padding.0;
+                let added = if [down, across] == [0; 2] {
+                    String::new()
+                } else {
+                    format!(", {down}×{across} added,")
+                };
+                return Err(format!(
+                    "windows of {}×{} pixels{added} cannot grow from {from}",
+                    size[0], size[1]
+                ));
             }
             let to = Extent { height: to[0], width: to[1], channels };
             (LayerWork::TransposedConvolution { form, size }, to)
@@ -207,6 +232,14 @@ fn holds(
         Some([height, width]) => Ok(Extent { height, width, channels }),
         None => Err(format!("a window of {}×{} pixels does not fit into {from}", window[0], window[1])),
     }
+}
+
+/// Groups are made of whole channels, heard and said.
+fn divides(groups: usize, from: Extent, channels: usize) -> Result<(), String> {
+    if from.channels.is_multiple_of(groups) && channels.is_multiple_of(groups) {
+        return Ok(());
+    }
+    Err(format!("{groups} groups do not divide {} channels in and {channels} out", from.channels))
 }
 
 /// Windows that lie wholly beyond the picture see nothing.

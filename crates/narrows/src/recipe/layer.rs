@@ -52,8 +52,14 @@ part! {
             size: Pair = Pair([3; 2]), SIZE;
             /// Pixels from one window to the next.
             stride: Pair = Pair([2; 2]), SIZE;
+            /// Pixels from one pixel of a window to the next.
+            dilation: Pair = Pair([1; 2]), SIZE;
             /// Zeros around the picture that a convolution of these windows would be given.
             padding: Padding = Padding::Same, AROUND;
+            /// Rows and columns that are added below and beside, since several sizes shrink to one; with "same" there are none to add.
+            output_padding: Pair = Pair([0; 2]), AROUND;
+            /// Parts that the channels are cut into; maps of one part hear that part only.
+            groups: usize = 1, Limits::WIDTH;
             /// What a unit does with its sum; left out, as model.activation says.
             activation: Option<Activation> = None, Limits::ANY;
             /// Whether maps are normalised over the batch and their pixels; left out, as model.batch_normalisation says.

@@ -43,6 +43,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("model.hidden[0].stride", "3"),
     ("model.hidden[0].dilation", "2"),
     ("model.hidden[0].padding", "[1, 2]"),
+    ("model.hidden[0].output_padding", "1"),
     ("model.hidden[0].groups", "2"),
     ("model.hidden[0].offset", "1"),
     ("model.hidden[0].alpha", "0.5"),
