@@ -33,6 +33,17 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("model.hidden[0].size", &["model.hidden[0]=transposed-convolution"], "2"),
     ("model.hidden[0].stride", &["model.hidden[0]=transposed-convolution"], "1"),
     ("model.hidden[0].padding", &["model.hidden[0]=transposed-convolution"], "none"),
+    ("model.hidden[0].dilation", &["model.hidden[0]={ kind = 'transposed-convolution', padding = 1 }"], "2"),
+    (
+        "model.hidden[0].output_padding",
+        &["model.hidden[0]={ kind = 'transposed-convolution', padding = 1 }"],
+        "1",
+    ),
+    (
+        "model.hidden[1].groups",
+        &["model.hidden[0]=convolution", "model.hidden[1]=transposed-convolution"],
+        "2",
+    ),
     ("model.hidden[0].size", &["model.hidden[0]=max-pool"], "3"),
     ("model.hidden[0].stride", &["model.hidden[0]=max-pool"], "1"),
     ("model.hidden[0].padding", &["model.hidden[0]={ kind = 'max-pool', size = 3 }"], "same"),
