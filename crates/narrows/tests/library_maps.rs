@@ -72,8 +72,8 @@ fn what_a_layer_of_maps_says() {
             rows(13, 18, 3),
         ),
         (
-            "{ kind = 'transposed-convolution', channels = 3, padding = 'none', dilation = 2 }",
-            rows(17, 21, 3),
+            "{ kind = 'transposed-convolution', channels = 3, padding = 'none', stride = 1, dilation = 2 }",
+            rows(11, 13, 3),
         ),
         ("'max-pool'", rows(3, 4, 4)),
         ("{ kind = 'max-pool', padding = 'same' }", rows(4, 5, 4)),
@@ -96,6 +96,7 @@ fn what_does_not_fit_is_refused() {
         ("{ kind = 'transposed-convolution', size = 1, padding = 8 }", "cannot grow"),
         ("{ kind = 'transposed-convolution', padding = 1, output_padding = 2 }", "2×2 added"),
         ("{ kind = 'transposed-convolution', output_padding = 1 }", "padding in numbers"),
+        ("{ kind = 'transposed-convolution', dilation = [1, 2] }", "share a factor"),
         ("{ kind = 'transposed-convolution', channels = 3, groups = 2 }", "2 groups do not divide"),
         ("{ kind = 'reshape', height = 6 }", "6×7×64"),
         ("{ kind = 'max-pool', padding = 2 }", "nothing but zeros"),

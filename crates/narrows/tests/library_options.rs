@@ -33,7 +33,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("model.hidden[0].size", &["model.hidden[0]=transposed-convolution"], "2"),
     ("model.hidden[0].stride", &["model.hidden[0]=transposed-convolution"], "1"),
     ("model.hidden[0].padding", &["model.hidden[0]=transposed-convolution"], "none"),
-    ("model.hidden[0].dilation", &["model.hidden[0]={ kind = 'transposed-convolution', padding = 1 }"], "2"),
+    ("model.hidden[0].dilation", &["model.hidden[0]={ kind = 'transposed-convolution', padding = 1 }"], "3"),
     (
         "model.hidden[0].output_padding",
         &["model.hidden[0]={ kind = 'transposed-convolution', padding = 1 }"],

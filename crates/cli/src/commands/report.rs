@@ -26,8 +26,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Which picture is followed through the layers: its number among those that judge the model, from 0, or its file's name
-    #[arg(long, value_name = "NUMBER|NAME", default_value = "0")]
-    picture: String,
+    #[arg(long, value_name = "NUMBER|NAME")]
+    picture: Option<String>,
     #[command(flatten)]
     compute: ComputeOptions,
 }
@@ -43,9 +43,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     places::expect_writable(&page)?;
     let description = &codec.model().description;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
-    let followed = followed(&rows, &options.picture)?;
+    let followed = options.picture.as_deref().map(|picture| followed(&codec, &rows, picture)).transpose()?;
     let evaluation = rows.evaluate(&codec, 0, &compute)?;
-    write(&codec, &rows, (&evaluation, &[]), followed, &compute, &page)?;
+    write(&codec, &rows, (&evaluation, &[]), followed.unwrap_or(0), &compute, &page)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }
@@ -54,18 +54,29 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// The place of a picture among the rows that judge a model.
-fn followed(rows: &JudgedRows, picture: &str) -> Result<usize, Failure> {
+fn followed(codec: &Codec, rows: &JudgedRows, picture: &str) -> Result<usize, Failure> {
+    if !codec.network().layers.iter().any(|layer| layer.window().is_some()) {
+        let problem = "the model has no layers of maps that a picture could be followed through";
+        return Err(Failure::new(problem, "leave --picture out"));
+    }
     let names = rows.split.test_dataset(&rows.source).names.as_deref().unwrap_or_default();
-    let name = |row: &u32| names.get(*row as usize).is_some_and(|name| Path::new(name).ends_with(picture));
-    let (found, count) = (rows.split.test.iter().position(name), rows.split.test.len());
-    let number = picture.parse().ok().filter(|number| *number < count);
-    found.or(number).ok_or_else(|| {
-        let hint = match names.first() {
-            Some(_) => "give a number from 0 to one below that, or a picture's file name",
-            None => "give a number from 0 to one below that",
-        };
-        Failure::new(format!("no picture `{picture}` among the {count} that judge the model"), hint)
-    })
+    let count = rows.split.test.len();
+    let name = |row: &u32| names.get(*row as usize).map_or("", String::as_str);
+    let is_named = |place: &usize| Path::new(name(&rows.split.test[*place])).ends_with(picture);
+    let named: Vec<usize> = (0..count).filter(|place| !picture.is_empty() && is_named(place)).collect();
+    match (&named[..], picture.parse()) {
+        ([place], _) => Ok(*place),
+        ([first, second, ..], _) => {
+            let [first, second] = [first, second].map(|place| name(&rows.split.test[*place]));
+            let hint = format!("say {first} or {second}");
+            Err(Failure::new(format!("several pictures are called `{picture}`"), hint))
+        }
+        ([], Ok(number)) if number < count => Ok(number),
+        _ => {
+            let hint = "give a number from 0 to one below that, or a picture's file name";
+            Err(Failure::new(format!("no picture `{picture}` among the {count} that judge the model"), hint))
+        }
+    }
 }
 
 /// Writes the report of a model that has been judged on `rows`, beside its rivals, one of the rows being followed through the layers; tells

@@ -168,6 +168,9 @@ fn report_follows_a_chosen_picture() {
     assert!(first == page("--picture 0") && second == page("--picture 01.png"));
     let line = room.refused("report a.narrows --data streets --picture 4711");
     assert!(line.contains("no picture `4711`"), "{line}");
+    let table = Room::with_table_model();
+    let line = table.refused("report t.narrows --data t.csv --picture 0");
+    assert!(line.contains("no layers of maps"), "{line}");
 }
 
 /// A picture that claims 60,000×60,000 pixels, alone and among others; layers that do not fit.

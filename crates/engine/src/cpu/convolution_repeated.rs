@@ -60,7 +60,7 @@ impl ClassPlaces {
 }
 
 impl Convolution {
-    /// Marks the pixels of a band that are equal to the first pixel of its first image, if many are. Lists see nothing in pixels of
+    /// Marks the pixels of a band that are equal to the first one that lies in an image, if many are. Lists see nothing in pixels of
     /// zeros anyway.
     ///
     /// # Safety

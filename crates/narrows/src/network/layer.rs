@@ -7,9 +7,9 @@ use super::dropout::dropout;
 use super::extent::Extent;
 use super::maps;
 use super::shape::{Mode, Pass, Step};
-use super::work::LayerWork;
+use super::work::{LayerWork, common};
 use crate::recipe::{Activation, Bias};
-use narrows_engine::{Graph, Tensor};
+use narrows_engine::{Convolution, Graph, Tensor};
 
 /// Numbers that a layer may say of a row: a quarter of a gigabyte.
 pub const MOST_NUMBERS: usize = 1 << 26;
@@ -111,14 +111,14 @@ impl Layer {
         }
         let [down, across, inputs, outputs] = self.kernel();
         let (rows, window) = (down * across * inputs, (down * across) as f64);
-        // Of a window that grows only every stride-th weight meets a pixel.
-        let [heard, said] = match self.work {
-            LayerWork::TransposedConvolution { form, .. } => {
-                [window / (form.stride[0] * form.stride[1]) as f64, window]
-            }
-            LayerWork::Convolution { form, .. } => {
-                [window, window / (form.stride[0] * form.stride[1]) as f64]
-            }
+        // Of a window that grows only every stride-th weight meets a pixel; more of those that are apart by what the stride holds, too.
+        let met = |form: &Convolution| {
+            let every = |axis: usize| form.stride[axis] / common(form.stride[axis], form.dilation[axis]);
+            window / (every(0) * every(1)) as f64
+        };
+        let [heard, said] = match &self.work {
+            LayerWork::TransposedConvolution { form, .. } => [met(form), window],
+            LayerWork::Convolution { form, .. } => [window, met(form)],
             _ => [window, window],
         };
         let outputs_of = (outputs / self.groups()) as f64;

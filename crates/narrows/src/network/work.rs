@@ -119,6 +119,13 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
             ..
         } => {
             divides(groups, from, channels)?;
+            if let Some(axis) = [0, 1].into_iter().find(|axis| common(stride.0[*axis], dilation.0[*axis]) > 1)
+            {
+                let (stride, dilation) = (stride.0[axis], dilation.0[axis]);
+                return Err(format!(
+                    "with a stride of {stride} and a dilation of {dilation}, which share a factor, some pixels hear nothing"
+                ));
+            }
             let (size, form) = (
                 size.0,
                 Convolution { stride: stride.0, dilation: dilation.0, groups, ..Convolution::default() },
@@ -232,6 +239,11 @@ fn holds(
         Some([height, width]) => Ok(Extent { height, width, channels }),
         None => Err(format!("a window of {}×{} pixels does not fit into {from}", window[0], window[1])),
     }
+}
+
+/// The largest number that divides both.
+pub fn common(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common(b, a % b) }
 }
 
 /// Groups are made of whole channels, heard and said.

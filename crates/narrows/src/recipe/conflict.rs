@@ -175,7 +175,12 @@ fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         format!("\"{}\"", model.growth),
         "leave model.growth out",
     );
-    let grouped = |kind: &LayerKind| matches!(kind, LayerKind::Convolution { groups, .. } | LayerKind::TransposedConvolution { groups, .. } if *groups > 1);
+    let grouped = |kind: &LayerKind| match kind {
+        LayerKind::Convolution { groups, .. } | LayerKind::TransposedConvolution { groups, .. } => {
+            *groups > 1
+        }
+        _ => false,
+    };
     conflicts.add(
         model.tied && model.hidden.iter().any(|layer| layer.any(&grouped)),
         &["model.tied", "model.hidden"],

@@ -56,7 +56,8 @@ part! {
             dilation: Pair = Pair([1; 2]), SIZE;
             /// Zeros around the picture that a convolution of these windows would be given.
             padding: Padding = Padding::Same, AROUND;
-            /// Rows and columns that are added below and beside, since several sizes shrink to one; with "same" there are none to add.
+            /// Rows added below and columns added at the right, fewer than the stride: which of the sizes that a convolution would shrink to
+            /// what is heard. With a padding in numbers only.
             output_padding: Pair = Pair([0; 2]), AROUND;
             /// Parts that the channels are cut into; maps of one part hear that part only.
             groups: usize = 1, Limits::WIDTH;

@@ -42,7 +42,7 @@ const CHUNK: usize = 1024;
 ///
 /// `evaluation` is that of the same model on the rows that judge it: the test rows, or where there are none the
 /// validation rows, or the training rows. `rivals` are models trained beside it, often none. `followed` is the one of the judging rows
-/// whose way through the layers is shown, counted from 0.
+/// whose way through the layers is shown, counted from 0; if there is no such row, none is.
 ///
 /// # Errors
 ///

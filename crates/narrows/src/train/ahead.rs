@@ -1,6 +1,6 @@
-//! Reading ahead: a thread of its own fills the next batch while the step before is trained on.
+//! Reading ahead: within an epoch a thread of its own fills the next batch while the step before is trained on.
 //!
-//! It is there where filling takes time: rows from a file, or pictures that are changed. Batches are the same either way, since all
+//! It is there where filling takes time: rows from a file, or pictures that are changed; it is not one of the threads that compute. Batches are the same either way, since all
 //! that is drawn for them is keyed by row and epoch.
 
 use super::batches::Batch;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// A batch that is being filled, at most.
+/// At most one batch that is being filled.
 pub struct Ahead {
     requests: Option<SyncSender<(Batch, Which)>>,
     filled: Receiver<Batch>,

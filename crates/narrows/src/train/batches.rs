@@ -49,6 +49,15 @@ impl Batches {
         }
     }
 
+    /// Bytes of the batches' rows.
+    pub fn bytes(&self) -> usize {
+        [Some(&self.batch), self.spare.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|batch| batch.values.memory())
+            .sum()
+    }
+
     /// Puts a stage's rows into the order of an epoch: the same for the same seed and epoch, whatever came before.
     pub fn begin_epoch(&mut self, setup: &Setup, stage: &Stage, epoch: usize) {
         self.order.clear();
@@ -56,8 +65,8 @@ impl Batches {
         shuffle(setup.recipe.train.seed, streams::ORDER, epoch as u32, &mut self.order);
     }
 
-    /// Fills the batch of a step and tells how many rows it has.
-    pub fn fill(&mut self, setup: &Setup, stage: &Stage, epoch: usize, step: usize) -> usize {
+    /// Fills the batch of a step and tells how many rows it has. The step that follows is filled ahead if it is before `end`.
+    pub fn fill(&mut self, setup: &Setup, stage: &Stage, (epoch, step, end): (usize, usize, usize)) -> usize {
         let which = |step: usize| {
             let first = step * stage.batch();
             let rows = (first + stage.batch()).min(self.order.len()).saturating_sub(first);
@@ -73,7 +82,8 @@ impl Batches {
             self.batch.row_ids[..own.rows].copy_from_slice(&self.order[first..first + own.rows]);
             self.batch.fill(setup, own);
         }
-        if next.rows > 0
+        if next.step < end
+            && next.rows > 0
             && let (Some(ahead), Some(mut batch)) = (&mut self.ahead, self.spare.take())
         {
             batch.row_ids[..next.rows].copy_from_slice(&self.order[next_first..next_first + next.rows]);
@@ -198,7 +208,7 @@ mod tests {
         let stage = &setup.stages[0];
         batches.begin_epoch(&setup, stage, epoch);
         let step = |step| {
-            let rows = batches.fill(&setup, stage, epoch, step);
+            let rows = batches.fill(&setup, stage, (epoch, step, stage.steps()));
             let Values::F32(values) = &batches.batch.values else { panic!("bytes") };
             // The only number of a row is its own.
             assert!(batches.batch.row_ids[..rows].iter().zip(values).all(|(id, value)| *id as f32 == *value));
@@ -239,8 +249,9 @@ mod tests {
             ahead.begin_epoch(&setup, stage, epoch);
             alone.begin_epoch(&setup, stage, epoch);
             for step in steps {
-                let rows = ahead.fill(&setup, stage, epoch, step);
-                assert_eq!(rows, alone.fill(&setup, stage, epoch, step));
+                let which = (epoch, step, stage.steps());
+                let rows = ahead.fill(&setup, stage, which);
+                assert_eq!(rows, alone.fill(&setup, stage, which));
                 let (Values::U8(found), Values::U8(expected)) = (&ahead.batch.values, &alone.batch.values)
                 else {
                     panic!("pictures are bytes")

@@ -109,7 +109,7 @@ impl Trainer {
         let maps =
             |dataset: &crate::data::Dataset| dataset.maps.as_ref().map_or(0, |maps| maps.of_pixel.len());
         let maps = maps(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, maps);
-        let data = self.setup.source.train.values.memory() + test + maps;
+        let data = self.setup.source.train.values.memory() + test + maps + self.batches.bytes();
         // A checkpoint is put together in memory before it is written, once as numbers and once as bytes, then as a file.
         let states = self.states.bytes();
         let last = self.plans.len() - 1;
@@ -216,7 +216,7 @@ impl Trainer {
         let at = setup.stage_of(epoch);
         let stage = &setup.stages[at];
         let steps = stage.steps();
-        let rows = self.batches.fill(setup, stage, epoch, step);
+        let rows = self.batches.fill(setup, stage, (epoch, step, steps));
         if let Values::Stored(stored) = &setup.source.train.values
             && let Some(failure) = stored.failure()
         {

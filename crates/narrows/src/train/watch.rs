@@ -156,7 +156,7 @@ impl Watch {
         let times = (MOST_ROWS / self.rows).min(cheap.max(steps / MOST_OF_EPOCH)).clamp(1, steps);
         let mut seen: Vec<Seen> = self.layers.iter().map(|watched| Seen::new(watched.units)).collect();
         for time in 0..times {
-            batches.fill(setup, stage, epoch, time);
+            batches.fill(setup, stage, (epoch, time, times));
             let mut feeds: Vec<Feed<'_>> = Vec::with_capacity(4);
             batches.feeds(setup, stage, self.rows, &mut feeds);
             let run = Run { inputs: &feeds, scalars, seed: setup.recipe.train.seed, step };
