@@ -195,13 +195,9 @@ impl KernelGradient {
                     }
                     right = scratch.packed;
                 }
-                let marks = match way {
-                    Way::Windows => {
-                        let numbers = band.rows() * self.geometry.row();
-                        Some(BandMarks::new::<S>(scratch.band, numbers, scratch.marks))
-                    }
-                    _ => None,
-                };
+                if way == Way::Windows {
+                    BandMarks::new::<S>(scratch.band, band.rows() * self.geometry.row(), scratch.marks);
+                }
                 for piece in 0..self.pieces() {
                     let (x, end) = (across * piece / self.pieces(), across * (piece + 1) / self.pieces());
                     let mut segments = [WindowSegment::EMPTY; SEGMENTS];
@@ -216,10 +212,10 @@ impl KernelGradient {
                         };
                     }
                     let segments = &segments[..last - line];
-                    match (way, marks) {
-                        (Way::Gradients, _) => self.sum_gradients::<S>(&task, segments, kernels, scratch),
-                        (_, Some(marks)) => self.sum_windows::<S>(&task, segments, marks, kernels, scratch),
-                        _ => {
+                    match way {
+                        Way::Gradients => self.sum_gradients::<S>(&task, segments, kernels, scratch),
+                        Way::Windows => self.sum_windows::<S>(&task, segments, kernels, scratch),
+                        Way::Tiles => {
                             let size = (kernels.vectors, kernels.lanes);
                             sum_rows(&task, self.rows.len(), segments, false, &kernels.windows, size);
                         }

@@ -110,17 +110,17 @@ impl KernelGradient {
     /// Sums a block of places by lists of windows, what holds much of them by tiles.
     ///
     /// # Safety
-    /// As for [`KernelGradient::run`]; the marks are those of the band.
+    /// As for [`KernelGradient::run`]; the band is marked.
     #[inline(always)]
     pub(super) unsafe fn sum_windows<S: Simd>(
         &self,
         task: &WindowTask,
         segments: &[WindowSegment],
-        marks: BandMarks,
         kernels: &TileKernels,
         scratch: &Scratch,
     ) {
         let size = (kernels.vectors, kernels.lanes);
+        let marks = BandMarks::of(scratch.marks);
         // SAFETY: segments and rows lie in the band; the scratch has room for a group's lists and offsets.
         unsafe {
             let [offsets, _] = self.offsets(scratch);
@@ -129,8 +129,7 @@ impl KernelGradient {
             for &ElementRun { first: row, count, .. } in &self.groups {
                 let own = WindowTask { rows: task.rows.add(row), places: task.places.add(row), ..*task };
                 let start = self.rows[row] as usize;
-                let first = (scratch.band.add(start).cast_const(), 1, segments[0].right);
-                let mut lists = self.lists(first, scratch);
+                let mut lists = self.lists(scratch.band.add(start), segments[0].right, scratch);
                 let found = list_turned(marks, start, (offsets, places), &mut lists[..count]);
                 if worth::<S>(found, count * places, task.width) {
                     sum_all::<S>(&own, &lists[..count], &offsets_of, kernels);
@@ -164,7 +163,7 @@ impl KernelGradient {
             let marks = BandMarks::new::<S>(right, places * task.width, scratch.marks);
             let offsets_of = Offsets::Right(task.width, offsets);
             for channel in (0..task.width).step_by(BYTE) {
-                let mut lists = self.lists((right.add(channel), 1, std::ptr::null()), scratch);
+                let mut lists = self.lists(right.add(channel), std::ptr::null(), scratch);
                 list_turned(marks, channel, (even, places), &mut lists);
                 for run in &self.runs {
                     for list in &mut lists {
@@ -223,18 +222,14 @@ impl KernelGradient {
         [first, first.wrapping_add(places)]
     }
 
-    /// Empty lists for eight rows, whose numbers begin so far apart.
+    /// Empty lists for eight rows, whose numbers stand side by side.
     #[inline(always)]
-    fn lists(
-        &self,
-        (left, step, right): (*const f32, usize, *const f32),
-        scratch: &Scratch,
-    ) -> [RowList; BYTE] {
+    fn lists(&self, left: *const f32, right: *const f32, scratch: &Scratch) -> [RowList; BYTE] {
         let mut lists = [RowList::EMPTY; BYTE];
         let room = listed::room(self.most_places());
         for (number, list) in lists.iter_mut().enumerate() {
             let indices = scratch.listed.cast::<u16>().wrapping_add(number * room);
-            *list = RowList { indices, count: 0, left: left.wrapping_add(number * step), right };
+            *list = RowList { indices, count: 0, left: left.wrapping_add(number), right };
         }
         lists
     }

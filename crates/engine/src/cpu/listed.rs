@@ -15,7 +15,7 @@ use crate::plan::layout::{GRAIN, PANEL};
 pub const LISTED_ROWS: usize = 4;
 /// Rows of a full panel of a right operand that are read by lists at once, as measured: with fewer, sums are fetched and put back more often; with
 /// more, the first cache has lost a row before it is met again.
-pub const LISTED_BLOCK: usize = 192;
+const LISTED_BLOCK: usize = 192;
 /// Shorter rows are not worth a list.
 pub const LEAST: usize = 32;
 /// Bits that are listed by one look-up.
