@@ -345,3 +345,13 @@ fn networks_of_maps_are_trained_and_used() {
         }
     }
 }
+
+/// Of a window whose gaps the stride divides, every weight meets the pixels that any of them meets; groups hear and say their part alone.
+#[test]
+fn weights_that_meet_are_counted_beside_gaps_and_groups() {
+    let fans = |layer: &str| network(&[&format!("model.hidden=[{layer}]")], rows(9, 9, 4)).layers[0].fans().1;
+    assert_eq!(fans("{ kind = 'convolution', stride = 2, channels = 6 }"), [36.0, 9.0 / 4.0 * 6.0]);
+    assert_eq!(fans("{ kind = 'convolution', stride = 2, dilation = 2, channels = 6 }"), [36.0, 54.0]);
+    let grown = "{ kind = 'transposed-convolution', stride = 2, dilation = 3, padding = 1, channels = 6, groups = 2 }";
+    assert_eq!(fans(grown), [9.0 / 4.0 * 2.0, 9.0 * 3.0]);
+}
