@@ -8,20 +8,22 @@ use super::convolution_classes::{Class, Run, SEGMENTS, classes};
 use super::convolution_listed::{BandLists, LONGEST};
 use super::convolution_repeated::ClassPlaces;
 use super::listed::{self, BandMarks, LEAST};
+use super::pooling;
 use super::product::{ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
-use super::window::{self, Geometry};
+use super::window::{self, Geometry, Pixels};
 use super::window_tile::{SPARE_ROWS, WIDE_ROWS, WINDOW_ROWS, WindowSegment, WindowTask, sum_rows};
-use crate::plan::ConvolutionWork;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::{ConvolutionWork, POOLED};
 
 /// Results of so few channels, of images of so many, are summed along the channels, since vectors across would be nearly empty.
 const FEW: usize = 4;
 const MANY: usize = 8;
 /// Places of a unit at most: more, the narrower they are.
 pub(super) const PLACES: usize = UNIT_ROWS * PANEL / GRAIN;
+const _: () = assert!(PLACES >= POOLED, "a line of windows is one unit at least");
 /// Numbers that a band should have at most, so that it stays in the second cache.
 const BAND: usize = 96 << 10;
 
@@ -65,16 +67,20 @@ impl Convolution {
     pub fn units(&self, least: usize, mut push: impl FnMut(ProductUnit, u64)) {
         let (places, columns) = (self.places(), self.work.columns);
         let panels = columns.div_ceil(PANEL);
-        let mut block = UNIT_ROWS * (PANEL / columns.min(PANEL).next_multiple_of(GRAIN));
+        let most = UNIT_ROWS * (PANEL / columns.min(PANEL).next_multiple_of(GRAIN));
+        // Lines of windows stay whole.
+        let together = self.work.together();
+        let whole = |most: usize| (most / together).max(1) * together;
+        let mut block = most;
         while block > PANEL
-            && (panels * places.div_ceil(block) < least
-                || super::window::room(&self.geometry, 0, block.min(places)) > BAND)
+            && (panels * places.div_ceil(whole(block)) < least
+                || super::window::room(&self.geometry, 0, whole(block).min(places)) > BAND)
         {
             block /= 2;
         }
         for panel in 0..panels {
-            for first in (0..places).step_by(block) {
-                let last = (first + block).min(places);
+            for first in (0..places).step_by(whole(block)) {
+                let last = (first + whole(block)).min(places);
                 push(ProductUnit { panel, first, last }, (2 * self.inner() * PANEL * (last - first)) as u64);
             }
         }
@@ -121,13 +127,13 @@ impl Convolution {
     ) {
         let columns = self.work.columns;
         let width = (columns - unit.panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
-        let images: *const f32 = context.buffers[self.work.images.buffer.index()];
+        let images = Pixels::new(&self.work.images, context);
         let kernel: *const f32 = context.buffers[self.work.kernel.index()];
         let band = self.geometry.band(unit.first, unit.last);
         // SAFETY: the scratch has room for the band, the packed kernel and a unit's sums; everything else lies in the plan's buffers.
         unsafe {
             program.prepare::<S>(context, scratch);
-            self.geometry.gather::<S>(&band, images, scratch.band);
+            self.geometry.gather::<S>(&band, &images, scratch.band);
             let right = if self.along() {
                 self.pack_columns(kernel, scratch.packed);
                 scratch.packed.cast_const()
@@ -142,6 +148,8 @@ impl Convolution {
                 let layout = Layout { rows: self.inner(), columns };
                 kernel.add(layout.panel_start(unit.panel))
             };
+            // Sums go straight to the program, where that is to see every single one.
+            let at_once = columns > 1 && self.work.pooled.is_none();
             let mut of = ClassPlaces::new();
             let (mut background, mut lists) = (None, None);
             if self.may_be_listed() {
@@ -175,8 +183,8 @@ impl Convolution {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
                 } else if let Some(lists) = lists {
                     self.sum_class::<S>(class, count, &task, (lists, right), kernels);
-                } else if let ([block], [_], false, 0) =
-                    (&class.blocks[..], &self.classes[..], columns == 1, of.repeated)
+                } else if let ([block], [_], true, 0) =
+                    (&class.blocks[..], &self.classes[..], at_once, of.repeated)
                 {
                     let places = Places { rows: &of.rows, count, unit, width };
                     self.straight::<S>(block, &places, right, (program, domain), kernels, context, scratch);
@@ -313,6 +321,14 @@ impl Convolution {
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
+        if let Some(pooled) = self.work.pooled {
+            let sums = (scratch.partial, width);
+            // SAFETY: the sums of the unit's places lie in rows of `width`.
+            unsafe {
+                pooling::pool_sums::<S>(&self.work, pooled, sums, unit, (program, domain), context, scratch)
+            };
+            return;
+        }
         let single = self.work.columns == 1;
         let height = if single { TILE } else { TILE / width };
         let mut row = unit.first;

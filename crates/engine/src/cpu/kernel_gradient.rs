@@ -8,10 +8,10 @@ use super::listed::{BYTE, BandMarks};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch};
-use super::window::{Geometry, room};
+use super::window::{Geometry, Pixels, room};
 use super::window_tile::{WindowSegment, WindowTask, sum_rows};
 use crate::plan::layout::{GRAIN, Layout, PANEL};
-use crate::plan::{BufferId, KernelGradientWork};
+use crate::plan::{BufferId, Images, KernelGradientWork};
 
 /// Places of a block: the first cache holds their gradients besides everything else.
 const BLOCK: usize = 96;
@@ -114,7 +114,11 @@ impl KernelGradient {
     pub fn scratch(&self) -> [usize; 5] {
         let across = self.work.gradient.width;
         let places = self.block() * across;
-        let packed = if self.work.gradient.channels == 1 { places * GRAIN } else { 0 };
+        let packed = match self.work.gradient {
+            Images { channels: 1, .. } => places * GRAIN,
+            Images { unpooled: Some(_), .. } => places * PANEL,
+            _ => 0,
+        };
         // Blocks begin anywhere, parts being cut by lines.
         let most = (0..self.lines()).map(|line| {
             room(&self.geometry, line * across, ((line + self.block()) * across).min(self.lines() * across))
@@ -146,12 +150,10 @@ impl KernelGradient {
     ) {
         let work = &self.work;
         let width = work.layout().width(panel);
-        let images: *const f32 = context.buffers[work.images.buffer.index()];
-        let gradient: *const f32 = context.buffers[work.gradient.buffer.index()];
+        let images = Pixels::new(&work.images, context);
         let (across, height) = (work.gradient.width, work.gradient.height);
         let (begin, end) = (self.lines() * part / work.parts, self.lines() * (part + 1) / work.parts);
         let axis = self.geometry.axes[0];
-        let single = work.gradient.channels == 1;
         // SAFETY: the scratch has room for a block's band and packed gradient; everything else lies in the plan's buffers.
         unsafe {
             let to = context.buffers[work.to.index()].add(self.place(part, panel).0);
@@ -165,36 +167,23 @@ impl KernelGradient {
                 width,
                 column: 0,
             };
-            let of_line = |line: usize| {
-                if single {
-                    return gradient.wrapping_add(line * across);
-                }
-                gradient.wrapping_add(work.gradient.layout().panel_start(panel) + line * across * width)
-            };
             let mut way = Way::Tiles;
             if self.may_be_listed() {
                 // What a block in the middle holds tells how to sum.
                 let middle = begin + (end - begin) / 2;
                 let last = (middle + self.block()).min(end);
                 let band = self.geometry.band(middle * across, last * across);
-                self.geometry.gather::<S>(&band, images, scratch.band);
-                let gradients = (of_line(middle), (last - middle) * across * width);
+                self.geometry.gather::<S>(&band, &images, scratch.band);
+                let gradients = self.gradients::<S>((middle, last), panel, context, scratch.packed);
+                let gradients = (gradients, (last - middle) * across * width);
                 way = self.way::<S>(&band, gradients, width, scratch);
             }
             let mut line = begin;
             while line < end {
                 let last = (line + self.block()).min(end);
                 let band = self.geometry.band(line * across, last * across);
-                self.geometry.gather::<S>(&band, images, scratch.band);
-                let mut right = of_line(line);
-                if single {
-                    for at in 0..(last - line) * across {
-                        let row = std::slice::from_raw_parts_mut(scratch.packed.add(at * GRAIN), GRAIN);
-                        row.fill(0.0);
-                        row[0] = *right.add(at);
-                    }
-                    right = scratch.packed;
-                }
+                self.geometry.gather::<S>(&band, &images, scratch.band);
+                let right = self.gradients::<S>((line, last), panel, context, scratch.packed);
                 if way == Way::Windows {
                     BandMarks::new::<S>(scratch.band, band.rows() * self.geometry.row(), scratch.marks);
                 }
@@ -227,6 +216,50 @@ impl KernelGradient {
             if way == Way::Gradients {
                 self.turn_back::<S>(scratch.partial, to, width);
             }
+        }
+    }
+}
+
+impl KernelGradient {
+    /// The gradients of lines, a place after another in rows of whole vectors: where they lie, or put together at `to`.
+    ///
+    /// # Safety
+    /// The machine has the level; `to` has room for a block, the lines are the gradient's.
+    #[inline(always)]
+    unsafe fn gradients<S: Simd>(
+        &self,
+        (first, last): (usize, usize),
+        panel: usize,
+        context: &RunContext<'_>,
+        to: *mut f32,
+    ) -> *const f32 {
+        let of = &self.work.gradient;
+        let memory: *const f32 = context.buffers[of.buffer.index()];
+        // SAFETY: by the caller.
+        unsafe {
+            if of.unpooled.is_some() {
+                let (pixels, width) = (Pixels::new(of, context), self.work.layout().width(panel));
+                let mut out = to;
+                for line in first..last {
+                    let line = pixels.line(line / of.height, line % of.height);
+                    let mut pixel = pixels.pixel(line, 0);
+                    for _ in 0..of.width {
+                        pixels.copy_panel::<S>(pixel, (panel * PANEL, width), out);
+                        (pixel, out) = (pixels.pixel_behind(pixel), out.add(width));
+                    }
+                }
+                return to;
+            }
+            if of.channels == 1 {
+                for at in 0..(last - first) * of.width {
+                    let row = std::slice::from_raw_parts_mut(to.add(at * GRAIN), GRAIN);
+                    row.fill(0.0);
+                    row[0] = *memory.add(first * of.width + at);
+                }
+                return to;
+            }
+            let layout = of.layout();
+            memory.add(layout.panel_start(panel) + first * of.width * layout.width(panel))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::executable::Executable;
 use crate::plan::program::{Access, Instruction, Program};
-use crate::plan::{BufferId, Contents, Direction, Images, Plan, Step, Work};
+use crate::plan::{BufferId, Contents, Direction, Images, Plan, Pooled, Step, Unpooled, Work};
 use std::fmt::Write;
 
 /// One line of a listing.
@@ -96,29 +96,31 @@ fn work(plan: &Plan, step: &Step) -> String {
         }
         Work::Convolution(work) => {
             let way = if work.upward { "transposed convolution" } else { "convolution" };
-            let Images { count, height, width, channels, buffer } = work.images;
             let ([k, l], [high, wide]) = (work.taps, work.result);
+            let pooled = work.pooled.map(|Pooled { size: [k, l], .. }| format!(", the largest of {k}×{l}"));
             format!(
-                "{way} {count}×{height}×{width}×{channels} by {k}×{l} to {high}×{wide}×{} {} {}",
+                "{way} {} by {k}×{l} to {high}×{wide}×{}{} {} {}",
+                images(&work.images),
                 work.columns,
-                name(buffer),
+                pooled.unwrap_or_default(),
+                name(work.images.buffer),
                 name(work.kernel)
             )
         }
         Work::KernelGradient(work) => {
-            let Images { count, height, width, channels, buffer } = work.images;
             let [k, l] = work.taps;
             format!(
-                "kernel gradient {k}×{l}×{channels}×{} in {} parts of {count}×{height}×{width} {} {}",
-                work.gradient.channels,
+                "kernel gradient {k}×{l} of {} and {} in {} parts {} {}",
+                images(&work.images),
+                images(&work.gradient),
                 work.parts,
-                name(buffer),
+                name(work.images.buffer),
                 name(work.gradient.buffer)
             )
         }
         Work::Pooling(work) => {
-            let ([k, l], Images { count, height, width, channels, buffer }) = (work.size, work.from);
-            format!("{} {count}×{height}×{width}×{channels} by {k}×{l} {}", work.pooling.name(), name(buffer))
+            let [k, l] = work.size;
+            format!("{} {} by {k}×{l} {}", work.pooling.name(), images(&work.from), name(work.from.buffer))
         }
         Work::AddParts { from, parts, .. } => format!("add {parts} parts of {}", name(*from)),
         Work::Mark { from, .. } => {
@@ -139,6 +141,12 @@ fn work(plan: &Plan, step: &Step) -> String {
         Work::Gather { table, .. } => format!("gather rows of {}", name(*table)),
         Work::ScatterAdd { rows, .. } => format!("scatter-add rows of {}", name(*rows)),
     }
+}
+
+fn images(images: &Images) -> String {
+    let Images { count, height, width, channels, .. } = images;
+    let unpooled = images.unpooled.map(|Unpooled { size: [k, l], .. }| format!(" (unpooled by {k}×{l})"));
+    format!("{count}×{height}×{width}×{channels}{}", unpooled.unwrap_or_default())
 }
 
 fn program(program: &Program) -> String {

@@ -26,9 +26,26 @@ pub unsafe fn move_rows(
     let sizes = shape.sizes();
     // Neighbours in memory differ along the last axis that has more than one element.
     let last_axis = sizes.iter().rposition(|size| *size > 1).unwrap_or(0);
+    // Elements that keep their order need no index.
+    let reshaped = moved.reshaped().map(|_| &moved.pieces[0]);
     for row in first..last {
         let mut column = 0;
         while column < domain.columns {
+            if let Some(piece) = reshaped {
+                let count = (domain.columns - column).min(PANEL - column % PANEL);
+                let run = Run {
+                    from: context.buffers[piece.buffer.index()],
+                    layout: buffers[piece.buffer.index()].layout,
+                    columns: if piece.columns == 1 { usize::MAX } else { piece.columns },
+                    element: row * domain.columns + column,
+                    stride: 1,
+                    count,
+                };
+                // SAFETY: the run lies in the unit's rows, in one panel of them; the source has as many elements.
+                unsafe { run.copy(target.add(domain.address(row, column))) };
+                column += count;
+                continue;
+            }
             let index = index_of(sizes, row * domain.columns + column);
             let whole = (domain.columns - column).min(PANEL - column % PANEL);
             // SAFETY: the run lies in the unit's rows, in one panel of them.
@@ -105,8 +122,12 @@ impl Run {
             // SAFETY: the caller vouches for every element.
             unsafe {
                 let from = self.from.add(self.layout.address(row, column));
-                for at in 0..count {
-                    *to.add(done + at) = *from.add(at * step);
+                if step == 1 {
+                    std::ptr::copy_nonoverlapping(from, to.add(done), count);
+                } else {
+                    for at in 0..count {
+                        *to.add(done + at) = *from.add(at * step);
+                    }
                 }
             }
             done += count;

@@ -5,7 +5,7 @@ use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
 use crate::graph::op::Pooling;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
-use crate::plan::{BufferId, Images, PoolingWork};
+use crate::plan::{BufferId, ConvolutionWork, Images, Pooled, PoolingWork};
 
 /// Pixels of a unit.
 const UNIT_ROWS: usize = 256;
@@ -79,6 +79,14 @@ impl Axis {
     }
 }
 
+/// What windows are read from, and what goes with them.
+struct Views {
+    from: View,
+    positions: Option<View>,
+    marks: Option<View>,
+    axes: [Axis; 2],
+}
+
 /// Does one unit.
 ///
 /// # Safety
@@ -93,9 +101,6 @@ pub unsafe fn run<S: Simd>(
     scratch: &Scratch,
 ) {
     let like = |buffer: BufferId, images: Images| View::new(Images { buffer, ..images }, unit.panel, context);
-    let from = View::new(work.from, unit.panel, context);
-    let positions = work.positions.map(|buffer| like(buffer, work.small()));
-    let marks = work.marks.map(|buffer| like(buffer, work.to));
     let (small, large) = (work.small(), work.large());
     let axis = |number: usize, windows: usize, pixels: usize| Axis {
         stride: work.windows.stride[number],
@@ -104,44 +109,100 @@ pub unsafe fn run<S: Simd>(
         windows,
         pixels,
     };
-    let axes = [axis(0, small.height, large.height), axis(1, small.width, large.width)];
+    let views = Views {
+        from: View::new(work.from, unit.panel, context),
+        positions: work.positions.map(|buffer| like(buffer, small)),
+        marks: work.marks.map(|buffer| like(buffer, work.to)),
+        axes: [axis(0, small.height, large.height), axis(1, small.width, large.width)],
+    };
     let single = work.to.channels == 1;
-    let side_by_side = axes.iter().all(|axis| axis.stride == axis.size && axis.before == 0);
-    let width = if single { 1 } else { domain.width(unit.panel) };
-    let across = work.to.width;
-    // SAFETY: register 0 holds a stretch; pixels and windows are the images' own.
+    // SAFETY: pixels and windows are the images' own.
     unsafe {
         program.prepare::<S>(context, scratch);
-        let height = (TILE / width).min(TILE);
-        let mut first = unit.first;
-        while first < unit.last {
-            let rows = height.min(unit.last - first);
-            let mut row = 0;
+        let to = (unit.first..unit.last, 0, unit.panel);
+        pixels::<S>((work.pooling, work.to.width, single), &views, to, (program, domain), context, scratch);
+    }
+}
+
+/// Picks the largest pixels of whole lines of windows from the sums of a convolution's unit, and runs the program on them.
+///
+/// # Safety
+/// As for [`run`]; the unit's sums lie in rows of a width, and the program is prepared.
+#[inline(always)]
+pub unsafe fn pool_sums<S: Simd>(
+    work: &ConvolutionWork,
+    pooled: Pooled,
+    (sums, width): (*mut f32, usize),
+    unit: &ProductUnit,
+    (program, domain): (&TileProgram, Layout),
+    context: &RunContext<'_>,
+    scratch: &Scratch,
+) {
+    let [high, wide] = pooled.size;
+    let lines = (unit.last - unit.first) / work.together();
+    let across = work.result[1] / wide;
+    let axis =
+        |size: usize, windows: usize| Axis { stride: size, before: 0, size, windows, pixels: windows * size };
+    let marks = pooled.marks.map(|marks| {
+        let memory: *mut f32 = context.buffers[marks.index()];
+        View { memory: memory.wrapping_add(domain.panel_start(unit.panel)), width }
+    });
+    let views = Views {
+        from: View { memory: sums, width },
+        positions: None,
+        marks,
+        axes: [axis(high, lines), axis(wide, across)],
+    };
+    let to = (0..lines * across, work.row(unit.first), unit.panel);
+    // SAFETY: the windows are those of the sums.
+    unsafe { pixels::<S>((Pooling::Pick, across, false), &views, to, (program, domain), context, scratch) };
+}
+
+/// Some pixels of the result, each from its window or the windows that it lies in; those in memory have so many in front of them.
+#[inline(always)]
+unsafe fn pixels<S: Simd>(
+    (pooling, across, single): (Pooling, usize, bool),
+    &Views { from, positions, marks, ref axes }: &Views,
+    (pixels, before, panel): (std::ops::Range<usize>, usize, usize),
+    (program, domain): (&TileProgram, Layout),
+    context: &RunContext<'_>,
+    scratch: &Scratch,
+) {
+    let side_by_side = axes.iter().all(|axis| axis.stride == axis.size && axis.before == 0);
+    let width = if single { 1 } else { domain.width(panel) };
+    let height = (TILE / width).min(TILE);
+    let mut first = pixels.start;
+    while first < pixels.end {
+        let rows = height.min(pixels.end - first);
+        let mut row = 0;
+        // SAFETY: register 0 holds a stretch; the rest is the caller's.
+        unsafe {
             // Line by line: what a line's windows have in common is found once.
             while row < rows {
                 let (line, x) = ((first + row) / across, (first + row) % across);
                 let count = (across - x).min(rows - row);
                 let out = scratch.registers.add(row * width);
                 if let (Pooling::Put, Some(positions), true, false) =
-                    (work.pooling, positions, side_by_side, single)
+                    (pooling, positions, side_by_side, single)
                 {
-                    put::<S>((from, positions), &axes, (line, x, count), width, out);
-                } else if work.pooling.upward() {
-                    spread::<S>(work.pooling, (from, positions), &axes, (line, x, count), width, out);
+                    put::<S>((from, positions), axes, (line, x, count), width, out);
+                } else if pooling.upward() {
+                    spread::<S>(pooling, (from, positions), axes, (line, x, count), width, out);
                 } else {
-                    let mark = marks.map(|marks| marks.at(first + row));
-                    gather::<S>(work.pooling, (from, positions), &axes, (line, x, count), width, (out, mark));
+                    let mark = marks.map(|marks| marks.at(before + first + row));
+                    gather::<S>(pooling, (from, positions), axes, (line, x, count), width, (out, mark));
                 }
                 row += count;
             }
+            let row = before + first;
             if single {
-                program.run::<S>(&Stretch::run(domain, first, rows), context, scratch);
+                program.run::<S>(&Stretch::run(domain, row, rows), context, scratch);
             } else {
-                let column = unit.panel * PANEL;
-                program.run::<S>(&Stretch { row: first, rows, column, width, domain }, context, scratch);
+                let column = panel * PANEL;
+                program.run::<S>(&Stretch { row, rows, column, width, domain }, context, scratch);
             }
-            first += rows;
         }
+        first += rows;
     }
 }
 

@@ -135,17 +135,21 @@ impl Verifier<'_> {
                 }
             }
             (Piece::Product(piece), Work::Convolution(work)) => {
-                footprint.whole(self.plan, work.images.buffer);
+                work.images.buffers().for_each(|buffer| footprint.whole(self.plan, buffer));
                 footprint.whole(self.plan, work.kernel);
+                let (first, last) = (work.row(piece.first), work.row(piece.last));
                 let stretch = match work.columns {
-                    1 => Stretch::run(domain, piece.first, piece.last - piece.first),
-                    _ => rows_of(piece.panel, piece.first, piece.last),
+                    1 => Stretch::run(domain, first, last - first),
+                    _ => rows_of(piece.panel, first, last),
                 };
                 footprint.program(&step.program, &[stretch]);
+                let marked = stretch.start()..stretch.start() + stretch.length();
+                let marks = work.pooled.and_then(|pooled| pooled.marks);
+                footprint.writes.extend(marks.map(|marks| (marks, marked)));
             }
             (Piece::Part { part, panel }, Work::KernelGradient(work)) => {
-                footprint.whole(self.plan, work.images.buffer);
-                footprint.whole(self.plan, work.gradient.buffer);
+                let read = work.images.buffers().chain(work.gradient.buffers());
+                read.for_each(|buffer| footprint.whole(self.plan, buffer));
                 if let Kernel::KernelGradient(gradient) = &self.schedule.steps[unit.step].kernel {
                     let (start, end) = gradient.place(part, panel);
                     footprint.writes.push((work.to, start..end));

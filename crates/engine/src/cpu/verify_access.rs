@@ -2,11 +2,11 @@
 
 use crate::error::Error;
 use crate::graph::op::{BLOCK, Pooling, Sparse, Windows};
-use crate::plan::layout::{GRAIN, Layout, Marks};
+use crate::plan::layout::{GRAIN, Layout, Marks, PANEL};
 use crate::plan::program::{Access, Instruction, Program};
 use crate::plan::{
-    BufferId, Contents, ConvolutionWork, Direction, Images, Matrix, Move, Operand, Piece, Plan, SparseWork,
-    Step, Work,
+    BufferId, Contents, ConvolutionWork, Direction, Images, Matrix, Move, Operand, POOLED, Piece, Plan,
+    SparseWork, Step, Work,
 };
 
 /// Checks every step of a plan.
@@ -120,6 +120,7 @@ impl Fits<'_> {
                 };
                 self.windows(&work.windows, work.size)
                     && self.images(&work.from)
+                    && work.from.unpooled.is_none()
                     && marked
                     && named
                     && work.to.layout().elements() > 0
@@ -179,7 +180,15 @@ impl Fits<'_> {
             && self.images(&work.images)
             && (self.layout)(work.kernel) == Some(matrix(inner, work.columns))
             && places > 0
-            && domain == matrix(places, work.columns)
+            && self.pooled(work, domain)
+            && domain == matrix(work.row(places), work.columns)
+    }
+
+    fn pooled(&self, work: &ConvolutionWork, domain: Layout) -> bool {
+        let whole = (0..2).all(|axis| divides(work.window()[axis], work.result[axis]));
+        let marks = work.pooled.and_then(|pooled| pooled.marks);
+        let at_hand = work.pooled.is_none() || (work.columns > 1 && work.together() <= POOLED);
+        whole && at_hand && marks.is_none_or(|marks| (self.layout)(marks) == Some(domain))
     }
 
     fn windows(&self, windows: &Windows, taps: [usize; 2]) -> bool {
@@ -188,7 +197,13 @@ impl Fits<'_> {
     }
 
     fn images(&self, images: &Images) -> bool {
-        (self.layout)(images.buffer) == Some(images.layout()) && images.layout().elements() > 0
+        let sizes = [images.height, images.width];
+        let spread = images.unpooled.is_none_or(|unpooled| {
+            (0..2).all(|axis| divides(unpooled.size[axis], sizes[axis]))
+                && images.channels > 1
+                && (self.layout)(unpooled.positions) == Some(images.layout())
+        });
+        spread && (self.layout)(images.buffer) == Some(images.layout()) && images.layout().elements() > 0
     }
 
     fn sparse(&self, work: &SparseWork, domain: Layout) -> bool {
@@ -224,15 +239,22 @@ impl Fits<'_> {
     }
 
     fn product(&self, left: &Operand, right: &Operand, inner: usize, domain: Layout) -> bool {
-        let lies =
-            |operand: &Operand| (self.layout)(operand.buffer) == Some(matrix(operand.rows, operand.columns));
+        let lies = |operand: &Operand| match operand.flat {
+            false => (self.layout)(operand.buffer) == Some(matrix(operand.rows, operand.columns)),
+            // Rows follow each other where those of the buffer have no gaps.
+            true => (self.layout)(operand.buffer).is_some_and(|layout| {
+                let whole = layout.rows > 1 && layout.columns <= PANEL && layout.columns % GRAIN == 0;
+                whole && layout.elements() == operand.rows * operand.columns && operand.columns > 1
+            }),
+        };
         let turned = |operand: &Operand| match operand.transposed {
             false => (operand.rows, operand.columns),
             true => (operand.columns, operand.rows),
         };
         let ((rows, inner_left), (inner_right, columns)) = (turned(left), turned(right));
         let same = inner_left == inner && inner_right == inner && inner > 0;
-        same && lies(left) && lies(right) && domain == matrix(rows, columns)
+        let flat = !(right.flat || left.flat && left.transposed);
+        same && flat && lies(left) && lies(right) && domain == matrix(rows, columns)
     }
 
     fn moved(&self, moved: &Move, to: BufferId, domain: Layout) -> bool {
@@ -259,6 +281,10 @@ impl Fits<'_> {
         let rows = table.elements() / columns.max(1);
         rows > 0 && table == matrix(rows, columns) && picked == matrix(count, columns)
     }
+}
+
+fn divides(size: usize, all: usize) -> bool {
+    size > 0 && all.is_multiple_of(size)
 }
 
 /// How a matrix lies: a single column as a single row.

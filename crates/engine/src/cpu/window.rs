@@ -5,6 +5,7 @@
 //! window, and the elements of a row of a window follow each other.
 
 use super::simd::Simd;
+use super::tile::RunContext;
 use crate::graph::op::Windows;
 use crate::plan::Images;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
@@ -169,9 +170,8 @@ impl Geometry {
     /// # Safety
     /// The machine has the level; `from` holds the images, `to` has room for the band and [`GRAIN`] numbers more.
     #[inline(always)]
-    pub unsafe fn gather<S: Simd>(&self, band: &Band, from: *const f32, to: *mut f32) {
-        let Images { height, width, .. } = self.images;
-        let layout = self.images.layout();
+    pub unsafe fn gather<S: Simd>(&self, band: &Band, from: &Pixels, to: *mut f32) {
+        let height = self.images.height;
         let mut out = to;
         for image in band.first_image..=band.last_image {
             let share = band.share(image);
@@ -182,8 +182,7 @@ impl Geometry {
                     if y < 0 || y >= height as isize {
                         std::slice::from_raw_parts_mut(out, self.row()).fill(0.0);
                     } else {
-                        let line = (image * height + y as usize) * width;
-                        self.gather_row::<S>(layout, from, line, out);
+                        self.gather_row::<S>(from, from.line(image, y as usize), out);
                     }
                     out = out.add(self.row());
                 }
@@ -192,7 +191,7 @@ impl Geometry {
     }
 
     #[inline(always)]
-    unsafe fn gather_row<S: Simd>(&self, layout: Layout, from: *const f32, line: usize, to: *mut f32) {
+    unsafe fn gather_row<S: Simd>(&self, from: &Pixels, line: Line, to: *mut f32) {
         let Images { width, channels, .. } = self.images;
         let upward = self.axes[1].upward;
         // Pixels before the image, inside it, and behind it.
@@ -206,20 +205,24 @@ impl Geometry {
                 let behind = self.width - before - inside;
                 zero(to, behind * channels);
                 let out = to.add(behind * channels);
+                let mut pixel = from.pixel(line, first + inside.max(1) - 1);
                 for at in 0..inside {
-                    let pixel = line + first + inside - 1 - at;
-                    copy_pixel::<S>(layout, from, pixel, channels, out.add(at * channels));
+                    from.copy::<S>(pixel, out.add(at * channels));
+                    pixel = from.pixel_before(pixel);
                 }
                 zero(out.add(inside * channels), before * channels);
                 return;
             }
             zero(to, before * channels);
             let out = to.add(before * channels);
-            if channels == 1 || channels <= PANEL && layout.width(0) == channels {
-                std::ptr::copy_nonoverlapping(from.add((line + first) * channels), out, inside * channels);
+            if from.one_after_another() {
+                let from = from.numbers.add((line.first + first) * channels);
+                std::ptr::copy_nonoverlapping(from, out, inside * channels);
             } else {
+                let mut pixel = from.pixel(line, first);
                 for at in 0..inside {
-                    copy_pixel::<S>(layout, from, line + first + at, channels, out.add(at * channels));
+                    from.copy::<S>(pixel, out.add(at * channels));
+                    pixel = from.pixel_behind(pixel);
                 }
             }
             zero(out.add(inside * channels), (self.width - before - inside) * channels);
@@ -233,25 +236,133 @@ unsafe fn zero(to: *mut f32, count: usize) {
     unsafe { std::slice::from_raw_parts_mut(to, count).fill(0.0) };
 }
 
-/// Copies the channels of a pixel by whole vectors: what is written too much is overwritten by what comes next.
-#[inline(always)]
-unsafe fn copy_pixel<S: Simd>(layout: Layout, from: *const f32, pixel: usize, channels: usize, to: *mut f32) {
-    // SAFETY: a panel's rows are whole vectors; the caller has room behind the last pixel.
-    unsafe {
-        if channels == 1 {
-            *to = *from.add(pixel);
-            return;
+/// Images in memory, whether all their pixels lie there or one of each window.
+#[derive(Clone, Copy)]
+pub struct Pixels {
+    images: Images,
+    layout: Layout,
+    numbers: *const f32,
+    /// Which pixel of its window each is, if one of each window lies there.
+    positions: *const f32,
+    size: [usize; 2],
+}
+
+/// A line of pixels.
+#[derive(Clone, Copy)]
+pub struct Line {
+    /// The first of its pixels that lie in memory, counted through all images.
+    first: usize,
+    /// The number of its first pixel in that one's window.
+    number: usize,
+}
+
+/// A pixel of a line.
+#[derive(Clone, Copy)]
+pub struct Pixel {
+    /// Itself, or the one that its window has in memory.
+    stored: usize,
+    /// The number of its line's first pixel in a window.
+    number: usize,
+    /// How many pixels of its window are in front of it in the line.
+    before: usize,
+}
+
+impl Pixels {
+    /// Where they lie.
+    pub fn new(images: &Images, context: &RunContext<'_>) -> Pixels {
+        let positions = images.unpooled.map(|unpooled| context.buffers[unpooled.positions.index()]);
+        Pixels {
+            images: *images,
+            layout: images.layout(),
+            numbers: context.buffers[images.buffer.index()],
+            positions: positions.map_or(std::ptr::null(), |positions| positions.cast_const()),
+            size: images.unpooled.map_or([1; 2], |unpooled| unpooled.size),
         }
-        let mut channel = 0;
-        while channel < channels {
-            let source = from.add(layout.address(pixel, channel));
-            let count = (channels - channel).min(PANEL);
-            let mut at = 0;
-            while at < count {
-                S::store(to.add(channel + at), S::load(source.add(at)));
-                at += S::LANES;
+    }
+
+    /// A line of an image.
+    #[inline(always)]
+    pub fn line(&self, image: usize, y: usize) -> Line {
+        let [high, wide] = self.size;
+        let Images { height, width, .. } = self.images;
+        Line { first: (image * (height / high) + y / high) * (width / wide), number: y % high * wide }
+    }
+
+    /// Whether a line's pixels follow each other without a gap.
+    #[inline(always)]
+    fn one_after_another(&self) -> bool {
+        let channels = self.images.channels;
+        let whole = channels == 1 || channels <= PANEL && self.layout.width(0) == channels;
+        whole && self.positions.is_null()
+    }
+
+    /// A pixel of a line.
+    #[inline(always)]
+    pub fn pixel(&self, line: Line, x: usize) -> Pixel {
+        Pixel { stored: line.first + x / self.size[1], number: line.number, before: x % self.size[1] }
+    }
+
+    /// The next of a line.
+    #[inline(always)]
+    pub fn pixel_behind(&self, pixel: Pixel) -> Pixel {
+        match pixel.before + 1 {
+            next if next == self.size[1] => Pixel { stored: pixel.stored + 1, before: 0, ..pixel },
+            next => Pixel { before: next, ..pixel },
+        }
+    }
+
+    /// The one before. There is none before the first of an image, and nobody reads what is told of it.
+    #[inline(always)]
+    fn pixel_before(&self, pixel: Pixel) -> Pixel {
+        match pixel.before {
+            0 => Pixel { stored: pixel.stored.wrapping_sub(1), before: self.size[1] - 1, ..pixel },
+            before => Pixel { before: before - 1, ..pixel },
+        }
+    }
+
+    /// Copies the channels of a pixel by whole vectors: what is written too much is overwritten by what comes next.
+    ///
+    /// # Safety
+    /// The machine has the level; the pixel lies in an image, and `to` has room for a vector behind its channels.
+    #[inline(always)]
+    unsafe fn copy<S: Simd>(&self, pixel: Pixel, to: *mut f32) {
+        let channels = self.images.channels;
+        // SAFETY: a panel's rows are whole vectors; the caller has room behind the last pixel.
+        unsafe {
+            if channels == 1 {
+                *to = *self.numbers.add(pixel.stored);
+                return;
             }
-            channel += count;
+            let mut channel = 0;
+            while channel < channels {
+                let count = (channels - channel).min(PANEL);
+                self.copy_panel::<S>(pixel, (channel, count), to.add(channel));
+                channel += count;
+            }
+        }
+    }
+
+    /// Copies channels of a pixel from the first of a panel on.
+    ///
+    /// # Safety
+    /// The machine has the level; the pixel lies in an image of more than one channel, and `to` has room for whole vectors of so many.
+    #[inline(always)]
+    pub unsafe fn copy_panel<S: Simd>(&self, pixel: Pixel, (channel, count): (usize, usize), to: *mut f32) {
+        let address = self.layout.address(pixel.stored, channel);
+        // SAFETY: a panel's rows are whole vectors.
+        unsafe {
+            if self.positions.is_null() {
+                for at in (0..count).step_by(S::LANES) {
+                    S::store(to.add(at), S::load(self.numbers.add(address + at)));
+                }
+                return;
+            }
+            let own = S::splat((pixel.number + pixel.before) as f32);
+            for at in (0..count).step_by(S::LANES) {
+                let named = S::eq(S::load(self.positions.add(address + at)), own);
+                let value = S::select(named, S::load(self.numbers.add(address + at)), S::splat(0.0));
+                S::store(to.add(at), value);
+            }
         }
     }
 }

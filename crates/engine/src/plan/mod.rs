@@ -63,6 +63,8 @@ pub struct Operand {
     pub columns: usize,
     /// Whether the product takes it transposed.
     pub transposed: bool,
+    /// Whether its rows lie one after another, each of several rows of the buffer, and not in panels: the pixels of an image.
+    pub flat: bool,
 }
 
 /// Whether a product is a matrix times its own transpose, and large enough that half of it is worth leaving out.
@@ -87,6 +89,16 @@ pub struct Move {
     pub shape: Shape,
     /// For each piece: source, its shape's element strides along the result's axes, offset, and the box of the result that it fills.
     pub pieces: Vec<Piece>,
+}
+
+impl Move {
+    /// Where all elements come from, if they keep their order.
+    pub fn reshaped(&self) -> Option<BufferId> {
+        let &[Piece { buffer, strides, offset: 0, start, end, .. }] = &self.pieces[..] else { return None };
+        let rank = self.shape.rank();
+        let whole = start == [0; MAX_RANK] && end[..rank] == *self.shape.sizes();
+        (whole && strides[..rank] == self.shape.strides()[..rank]).then_some(buffer)
+    }
 }
 
 /// One source of a [`Move`].
@@ -141,13 +153,42 @@ pub struct Images {
     pub width: usize,
     /// Numbers of a pixel.
     pub channels: usize,
+    /// Set where what lies in memory has one pixel for each window of the images.
+    pub unpooled: Option<Unpooled>,
+}
+
+/// Windows side by side, of which one pixel is known and the others are zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unpooled {
+    /// Where it is told which pixel of its window each is.
+    pub positions: BufferId,
+    /// Height and width of a window.
+    pub size: [usize; 2],
 }
 
 impl Images {
-    /// How they lie: a row for each pixel.
+    /// How they lie: a row for each pixel that is in memory.
     pub fn layout(&self) -> Layout {
-        Layout::of(Shape::from([self.count * self.height * self.width, self.channels]))
+        let [high, wide] = self.unpooled.map_or([1; 2], |unpooled| unpooled.size);
+        Layout::of(Shape::from([self.count * (self.height / high) * (self.width / wide), self.channels]))
     }
+
+    /// What is read of them.
+    pub fn buffers(&self) -> impl Iterator<Item = BufferId> {
+        [self.buffer].into_iter().chain(self.unpooled.map(|unpooled| unpooled.positions))
+    }
+}
+
+/// Places of a line of windows at most that are pooled while they are at hand.
+pub const POOLED: usize = 1024;
+
+/// Windows side by side, in the result of a convolution, of which nothing but the largest pixel is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pooled {
+    /// Height and width of a window.
+    pub size: [usize; 2],
+    /// Where it is marked which pixel that was.
+    pub marks: Option<BufferId>,
 }
 
 /// A convolution.
@@ -163,13 +204,33 @@ pub struct ConvolutionWork {
     pub kernel: BufferId,
     /// Height and width of the kernel.
     pub taps: [usize; 2],
-    /// Height and width of the result.
+    /// Height and width of the result, whole windows of it where it is pooled.
     pub result: [usize; 2],
     /// Channels of the result.
     pub columns: usize,
+    /// Set where the program runs on the largest pixels of windows.
+    pub pooled: Option<Pooled>,
 }
 
 impl ConvolutionWork {
+    /// Height and width of a window of the result that becomes one pixel.
+    pub fn window(&self) -> [usize; 2] {
+        self.pooled.map_or([1; 2], |pooled| pooled.size)
+    }
+
+    /// Places of the result that belong together: lines of whole windows.
+    pub fn together(&self) -> usize {
+        match self.pooled {
+            Some(pooled) => pooled.size[0] * self.result[1],
+            None => 1,
+        }
+    }
+
+    /// The row of the program's domain that a place which begins such lines goes to.
+    pub fn row(&self, place: usize) -> usize {
+        place / self.window().iter().product::<usize>()
+    }
+
     /// Two operations for every tap of every window, those beyond the image included.
     pub fn flops(&self) -> u64 {
         let area = match self.upward {
@@ -199,6 +260,13 @@ pub struct KernelGradientWork {
 }
 
 impl KernelGradientWork {
+    /// Two operations for every place and element of the kernel.
+    pub fn flops(&self) -> u64 {
+        let Images { count, height, width, channels, .. } = self.gradient;
+        let kernel = self.taps[0] * self.taps[1] * self.images.channels * channels;
+        2 * (kernel * count * height * width) as u64
+    }
+
     /// The layout of all parts; a single column keeps the rounding that every other last panel has.
     pub fn layout(&self) -> Layout {
         let rows = self.parts * self.taps[0] * self.taps[1] * self.images.channels;
@@ -394,8 +462,10 @@ impl Step {
                 reads.extend([left.buffer, right.buffer].into_iter().chain(*marks));
             }
             Work::Mark { from, .. } => reads.push(from.buffer),
-            Work::Convolution(work) => reads.extend([work.images.buffer, work.kernel]),
-            Work::KernelGradient(work) => reads.extend([work.images.buffer, work.gradient.buffer]),
+            Work::Convolution(work) => reads.extend(work.images.buffers().chain([work.kernel])),
+            Work::KernelGradient(work) => {
+                reads.extend(work.images.buffers().chain(work.gradient.buffers()));
+            }
             Work::AddParts { from, .. } => reads.push(*from),
             Work::Pooling(work) => reads.extend([work.from.buffer].into_iter().chain(work.positions)),
             Work::Map => {}
@@ -422,6 +492,7 @@ impl Step {
             | Work::ScatterAdd { to, .. } => writes.push(*to),
             Work::Sparse(sparse) => writes.push(sparse.to.buffer),
             Work::KernelGradient(work) => writes.push(work.to),
+            Work::Convolution(work) => writes.extend(work.pooled.and_then(|pooled| pooled.marks)),
             Work::Pooling(work) => writes.extend(work.marks),
             _ => {}
         }

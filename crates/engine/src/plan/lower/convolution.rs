@@ -20,6 +20,7 @@ impl Emitter<'_, '_, '_> {
             taps: [taps[0], taps[1]],
             result: [sizes[1], sizes[2]],
             columns: sizes[3],
+            pooled: None,
         })
     }
 
@@ -33,8 +34,7 @@ impl Emitter<'_, '_, '_> {
         let parts = PARTS.div_ceil(gradient.channels.div_ceil(PANEL)).min(most);
         let mut work = KernelGradientWork { windows, images, gradient, taps, parts, to: BufferId(0) };
         work.to = add_buffer(self.plan, Contents::Intermediate, work.layout());
-        let flops = 2 * (node.shape.elements() * places) as u64;
-        let to = work.to;
+        let (flops, to) = (work.flops(), work.to);
         self.push_plain(Work::KernelGradient(work), Layout::of(node.shape), flops);
         Work::AddParts { from: to, parts, columns: gradient.channels }
     }
@@ -49,13 +49,14 @@ impl Emitter<'_, '_, '_> {
         let from = self.images(node.operands[0]);
         let [count, height, width, channels] = [0, 1, 2, 3].map(|axis| node.shape.sizes()[axis]);
         // The program writes it.
-        let to = Images { buffer: from.buffer, count, height, width, channels };
+        let to = Images { count, height, width, channels, ..from };
         Work::Pooling(PoolingWork { pooling, windows, size, from, positions, marks, to })
     }
 
     fn images(&self, id: NodeId) -> Images {
         let sizes = self.lowering.nodes[id.index()].shape;
         let [count, height, width, channels] = [0, 1, 2, 3].map(|axis| sizes.sizes()[axis]);
-        Images { buffer: self.buffers[&self.lowering.root(id)], count, height, width, channels }
+        let buffer = self.buffers[&self.lowering.root(id)];
+        Images { buffer, count, height, width, channels, unpooled: None }
     }
 }

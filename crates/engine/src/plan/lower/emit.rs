@@ -86,7 +86,7 @@ impl Emitter<'_, '_, '_> {
         let operand = |number: usize, transposed: bool| {
             let shape = self.lowering.nodes[node.operands[number].index()].shape;
             let buffer = self.buffers[&self.lowering.root(node.operands[number])];
-            Operand { buffer, rows: shape.sizes()[0], columns: shape.sizes()[1], transposed }
+            Operand { buffer, rows: shape.sizes()[0], columns: shape.sizes()[1], transposed, flat: false }
         };
         let (left, right) = (operand(0, transpose_left), operand(1, transpose_right));
         let inner = if transpose_left { left.rows } else { left.columns };

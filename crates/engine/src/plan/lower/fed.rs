@@ -4,6 +4,7 @@
 //! single row the copy would cost as much as a small layer's program.
 
 use super::*;
+use crate::plan::layout::GRAIN;
 
 /// Drops the copies that nobody needs. Steps have no order yet.
 pub(super) fn read_in_place(plan: &mut Plan) {
@@ -15,6 +16,34 @@ pub(super) fn read_in_place(plan: &mut Plan) {
             plan.steps.remove(at);
         }
     }
+}
+
+/// The same for rows made of an image's pixels, if these lie without gaps.
+pub(super) fn read_pixels_in_place(plan: &mut Plan) {
+    for at in (0..plan.steps.len()).rev() {
+        if let Some((source, buffer)) = reshaped(plan, &plan.steps[at])
+            && plan.steps.iter().enumerate().all(|(other, step)| other == at || suits(step, buffer))
+        {
+            plan.steps.remove(at);
+            for step in &mut plan.steps {
+                if let Work::Product { left, .. } = &mut step.work
+                    && left.buffer == buffer
+                {
+                    (left.buffer, left.flat) = (source, true);
+                }
+            }
+        }
+    }
+}
+
+/// Where a step that does nothing but reshape images without gaps has them from, and where to.
+fn reshaped(plan: &Plan, step: &Step) -> Option<(BufferId, BufferId)> {
+    let Work::Move(moved, to) = &step.work else { return None };
+    let source = moved.reshaped()?;
+    let Layout { rows, columns } = plan.buffers[source.index()].layout;
+    let whole = rows > 1 && columns <= PANEL && columns.is_multiple_of(GRAIN);
+    let kept = plan.buffers[to.index()].contents == Contents::Intermediate;
+    (whole && kept && step.domain.rows > 1).then_some((source, *to))
 }
 
 /// The input that a step does nothing but copy, and where to.
@@ -86,5 +115,23 @@ mod tests {
             let (x, w) = (graph.pixels("x", [5, 20]).convert(), graph.state("w", [20, 20]));
             graph.output("y", x.matmul(w));
         }));
+    }
+
+    #[test]
+    fn pixels_without_gaps_are_rows_of_products() {
+        let flat = |channels: usize, again: bool| {
+            let graph = Graph::new();
+            let x = graph.input("x", [7, 3, 4, channels]) * 0.5;
+            let rows = x.reshape([7, 12 * channels]);
+            graph.output("y", rows.matmul(graph.state("w", [12 * channels, 5])));
+            if again {
+                graph.output("z", rows.tanh());
+            }
+            let plan = Plan::new(&graph).unwrap();
+            plan.steps.iter().any(|step| matches!(&step.work, Work::Product { left, .. } if left.flat))
+        };
+        assert!(flat(16, false) && flat(64, false));
+        // Pixels with gaps, or in two panels; rows that somebody else reads.
+        assert!(!flat(20, false) && !flat(80, false) && !flat(16, true));
     }
 }

@@ -6,6 +6,7 @@ mod fed;
 mod marks;
 mod movement;
 mod order;
+mod pooled;
 mod reduce;
 mod writer;
 
@@ -201,7 +202,10 @@ impl<'n> Lowering<'n> {
         for group in 0..self.grouping.groups.len() {
             emitter.group(group);
         }
+        pooled::pool_at_hand(emitter.plan);
+        pooled::unpool_at_hand(emitter.plan);
         fed::read_in_place(emitter.plan);
+        fed::read_pixels_in_place(emitter.plan);
         marks::mark_data(emitter.plan);
         emitter.order();
     }
