@@ -221,30 +221,33 @@ impl Convolution {
             return;
         };
         let channels = self.work.images.channels as isize;
+        // Windows are evenly apart, down and across.
+        let [below, beside] = [high, wide].map(|axis| if axis.upward { 1 } else { axis.stride as isize });
+        let below = below * geometry.row() as isize;
+        let beside = if wide.upward { -channels } else { beside * channels };
+        let left = geometry.column(wide.pixel(columns_of.first, *side)) * channels;
+        let (first_line, last_line) = (unit.first / across, (unit.last - 1) / across);
         let mut count = 0;
-        for line in unit.first / across..=(unit.last - 1) / across {
-            let (image, y) = (line / height, line % height);
-            if !rows_of.holds(y) {
-                continue;
-            }
-            let share = band.share(image);
-            let down = band.rows_before(image) as isize + high.pixel(y, *top) - share.top;
-            let start = down * geometry.row() as isize;
-            let columns = columns_in(columns_of, line, across, unit);
-            if columns.is_empty() {
-                // The unit begins behind them, or ends before.
-                continue;
-            }
-            // Windows are evenly apart.
-            let mut left = start + geometry.column(wide.pixel(columns.start, *side)) * channels;
-            let apart = if wide.upward { -channels } else { wide.stride as isize * channels };
-            let mut place = line * across + columns.start - unit.first;
-            for _ in columns.step_by(columns_of.step) {
-                rows[count] = left;
-                places[count] = place * width;
-                count += 1;
-                left += apart;
-                place += columns_of.step;
+        for image in band.first_image..=band.last_image {
+            // Lines of the image that are the unit's, and the class's.
+            let from = first_line.saturating_sub(image * height).max(rows_of.first);
+            let y = rows_of.first + (from - rows_of.first).next_multiple_of(rows_of.step);
+            let end = (last_line + 1 - image * height).min(rows_of.last);
+            let down = band.rows_before(image) as isize + high.pixel(y, *top) - band.share(image).top;
+            let mut start = down * geometry.row() as isize + left;
+            for y in (y..end).step_by(rows_of.step) {
+                let line = image * height + y;
+                let columns = columns_in(columns_of, line, across, unit);
+                // Empty where the unit begins behind them, or ends before.
+                let skipped = columns.start.saturating_sub(columns_of.first) / columns_of.step;
+                let mut row = start + skipped as isize * beside;
+                for x in columns.step_by(columns_of.step) {
+                    rows[count] = row;
+                    places[count] = (line * across + x - unit.first) * width;
+                    count += 1;
+                    row += beside;
+                }
+                start += below;
             }
         }
         for spare in count..count + SPARE_ROWS {
@@ -400,9 +403,14 @@ fn columns_in(
     across: usize,
     unit: &ProductUnit,
 ) -> std::ops::Range<usize> {
-    let from = unit.first.saturating_sub(line * across).max(class.first);
-    let first = class.first + (from - class.first).next_multiple_of(class.step);
-    let last = (unit.last - line * across).min(class.last);
+    let start = line * across;
+    let last = (unit.last - start).min(class.last);
+    if unit.first <= start + class.first {
+        return class.first.min(last)..last;
+    }
+    // Only a unit's first line begins in the middle.
+    let from = unit.first - start - class.first;
+    let first = class.first + from.next_multiple_of(class.step);
     first.min(last)..last
 }
 

@@ -333,6 +333,10 @@ impl Pixels {
                 *to = *self.numbers.add(pixel.stored);
                 return;
             }
+            if channels <= PANEL {
+                self.copy_panel::<S>(pixel, (0, channels), to);
+                return;
+            }
             let mut channel = 0;
             while channel < channels {
                 let count = (channels - channel).min(PANEL);
