@@ -70,7 +70,7 @@ impl Convolution {
         let most = UNIT_ROWS * (PANEL / columns.min(PANEL).next_multiple_of(GRAIN));
         // Lines of windows stay whole.
         let together = self.work.together();
-        let whole = |most: usize| (most / together).max(1) * together;
+        let whole = |places: usize| (places / together).max(1) * together;
         let mut block = most;
         while block > PANEL
             && (panels * places.div_ceil(whole(block)) < least

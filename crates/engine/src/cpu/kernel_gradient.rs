@@ -218,9 +218,7 @@ impl KernelGradient {
             }
         }
     }
-}
 
-impl KernelGradient {
     /// The gradients of lines, a place after another in rows of whole vectors: where they lie, or put together at `to`.
     ///
     /// # Safety
@@ -240,13 +238,18 @@ impl KernelGradient {
             if of.unpooled.is_some() {
                 let (pixels, width) = (Pixels::new(of, context), self.work.layout().width(panel));
                 let mut out = to;
+                let [height, across] = pixels.whole();
                 for line in first..last {
-                    let line = pixels.line(line / of.height, line % of.height);
-                    let mut pixel = pixels.pixel(line, 0);
-                    for _ in 0..of.width {
+                    let (image, y) = (line / of.height, line % of.height);
+                    let across = if y < height { across } else { 0 };
+                    let mut pixel = pixels.pixel(pixels.line(image, y), 0);
+                    for _ in 0..across {
                         pixels.copy_panel::<S>(pixel, (panel * PANEL, width), out);
                         (pixel, out) = (pixels.pixel_behind(pixel), out.add(width));
                     }
+                    let rest = (of.width - across) * width;
+                    std::slice::from_raw_parts_mut(out, rest).fill(0.0);
+                    out = out.add(rest);
                 }
                 return to;
             }

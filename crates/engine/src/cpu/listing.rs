@@ -92,7 +92,9 @@ fn work(plan: &Plan, step: &Step) -> String {
             let (l, r) = (turned(left.transposed), turned(right.transposed));
             let rows = if left.transposed { left.columns } else { left.rows };
             let columns = if right.transposed { right.rows } else { right.columns };
-            format!("product {rows}×{inner}×{columns} {}{l} {}{r}", name(left.buffer), name(right.buffer))
+            let pixels = if left.flat { " (pixels)" } else { "" };
+            let (left, right) = (name(left.buffer), name(right.buffer));
+            format!("product {rows}×{inner}×{columns} {left}{l}{pixels} {right}{r}")
         }
         Work::Convolution(work) => {
             let way = if work.upward { "transposed convolution" } else { "convolution" };

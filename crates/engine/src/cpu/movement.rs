@@ -27,49 +27,40 @@ pub unsafe fn move_rows(
     // Neighbours in memory differ along the last axis that has more than one element.
     let last_axis = sizes.iter().rposition(|size| *size > 1).unwrap_or(0);
     // Elements that keep their order need no index.
-    let reshaped = moved.reshaped().map(|_| &moved.pieces[0]);
+    let in_order = moved.in_order().map(|_| &moved.pieces[0]);
     for row in first..last {
         let mut column = 0;
         while column < domain.columns {
-            if let Some(piece) = reshaped {
-                let count = (domain.columns - column).min(PANEL - column % PANEL);
-                let run = Run {
-                    from: context.buffers[piece.buffer.index()],
-                    layout: buffers[piece.buffer.index()].layout,
-                    columns: if piece.columns == 1 { usize::MAX } else { piece.columns },
-                    element: row * domain.columns + column,
-                    stride: 1,
-                    count,
-                };
-                // SAFETY: the run lies in the unit's rows, in one panel of them; the source has as many elements.
-                unsafe { run.copy(target.add(domain.address(row, column))) };
-                column += count;
-                continue;
-            }
-            let index = index_of(sizes, row * domain.columns + column);
+            let number = row * domain.columns + column;
             let whole = (domain.columns - column).min(PANEL - column % PANEL);
             // SAFETY: the run lies in the unit's rows, in one panel of them.
             let to = unsafe { target.add(domain.address(row, column)) };
-            let Some(piece) = moved.pieces.iter().find(|piece| covers(piece, &index, sizes.len())) else {
-                // SAFETY: as above.
-                unsafe { *to = 0.0 };
-                column += 1;
-                continue;
+            let (piece, element, stride, count) = if let Some(piece) = in_order {
+                (piece, number, 1, whole)
+            } else {
+                let index = index_of(sizes, number);
+                let Some(piece) = moved.pieces.iter().find(|piece| covers(piece, &index, sizes.len())) else {
+                    // SAFETY: as above.
+                    unsafe { *to = 0.0 };
+                    column += 1;
+                    continue;
+                };
+                let steps =
+                    (0..sizes.len()).map(|axis| piece.strides[axis] * (index[axis] - piece.start[axis]));
+                let count = whole.min(piece.end[last_axis] - index[last_axis]);
+                (piece, piece.offset + steps.sum::<usize>(), piece.strides[last_axis], count)
             };
             let run = Run {
                 from: context.buffers[piece.buffer.index()],
                 layout: buffers[piece.buffer.index()].layout,
                 columns: if piece.columns == 1 { usize::MAX } else { piece.columns },
-                element: piece.offset
-                    + (0..sizes.len())
-                        .map(|axis| piece.strides[axis] * (index[axis] - piece.start[axis]))
-                        .sum::<usize>(),
-                stride: piece.strides[last_axis],
-                count: whole.min(piece.end[last_axis] - index[last_axis]),
+                element,
+                stride,
+                count,
             };
             // SAFETY: strides and offset of a piece address elements of its source, which is another buffer.
             unsafe { run.copy(to) };
-            column += run.count;
+            column += count;
         }
     }
 }

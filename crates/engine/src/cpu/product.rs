@@ -44,7 +44,7 @@ pub struct Product {
     /// Whether the right operand must be packed.
     pub packed: bool,
     /// Whether the left operand lies row after row, not in panels.
-    pub flat: bool,
+    pub row_after_row: bool,
     /// Marks of what the left operand holds.
     pub marks: Option<BufferId>,
     /// Whether the result is symmetric: a matrix times its own transpose.
@@ -90,9 +90,9 @@ impl Product {
         into: &mut [Segment; SEGMENTS],
     ) -> usize {
         let layout = stored(&self.left);
-        // SAFETY: addresses of the layout lie in the buffer; of flat rows only their own numbers are read.
+        // SAFETY: addresses of the layout lie in the buffer; of rows that lie so only their own numbers are read.
         unsafe {
-            if self.flat {
+            if self.row_after_row {
                 into[0] = Segment::new(memory.add(row * self.inner + first), self.inner, last - first);
                 return 1;
             }
@@ -324,7 +324,7 @@ impl Product {
         let rows = part.unit.last - part.unit.first;
         let inner = part.last - part.first;
         let layout = stored(&self.right);
-        let pieces = if self.flat || self.lie() == Lie::Across { 1 } else { inner.div_ceil(PANEL) };
+        let pieces = if self.row_after_row || self.lie() == Lie::Across { 1 } else { inner.div_ceil(PANEL) };
         let piece = inner / pieces;
         for (number, ahead) in next[..pieces].iter_mut().enumerate() {
             let (from, length) = if !self.packed {

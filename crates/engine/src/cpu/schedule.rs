@@ -151,14 +151,14 @@ fn compile(plan: &Plan, step: &Step) -> Compiled {
             let columns = if right.transposed { right.rows } else { right.columns };
             let packed = right.transposed || columns == 1;
             let fed = matches!(plan.buffers[left.buffer.index()].contents, Contents::Feed(_));
-            let flat = fed || left.flat;
+            let row_after_row = fed || left.flat;
             Kernel::Product(Product {
                 left: *left,
                 right: *right,
                 inner: *inner,
                 columns,
                 packed,
-                flat,
+                row_after_row,
                 marks: *marks,
                 symmetric: is_symmetric(left, right),
             })

@@ -2,11 +2,11 @@
 
 use crate::error::Error;
 use crate::graph::op::{BLOCK, Pooling, Sparse, Windows};
-use crate::plan::layout::{GRAIN, Layout, Marks, PANEL};
+use crate::plan::layout::{GRAIN, Layout, Marks};
 use crate::plan::program::{Access, Instruction, Program};
 use crate::plan::{
     BufferId, Contents, ConvolutionWork, Direction, Images, Matrix, Move, Operand, POOLED, Piece, Plan,
-    SparseWork, Step, Work,
+    SparseWork, Step, Unpooled, Work,
 };
 
 /// Checks every step of a plan.
@@ -105,6 +105,7 @@ impl Fits<'_> {
                 let kernel = matrix(work.taps[0] * work.taps[1] * images.channels, gradient.channels);
                 self.windows(&work.windows, work.taps)
                     && self.images(images)
+                    && ends_whole(images)
                     && self.images(gradient)
                     && images.count == gradient.count
                     && (1..=gradient.count * gradient.height).contains(&work.parts)
@@ -178,6 +179,7 @@ impl Fits<'_> {
         let places = work.images.count * work.result[0] * work.result[1];
         self.windows(&work.windows, work.taps)
             && self.images(&work.images)
+            && ends_whole(&work.images)
             && (self.layout)(work.kernel) == Some(matrix(inner, work.columns))
             && places > 0
             && self.pooled(work, domain)
@@ -199,7 +201,7 @@ impl Fits<'_> {
     fn images(&self, images: &Images) -> bool {
         let sizes = [images.height, images.width];
         let spread = images.unpooled.is_none_or(|unpooled| {
-            (0..2).all(|axis| divides(unpooled.size[axis], sizes[axis]))
+            (0..2).all(|axis| (1..=sizes[axis]).contains(&unpooled.size[axis]))
                 && images.channels > 1
                 && (self.layout)(unpooled.positions) == Some(images.layout())
         });
@@ -243,8 +245,10 @@ impl Fits<'_> {
             false => (self.layout)(operand.buffer) == Some(matrix(operand.rows, operand.columns)),
             // Rows follow each other where those of the buffer have no gaps.
             true => (self.layout)(operand.buffer).is_some_and(|layout| {
-                let whole = layout.rows > 1 && layout.columns <= PANEL && layout.columns % GRAIN == 0;
-                whole && layout.elements() == operand.rows * operand.columns && operand.columns > 1
+                layout.rows > 1
+                    && layout.has_no_gaps()
+                    && layout.elements() == operand.rows * operand.columns
+                    && operand.columns > 1
             }),
         };
         let turned = |operand: &Operand| match operand.transposed {
@@ -281,6 +285,13 @@ impl Fits<'_> {
         let rows = table.elements() / columns.max(1);
         rows > 0 && table == matrix(rows, columns) && picked == matrix(count, columns)
     }
+}
+
+/// Whether images that are gathered end with a whole window.
+fn ends_whole(images: &Images) -> bool {
+    images.unpooled.is_none_or(|Unpooled { size: [high, wide], .. }| {
+        divides(high, images.height) && divides(wide, images.width)
+    })
 }
 
 fn divides(size: usize, all: usize) -> bool {

@@ -35,6 +35,26 @@ fn sound() -> (Plan, Schedule) {
     (plan, schedule)
 }
 
+/// A convolution pooled at hand, rows made of its pixels, a convolution of what unpooling spreads, and the derivative of all by what it spreads.
+fn at_hand() -> (Plan, Schedule) {
+    let graph = Graph::new();
+    let x = graph.input("x", [5, 9, 8, 3]);
+    let (filter, w) = (graph.state("filter", [3, 3, 3, 16]), graph.state("w", [144, 100]));
+    let maps = x.convolution(filter, &Convolution::default());
+    let two = Pool::of([2, 2]);
+    let (largest, positions) = graph.constant(0.0).maximum(maps).max_pool_with_positions(&two);
+    let y = largest.reshape([5, 144]).matmul(w);
+    let spread = largest.stop_gradient().unpool(&two, positions, [7, 6]);
+    let back = spread.convolution(graph.state("back", [2, 2, 16, 16]), &Convolution::default());
+    graph.output("back", back);
+    let gradient = graph.gradient(y.square().sum_all(), &[filter]).unwrap()[0];
+    graph.update(filter, filter - gradient);
+    let plan = Plan::new(&graph).unwrap();
+    let schedule = Schedule::new(&plan);
+    verify(&plan, &schedule).unwrap();
+    (plan, schedule)
+}
+
 #[track_caller]
 fn refused(plan: &Plan, schedule: &Schedule, expected: &str) {
     let error = verify(plan, schedule).expect_err(expected).to_string();
@@ -105,7 +125,14 @@ fn a_step_too_late_is_found() {
 /// Every pair of buffers that are alive together, put at one address.
 #[test]
 fn buffers_that_share_memory_while_alive_are_found() {
-    let (plan, schedule) = sound();
+    let pairs = shared(&sound());
+    assert!(pairs > 50, "{pairs}");
+    let pairs = shared(&at_hand());
+    assert!(pairs > 20, "{pairs}");
+}
+
+/// Puts every such pair at one address; gives how many there are.
+fn shared((plan, schedule): &(Plan, Schedule)) -> usize {
     let lives: Vec<(usize, usize)> = (0..plan.buffers.len())
         .map(|number| {
             let touches = |step: &&usize| {
@@ -116,8 +143,9 @@ fn buffers_that_share_memory_while_alive_are_found() {
             let phases: Vec<usize> =
                 phases.iter().filter(touches).map(|step| schedule.phase_of[*step]).collect();
             let output = matches!(plan.buffers[number].contents, Contents::Output(_));
-            let last = if output { usize::MAX } else { phases.iter().copied().max().unwrap() };
-            (phases.iter().copied().min().unwrap(), last)
+            // What nobody touches any more has no life.
+            let last = if output { usize::MAX } else { phases.iter().copied().max().unwrap_or(0) };
+            (phases.iter().copied().min().unwrap_or(usize::MAX), last)
         })
         .collect();
     let mut pairs = 0;
@@ -128,13 +156,56 @@ fn buffers_that_share_memory_while_alive_are_found() {
             if a == b || !room || lives[a].0 > lives[b].1 || lives[b].0 > lives[a].1 {
                 continue;
             }
-            let mut corrupt = Schedule::new(&plan);
+            let mut corrupt = Schedule::new(plan);
             corrupt.homes[a] = Home::Arena(to);
-            assert!(verify(&plan, &corrupt).is_err(), "buffers {a} and {b}");
+            assert!(verify(plan, &corrupt).is_err(), "buffers {a} and {b}");
             pairs += 1;
         }
     }
-    assert!(pairs > 50, "{pairs}");
+    pairs
+}
+
+#[test]
+fn windows_at_hand_that_do_not_fit_are_found() {
+    let strange = |plan: &Plan| {
+        let number = plan.buffers.iter().position(|buffer| buffer.layout.columns == 100).unwrap();
+        BufferId(number as u32)
+    };
+    let mut corrupted = [0; 3];
+    for (step, of) in (0..at_hand().0.steps.len()).flat_map(|step| (0..4).map(move |of| (step, of))) {
+        let (mut plan, schedule) = at_hand();
+        let other = strange(&plan);
+        match (&mut plan.steps[step].work, of) {
+            (Work::Convolution(work), 0) if work.pooled.is_some() => work.result[0] += 1,
+            (Work::Convolution(work), 1) if work.pooled.is_some() => work.result[1] += 2,
+            (Work::Convolution(work), 2) if work.pooled.is_some() => {
+                work.pooled.as_mut().unwrap().size = [3, 2]
+            }
+            (Work::Convolution(work), 3) if work.pooled.is_some() => {
+                work.pooled.as_mut().unwrap().marks = Some(other)
+            }
+            // Images that are gathered end with a whole window.
+            (Work::Convolution(work), 0) => work.images.height += 1,
+            (Work::Convolution(work), 1) => work.images.unpooled.as_mut().unwrap().positions = other,
+            (Work::KernelGradient(work), 0) => work.gradient.unpooled.as_mut().unwrap().size = [2, 3],
+            (Work::KernelGradient(work), 1) => work.gradient.unpooled.as_mut().unwrap().size = [0, 2],
+            (Work::KernelGradient(work), 2) => work.gradient.unpooled.as_mut().unwrap().positions = other,
+            (Work::Product { right, .. }, 0) => right.flat = true,
+            (Work::Product { left, .. }, 1) => {
+                left.flat = !left.flat;
+            }
+            (Work::Product { left, .. }, 2) if left.flat => left.transposed = true,
+            _ => continue,
+        }
+        refused(&plan, &schedule, "past a layout");
+        let kind = match plan.steps[step].work {
+            Work::Convolution(_) => 0,
+            Work::KernelGradient(_) => 1,
+            _ => 2,
+        };
+        corrupted[kind] += 1;
+    }
+    assert!(corrupted[0] == 6 && corrupted[1] == 3 && corrupted[2] > 4, "{corrupted:?}");
 }
 
 #[test]

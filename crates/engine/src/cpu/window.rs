@@ -280,6 +280,12 @@ impl Pixels {
         }
     }
 
+    /// Height and width of what whole windows cover.
+    pub fn whole(&self) -> [usize; 2] {
+        let [high, wide] = self.size;
+        [self.images.height / high * high, self.images.width / wide * wide]
+    }
+
     /// A line of an image.
     #[inline(always)]
     pub fn line(&self, image: usize, y: usize) -> Line {
@@ -291,9 +297,7 @@ impl Pixels {
     /// Whether a line's pixels follow each other without a gap.
     #[inline(always)]
     fn one_after_another(&self) -> bool {
-        let channels = self.images.channels;
-        let whole = channels == 1 || channels <= PANEL && self.layout.width(0) == channels;
-        whole && self.positions.is_null()
+        (self.images.channels == 1 || self.layout.has_no_gaps()) && self.positions.is_null()
     }
 
     /// A pixel of a line.
@@ -311,7 +315,7 @@ impl Pixels {
         }
     }
 
-    /// The one before. There is none before the first of an image, and nobody reads what is told of it.
+    /// The one before. There is none before the first of a line, and nobody reads what is told of it.
     #[inline(always)]
     fn pixel_before(&self, pixel: Pixel) -> Pixel {
         match pixel.before {

@@ -61,6 +61,11 @@ impl Layout {
         }
     }
 
+    /// Whether rows follow each other without a gap, as the numbers of a table do.
+    pub fn has_no_gaps(&self) -> bool {
+        self.columns <= PANEL && self.columns.is_multiple_of(GRAIN)
+    }
+
     /// Elements without rounding.
     pub fn elements(&self) -> usize {
         self.rows * self.columns

@@ -92,8 +92,8 @@ pub struct Move {
 }
 
 impl Move {
-    /// Where all elements come from, if they keep their order.
-    pub fn reshaped(&self) -> Option<BufferId> {
+    /// Where all elements come from, if they are the source's first ones in their order.
+    pub fn in_order(&self) -> Option<BufferId> {
         let &[Piece { buffer, strides, offset: 0, start, end, .. }] = &self.pieces[..] else { return None };
         let rank = self.shape.rank();
         let whole = start == [0; MAX_RANK] && end[..rank] == *self.shape.sizes();
@@ -153,11 +153,11 @@ pub struct Images {
     pub width: usize,
     /// Numbers of a pixel.
     pub channels: usize,
-    /// Set where what lies in memory has one pixel for each window of the images.
+    /// Set where what lies in memory has one pixel for each whole window of the images.
     pub unpooled: Option<Unpooled>,
 }
 
-/// Windows side by side, of which one pixel is known and the others are zero.
+/// Windows side by side, of each of which one pixel is known and the others are zero; zeros, too, lie behind the last whole one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unpooled {
     /// Where it is told which pixel of its window each is.

@@ -4,7 +4,6 @@
 //! single row the copy would cost as much as a small layer's program.
 
 use super::*;
-use crate::plan::layout::GRAIN;
 
 /// Drops the copies that nobody needs. Steps have no order yet.
 pub(super) fn read_in_place(plan: &mut Plan) {
@@ -39,9 +38,9 @@ pub(super) fn read_pixels_in_place(plan: &mut Plan) {
 /// Where a step that does nothing but reshape images without gaps has them from, and where to.
 fn reshaped(plan: &Plan, step: &Step) -> Option<(BufferId, BufferId)> {
     let Work::Move(moved, to) = &step.work else { return None };
-    let source = moved.reshaped()?;
-    let Layout { rows, columns } = plan.buffers[source.index()].layout;
-    let whole = rows > 1 && columns <= PANEL && columns.is_multiple_of(GRAIN);
+    let source = moved.in_order()?;
+    let layout = plan.buffers[source.index()].layout;
+    let whole = layout.rows > 1 && layout.has_no_gaps() && layout.elements() == moved.shape.elements();
     let kept = plan.buffers[to.index()].contents == Contents::Intermediate;
     (whole && kept && step.domain.rows > 1).then_some((source, *to))
 }

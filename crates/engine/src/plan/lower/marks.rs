@@ -14,7 +14,9 @@ pub(super) fn mark_data(plan: &mut Plan) {
         let reads = |step: &Step| match &step.work {
             Work::Product { left, right, .. } if left.buffer == buffer && !left.transposed => {
                 let columns = if right.transposed { right.rows } else { right.columns };
-                (left.rows > 1 && left.columns > 1).then_some((*left, columns.div_ceil(PANEL)))
+                // Marks are those of rows in panels.
+                let in_panels = left.rows > 1 && left.columns > 1 && !left.flat;
+                in_panels.then_some((*left, columns.div_ceil(PANEL)))
             }
             _ => None,
         };

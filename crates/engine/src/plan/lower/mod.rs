@@ -208,6 +208,20 @@ impl<'n> Lowering<'n> {
         fed::read_pixels_in_place(emitter.plan);
         marks::mark_data(emitter.plan);
         emitter.order();
+        drop_untouched(emitter.plan);
+    }
+}
+
+/// What no step touches any more needs no room.
+fn drop_untouched(plan: &mut Plan) {
+    let mut touched = vec![false; plan.buffers.len()];
+    for step in &plan.steps {
+        step.reads().into_iter().chain(step.writes()).for_each(|buffer| touched[buffer.index()] = true);
+    }
+    for (buffer, touched) in plan.buffers.iter_mut().zip(touched) {
+        if !touched && buffer.contents == Contents::Intermediate {
+            buffer.layout = Layout { rows: 0, columns: 0 };
+        }
     }
 }
 

@@ -89,7 +89,9 @@ pub(super) fn reads_in_place(step: &Step, state: BufferId) -> bool {
     let elementwise = step.program.loads().all(|(buffer, access)| buffer != state || access == Access::Full);
     let elsewhere = match &step.work {
         Work::Product { left, right, .. } => left.buffer == state || right.buffer == state,
-        Work::Convolution(work) => work.kernel == state || work.images.buffer == state,
+        Work::Convolution(work) => {
+            work.kernel == state || work.images.buffers().any(|buffer| buffer == state)
+        }
         Work::Pooling(work) => work.from.buffer == state || work.positions == Some(state),
         Work::Reduce { before, .. } => before.loads().any(|load| load.0 == state),
         _ => false,

@@ -7,30 +7,40 @@ use crate::plan::{POOLED, Pooled, Unpooled};
 /// order yet.
 pub(super) fn pool_at_hand(plan: &mut Plan) {
     for at in (0..plan.steps.len()).rev() {
-        let Work::Pooling(pooling) = &plan.steps[at].work else { continue };
-        let largest = pooling.pooling == Pooling::Pick && pooling.positions.is_none();
-        if !largest || !side_by_side(pooling) || pooling.to.channels == 1 {
-            continue;
-        }
-        let (pooled, result) = (pooling.from.buffer, whole_windows(pooling));
-        let Some(before) = plan.steps.iter().position(|step| makes_alone(step, pooled)) else { continue };
-        let reads = |step: &Step| step.reads().contains(&pooled);
-        let Work::Convolution(convolution) = &plan.steps[before].work else { continue };
-        let alone = plan.steps.iter().enumerate().all(|(other, step)| other == at || !reads(step));
-        if !alone || !kept_nowhere(plan, pooled) || convolution.upward {
-            continue;
-        }
-        let pooled = Some(Pooled { size: pooling.size, marks: pooling.marks });
-        let work = ConvolutionWork { result, pooled, ..convolution.clone() };
-        if work.together() > POOLED {
-            continue;
-        }
+        let Some((before, work)) = pooled_convolution(plan, at) else { continue };
         let step = &mut plan.steps[at];
         step.flops += work.flops();
         step.work = Work::Convolution(work);
+        // What comes down by one place has been looked at.
         plan.steps.remove(before);
-        // Steps behind the one that is gone have moved up: what is above has been looked at.
     }
+}
+
+/// The convolution whose result a step pools, and what becomes of it.
+fn pooled_convolution(plan: &Plan, at: usize) -> Option<(usize, ConvolutionWork)> {
+    let Work::Pooling(pooling) = &plan.steps[at].work else { return None };
+    let (map, largest) = (pooling.from, pooling.pooling == Pooling::Pick && pooling.positions.is_none());
+    if !largest || !side_by_side(pooling) || map.channels == 1 {
+        return None;
+    }
+    let before = plan.steps.iter().position(|step| makes_alone(step, map.buffer))?;
+    let Work::Convolution(convolution) = &plan.steps[before].work else { return None };
+    // Pixels may have been counted anew in between.
+    let as_made = convolution.result == [map.height, map.width] && convolution.images.count == map.count;
+    let mut others = plan.steps.iter().enumerate().filter(|(other, _)| *other != at);
+    let alone = others.all(|(_, step)| !step.reads().contains(&map.buffer))
+        && !plan.steps[at].program.loads().any(|load| load.0 == map.buffer);
+    if !as_made
+        || !alone
+        || !kept_nowhere(plan, map.buffer)
+        || convolution.upward
+        || convolution.pooled.is_some()
+    {
+        return None;
+    }
+    let pooled = Some(Pooled { size: pooling.size, marks: pooling.marks });
+    let work = ConvolutionWork { result: whole_windows(pooling), pooled, ..convolution.clone() };
+    (work.together() <= POOLED).then_some((before, work))
 }
 
 /// Lets convolutions and kernels' gradients read what is unpooled where it lies, if nobody else reads it.
@@ -39,25 +49,35 @@ pub(super) fn unpool_at_hand(plan: &mut Plan) {
         let Work::Pooling(pooling) = &plan.steps[at].work else { continue };
         let (Pooling::Put, Some(positions)) = (pooling.pooling, pooling.positions) else { continue };
         let &[(0, spread)] = &plan.steps[at].program.stores[..] else { continue };
-        if !side_by_side(pooling) || pooling.to.channels == 1 || !makes_alone(&plan.steps[at], spread) {
+        let all = Images { buffer: spread, unpooled: None, ..pooling.to };
+        let alone = makes_alone(&plan.steps[at], spread) && kept_nowhere(plan, spread);
+        if !side_by_side(pooling)
+            || all.channels == 1
+            || !alone
+            || !plan.steps.iter().all(|step| suits(step, &all))
+        {
             continue;
         }
-        let suits = |step: &Step| suits(step, spread);
-        if !kept_nowhere(plan, spread) || !plan.steps.iter().all(suits) {
-            continue;
-        }
-        let [height, width] = whole_windows(pooling);
         let unpooled = Some(Unpooled { positions, size: pooling.size });
-        let images = Images { height, width, unpooled, ..pooling.from };
+        let all = Images { buffer: pooling.from.buffer, unpooled, ..all };
+        // Behind the last whole window lie zeros, as they do beyond the image.
+        let [height, width] = whole_windows(pooling);
+        let whole = Images { height, width, ..all };
         plan.steps.remove(at);
         for step in &mut plan.steps {
             let behind = step.flops - window_flops(&step.work);
-            let read = match &mut step.work {
-                Work::Convolution(work) => vec![&mut work.images],
-                Work::KernelGradient(work) => vec![&mut work.images, &mut work.gradient],
-                _ => Vec::new(),
-            };
-            read.into_iter().filter(|read| read.buffer == spread).for_each(|read| *read = images);
+            if let Work::Convolution(ConvolutionWork { images, .. })
+            | Work::KernelGradient(KernelGradientWork { images, .. }) = &mut step.work
+                && images.buffer == spread
+            {
+                *images = whole;
+            }
+            // A kernel's gradient is summed in blocks of the gradient's places: what they are must not depend on how these are read.
+            if let Work::KernelGradient(KernelGradientWork { gradient, .. }) = &mut step.work
+                && gradient.buffer == spread
+            {
+                *gradient = all;
+            }
             step.flops = behind + window_flops(&step.work);
         }
     }
@@ -91,12 +111,15 @@ fn whole_windows(work: &PoolingWork) -> [usize; 2] {
     [small.height * work.size[0], small.width * work.size[1]]
 }
 
-/// Whether a step reads the buffer as the images of a convolution or not at all.
-fn suits(step: &Step, buffer: BufferId) -> bool {
-    let elsewhere = step.program.loads().any(|load| load.0 == buffer);
-    match &step.work {
-        Work::Convolution(work) => !elsewhere && work.kernel != buffer,
-        Work::KernelGradient(_) => true,
-        _ => !step.reads().contains(&buffer),
-    }
+/// Whether a step reads images through windows as they are, or not at all.
+fn suits(step: &Step, all: &Images) -> bool {
+    let (through_windows, kernel) = match &step.work {
+        Work::Convolution(work) => (vec![work.images], Some(work.kernel)),
+        Work::KernelGradient(work) => (vec![work.images, work.gradient], None),
+        _ => return !step.reads().contains(&all.buffer),
+    };
+    let as_they_are =
+        through_windows.iter().all(|read| read == all || !read.buffers().any(|buffer| buffer == all.buffer));
+    let loaded = step.program.loads().any(|load| load.0 == all.buffer);
+    as_they_are && kernel != Some(all.buffer) && !loaded
 }

@@ -11,8 +11,8 @@ use crate::report::{LayerMaps, SegmentedPictures};
 
 /// Maps that are shown of a layer.
 const MOST_MAPS: usize = 16;
-/// Layers that are shown.
-const MOST_LAYERS: usize = 12;
+/// Layers that are shown, those inside others among them.
+const MOST_LAYERS: usize = 32;
 /// Pictures that are shown beside their classes.
 const MOST_SEGMENTED: usize = 6;
 
@@ -20,8 +20,9 @@ const MOST_SEGMENTED: usize = 6;
 pub(super) fn feature_maps(shown: &Shown<'_>, followed: usize) -> Result<Vec<LayerMaps>, Error> {
     let network = shown.codec.network();
     let is_shown = |layer: &&Layer| layer.to.pixels() > 1 && layer.work_is_seen();
-    let layers: Vec<&Layer> = network.layers.iter().filter(is_shown).take(MOST_LAYERS).collect();
-    let looks_at_pictures = network.layers.iter().any(|layer| layer.window().is_some());
+    let every = || network.layers.iter().flat_map(Layer::with_inner);
+    let layers: Vec<&Layer> = every().filter(is_shown).take(MOST_LAYERS).collect();
+    let looks_at_pictures = every().any(|layer| layer.window().is_some());
     if layers.is_empty() || !looks_at_pictures || shown.picture.is_none() {
         return Ok(Vec::new());
     }
@@ -31,8 +32,10 @@ pub(super) fn feature_maps(shown: &Shown<'_>, followed: usize) -> Result<Vec<Lay
         let mut pass = Pass::new(Mode::Use);
         let code = in_use(network.bottleneck, network.encode(graph, &mut pass, rows));
         network.decode(graph, &mut pass, code);
-        let of =
-            |layer: &&Layer| pass.trace.iter().find(|step| step.name == layer.name).map(|step| step.values);
+        let of = |layer: &&Layer| {
+            let mut steps = pass.trace.iter().chain(&pass.inner);
+            steps.find(|step| step.name == layer.name).map(|step| step.values)
+        };
         Ok(layers.iter().filter_map(of).collect())
     })?;
     let values = program.run(shown.codec, &shown.stored(&rows), &rows, (0, 0))?;

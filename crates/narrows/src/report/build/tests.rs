@@ -285,3 +285,18 @@ fn the_same_model_and_rows_make_the_same_page() {
     let trained = glyphs("glyphs", &SMALL);
     assert_eq!(render(&report(&trained)).unwrap(), render(&report(&trained)).unwrap());
 }
+
+#[test]
+fn maps_are_shown_of_layers_inside_blocks() {
+    let block = "[{ kind = 'convolution', channels = 4, size = 3 }, { kind = 'residual', layers = [{ kind = 'convolution', channels = 4 }] }]";
+    let small = [("data.size", "[12, 12]"), ("train.epochs", "1"), ("model.code", "8")];
+    let trained = glyphs("conv-autoencoder", &[&small[..], &[("model.hidden", block)]].concat());
+    let input = report(&trained);
+    let of = |name: &str| input.maps.iter().find(|maps| maps.name.starts_with(name));
+    let inner = trained.codec.network().layers[1].with_inner()[1].name.clone();
+    let maps = of(&format!("{inner}:")).unwrap();
+    assert_eq!((maps.size, maps.maps.len(), maps.filters.len()), ([12, 12], 4, 4));
+    assert!(maps.maps.iter().any(|map| map.iter().any(|value| *value != 0.0)));
+    // The block itself is a sum: it has maps, and no windows of its own.
+    assert_eq!(of("encoder.1:").map(|maps| (maps.maps.len(), maps.filters.len())), Some((4, 0)));
+}
