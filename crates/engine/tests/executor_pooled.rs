@@ -248,7 +248,8 @@ fn what_only_looks_like_pooling_at_hand_is_right() {
         of.graph.output("by back", gradients[1]);
     }
     let plain = Convolution::default();
-    let builds: [(&str, fn(&Parts<'_>, &Convolution)); 4] = [
+    type Build = fn(&Parts<'_>, &Convolution);
+    let builds: [(&str, Build); 4] = [
         ("twice", |of, form| {
             let two = Pool::of([2, 2]);
             let (once, places) = of.map.max_pool_with_positions(&two);

@@ -289,7 +289,8 @@ fn the_same_model_and_rows_make_the_same_page() {
 #[test]
 fn maps_are_shown_of_layers_inside_blocks() {
     let block = "[{ kind = 'convolution', channels = 4, size = 3 }, { kind = 'residual', layers = [{ kind = 'convolution', channels = 4 }] }]";
-    let small = [("data.size", "[12, 12]"), ("train.epochs", "1"), ("model.code", "8")];
+    let small =
+        [("data.source", "glyphs"), ("data.size", "[12, 12]"), ("train.epochs", "1"), ("model.code", "8")];
     let trained = glyphs("conv-autoencoder", &[&small[..], &[("model.hidden", block)]].concat());
     let input = report(&trained);
     let of = |name: &str| input.maps.iter().find(|maps| maps.name.starts_with(name));
