@@ -249,7 +249,13 @@ fn what_only_looks_like_pooling_at_hand_is_right() {
     }
     let plain = Convolution::default();
     type Build = fn(&Parts<'_>, &Convolution);
-    let builds: [(&str, Build); 4] = [
+    let builds: [(&str, Build); 5] = [
+        // The last windows reach beyond the map, where no pixel is, whatever a convolution would find there.
+        ("beyond the map", |of, form| {
+            let three = Pool { after: [2, 2], ..Pool::of([3, 3]) };
+            let (largest, places) = of.map.max_pool_with_positions(&three);
+            learn(of, form, largest.unpool(&three, places, [16, 16]));
+        }),
         ("twice", |of, form| {
             let two = Pool::of([2, 2]);
             let (once, places) = of.map.max_pool_with_positions(&two);

@@ -100,9 +100,14 @@ fn kept_nowhere(plan: &Plan, buffer: BufferId) -> bool {
     plan.buffers[buffer.index()].contents == Contents::Intermediate
 }
 
-/// Whether every pixel lies in one window at most.
+/// Whether every pixel lies in one window at most, and every window in the images.
 fn side_by_side(work: &PoolingWork) -> bool {
-    work.windows.stride == work.size && work.windows.dilation == [1; 2] && work.windows.before == [0; 2]
+    let ([height, width], large) = (whole_windows(work), work.large());
+    work.windows.stride == work.size
+        && work.windows.dilation == [1; 2]
+        && work.windows.before == [0; 2]
+        && height <= large.height
+        && width <= large.width
 }
 
 /// Height and width of the part of the images that windows cover.
