@@ -67,11 +67,10 @@ impl Convolution {
     pub fn units(&self, least: usize, mut push: impl FnMut(ProductUnit, u64)) {
         let (places, columns) = (self.places(), self.work.columns);
         let panels = columns.div_ceil(PANEL);
-        let most = UNIT_ROWS * (PANEL / columns.min(PANEL).next_multiple_of(GRAIN));
         // Lines of windows stay whole.
         let together = self.work.together();
         let whole = |places: usize| (places / together).max(1) * together;
-        let mut block = most;
+        let mut block = UNIT_ROWS * (PANEL / columns.min(PANEL).next_multiple_of(GRAIN));
         while block > PANEL
             && (panels * places.div_ceil(whole(block)) < least
                 || super::window::room(&self.geometry, 0, whole(block).min(places)) > BAND)
