@@ -346,9 +346,8 @@ impl Convolution {
                     program.run::<S>(&Stretch::run(domain, row, rows), context, scratch);
                 } else {
                     let sums = scratch.partial.add(from);
-                    std::ptr::copy_nonoverlapping(sums, scratch.registers, rows * width);
                     let column = unit.panel * PANEL;
-                    program.run::<S>(&Stretch { row, rows, column, width, domain }, context, scratch);
+                    program.run_on::<S>(sums, &Stretch { row, rows, column, width, domain }, context, scratch);
                 }
             }
             row += rows;

@@ -8,6 +8,8 @@ use crate::plan::layout::{GRAIN, PANEL};
 
 /// Results up to this width have places at their sides that are summed without the zeros beyond the image.
 const NARROW: usize = 32;
+/// Images of fewer channels are not cut at all: what would be saved is less than it takes to tell places apart.
+const DEEP: usize = 8;
 /// Segments of a block at most.
 pub const SEGMENTS: usize = 64;
 
@@ -98,9 +100,10 @@ pub fn classes(work: &ConvolutionWork, geometry: &Geometry) -> [Vec<Class>; 2] {
     });
     let whole: Vec<Class> = whole.collect();
     // Of wide images a unit has few places at the sides: it is not worth taking them apart.
+    let deep = work.images.channels >= DEEP;
     let parts = pairs(
-        high.classes(work.result[0], work.images.height, true),
-        wide.classes(work.result[1], work.images.width, work.result[1] <= NARROW),
+        high.classes(work.result[0], work.images.height, deep),
+        wide.classes(work.result[1], work.images.width, deep && work.result[1] <= NARROW),
     );
     let parts = parts.into_iter().map(|places| {
         let holds = |all: &Class| all.places.iter().zip(&places).all(|(all, own)| all.holds(own.first));

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::graph::Graph;
 use crate::graph::op::Kind;
 use crate::plan::{Contents, Plan};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What a run is given for one input, row-major.
@@ -275,6 +276,7 @@ impl Job<'_> {
             band: block.wrapping_add(registers + splats + partial + packed),
             listed: block.wrapping_add(registers + splats + partial + packed + band).cast(),
             marks: block.wrapping_add(registers + splats + partial + packed + band + listed),
+            repeated: Cell::new(None),
         };
         let step = &executable.schedule.steps[unit.step];
         // SAFETY: the level was found available, the plan verified, its memory bound.

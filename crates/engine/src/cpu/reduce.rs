@@ -1,7 +1,7 @@
 //! Reductions, each in an order fixed by the shape alone.
 
 use super::simd::Simd;
-use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
+use super::tile::{RunContext, Scratch, Source, Stretch, TILE, TileProgram};
 use crate::graph::op::Reduction;
 use crate::plan::Direction;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
@@ -28,8 +28,7 @@ unsafe fn combine<S: Simd>(reduction: Reduction, a: S::V, b: S::V) -> S::V {
     unsafe {
         match reduction {
             Reduction::Sum => S::add(a, b),
-            // NaN wins over any number.
-            _ => S::select(S::ge(a, b), a, S::select(S::gt(b, a), b, S::add(a, b))),
+            _ => S::maximum(a, b),
         }
     }
 }
@@ -101,13 +100,9 @@ impl Reduce {
                 unsafe {
                     self.before.run::<S>(&stretch, context, scratch);
                     let Some(place) = self.before.reduced else { return };
-                    let (values, step) = TileProgram::resolve(place, &stretch, context, scratch);
+                    let values = TileProgram::resolve(place, &stretch, scratch.registers, context, scratch);
                     for row in 0..stretch.rows {
-                        let line = Line {
-                            values: values.add(row * stretch.width * step),
-                            step,
-                            valid: stretch.valid(),
-                        };
+                        let line = Line { values, first: row * stretch.width, valid: stretch.valid() };
                         let number = stretch.row + row - first;
                         if self.reduction == Reduction::ArgumentMaximum {
                             line.best(stretch.column, &mut best[number]);
@@ -141,12 +136,11 @@ impl Reduce {
             unsafe {
                 self.before.run::<S>(&stretch, context, scratch);
                 let Some(place) = self.before.reduced else { return };
-                let (values, step) = TileProgram::resolve(place, &stretch, context, scratch);
+                let values = TileProgram::resolve(place, &stretch, scratch.registers, context, scratch);
                 for at in (0..width).step_by(S::LANES) {
                     let mut sum = S::load(results.as_ptr().add(at));
                     for row in 0..stretch.rows {
-                        sum =
-                            combine::<S>(self.reduction, sum, S::load(values.add((row * width + at) * step)));
+                        sum = combine::<S>(self.reduction, sum, S::load(values.at(row * width + at)));
                     }
                     S::store(results.as_mut_ptr().add(at), sum);
                 }
@@ -157,25 +151,26 @@ impl Reduce {
 
 /// Values of one row, on their way into its partial sums.
 struct Line {
-    values: *const f32,
-    step: usize,
+    values: Source,
+    /// Where it begins in the stretch.
+    first: usize,
     valid: usize,
 }
 
 impl Line {
     #[inline(always)]
     unsafe fn add<S: Simd>(&self, reduction: Reduction, sums: &mut [f32; GRAIN]) {
-        // SAFETY: `valid` values lie behind the pointer (one, repeated, if step is 0).
+        // SAFETY: `valid` values of the stretch are the line's.
         unsafe {
             let mut sum = S::load(sums.as_ptr());
             let whole = self.valid / S::LANES * S::LANES;
             for at in (0..whole).step_by(S::LANES) {
-                sum = combine::<S>(reduction, sum, S::load(self.values.add(at * self.step)));
+                sum = combine::<S>(reduction, sum, S::load(self.values.at(self.first + at)));
             }
             if whole < self.valid {
                 let mut rest = [identity(reduction); GRAIN];
                 for at in whole..self.valid {
-                    rest[at - whole] = *self.values.add(at * self.step);
+                    rest[at - whole] = *self.values.at(self.first + at);
                 }
                 sum = combine::<S>(reduction, sum, S::load(rest.as_ptr()));
             }
@@ -186,7 +181,7 @@ impl Line {
     unsafe fn best(&self, first_column: usize, best: &mut (f32, usize)) {
         for at in 0..self.valid {
             // SAFETY: as in `add`.
-            let value = unsafe { *self.values.add(at * self.step) };
+            let value = unsafe { *self.values.at(self.first + at) };
             let first = first_column + at == 0;
             if first || value > best.0 || (value.is_nan() && !best.0.is_nan()) {
                 *best = (value, first_column + at);

@@ -6,13 +6,15 @@ use super::tile_compile::Compiler;
 use crate::graph::op::{Binary, Unary};
 use crate::plan::BufferId;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
-use crate::plan::program::{Access, Instruction, Program};
+use crate::plan::program::{Instruction, Program};
 use crate::random;
+use std::cell::Cell;
 
 /// Numbers in a tile at most: eight rows of a full panel.
 pub const TILE: usize = 512;
 /// Times that a single number stands in memory: as often as one turn of the widest loop reads.
 pub const SPLAT: usize = 64;
+const _: () = assert!(SPLAT.is_power_of_two(), "places in a splat are told by a mask");
 
 /// Where an operand of a compiled instruction lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,8 +23,27 @@ pub enum Place {
     Register(usize),
     /// One number repeated over a vector, by its number among the program's.
     Splat(usize),
+    /// The tile's columns of a row of numbers, in a register of its own, repeated for as many rows as are read at once.
+    Row(usize),
     /// The tile's own stretch of a buffer.
     Memory(BufferId),
+}
+
+/// What an operand is read from: number `at` of a stretch stands at `at & mask`.
+#[derive(Clone, Copy)]
+pub struct Source {
+    /// The first number.
+    pub from: *mut f32,
+    /// All bits where each has a place of its own, else those of a place in a splat.
+    pub mask: usize,
+}
+
+impl Source {
+    /// Where number `at` of a stretch stands.
+    #[inline(always)]
+    pub fn at(self, at: usize) -> *mut f32 {
+        self.from.wrapping_add(at & self.mask)
+    }
 }
 
 /// A compiled instruction.
@@ -45,6 +66,8 @@ pub struct TileProgram {
     pub copies: Vec<(Place, BufferId)>,
     /// Single numbers, brought once a unit.
     pub splats: Vec<Instruction>,
+    /// Rows of numbers, and the registers in which they are repeated.
+    pub rows: Vec<(BufferId, usize)>,
     /// Where the reduced value is found after a run.
     pub reduced: Option<Place>,
     /// Tile registers needed; register 0 holds the result that the program starts from.
@@ -143,6 +166,8 @@ pub struct Scratch {
     pub band: *mut f32,
     /// Marks of what it holds, and of its background; or of a gradient.
     pub marks: *mut f32,
+    /// First column and number of columns of which rows are repeated, if any are.
+    pub repeated: Cell<Option<(usize, usize)>>,
 }
 
 impl TileProgram {
@@ -163,7 +188,7 @@ macro_rules! map {
     ($to:ident, $n:ident, $($operand:ident),+ => $value:expr) => {{
         let mut at = 0;
         while at < $n {
-            S::store($to.add(at), { $(let $operand = S::load($operand.0.add(at * $operand.1));)+ $value });
+            S::store($to.add(at), { $(let $operand = S::load($operand.at(at));)+ $value });
             at += S::LANES;
         }
     }};
@@ -177,7 +202,7 @@ macro_rules! map_four {
             let mut values = [S::splat(0.0); 4];
             for (turn, slot) in values.iter_mut().enumerate() {
                 // The turn's offset is the same for numbers and splats: addresses are one register and a constant.
-                $(let $operand = S::load($operand.0.add(at * $operand.1 + turn * S::LANES));)+
+                $(let $operand = S::load($operand.at(at).add(turn * S::LANES));)+
                 *slot = $value;
             }
             for (turn, value) in values.iter().enumerate() {
@@ -186,19 +211,20 @@ macro_rules! map_four {
             at += 4 * S::LANES;
         }
         while at < $n {
-            S::store($to.add(at), { $(let $operand = S::load($operand.0.add(at * $operand.1));)+ $value });
+            S::store($to.add(at), { $(let $operand = S::load($operand.at(at));)+ $value });
             at += S::LANES;
         }
     }};
 }
 
 impl TileProgram {
-    /// Fills the thread's splats; once a unit.
+    /// Fills the thread's splats, and forgets what rows it has repeated; once a unit.
     ///
     /// # Safety
     /// The machine has the level; pointers of the context and scratch are those of a bound plan.
     #[inline(always)]
     pub unsafe fn prepare<S: Simd>(&self, context: &RunContext<'_>, scratch: &Scratch) {
+        scratch.repeated.set(None);
         for (number, splat) in self.splats.iter().enumerate() {
             let value = match splat {
                 Instruction::Constant(bits) => f32::from_bits(*bits),
@@ -214,7 +240,34 @@ impl TileProgram {
         }
     }
 
-    /// Address and step (0 for splats) of an operand.
+    /// Repeats the rows that the stretch reads, unless the last stretch has read the same.
+    ///
+    /// # Safety
+    /// As for `prepare`; the stretch lies inside its domain.
+    #[inline(always)]
+    unsafe fn repeat_rows<S: Simd>(&self, stretch: &Stretch, context: &RunContext<'_>, scratch: &Scratch) {
+        let Stretch { column, width, .. } = *stretch;
+        if self.rows.is_empty() || scratch.repeated.get() == Some((column, width)) {
+            return;
+        }
+        scratch.repeated.set(Some((column, width)));
+        let length = if SPLAT.is_multiple_of(width) { SPLAT } else { TILE / width * width };
+        for (buffer, register) in &self.rows {
+            // SAFETY: a row has all columns of the domain, rounded up; a register holds a tile.
+            unsafe {
+                let from = context.buffers[buffer.index()].add(column);
+                let to = scratch.registers.add(register * TILE);
+                for at in (0..width).step_by(S::LANES) {
+                    let vector = S::load(from.add(at));
+                    for at in (at..length).step_by(width) {
+                        S::store(to.add(at), vector);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where an operand lies; `result` is what stands before the program.
     ///
     /// # Safety
     /// As for `prepare`; the stretch lies inside its domain.
@@ -222,46 +275,67 @@ impl TileProgram {
     pub unsafe fn resolve(
         place: Place,
         stretch: &Stretch,
+        result: *mut f32,
         context: &RunContext<'_>,
         scratch: &Scratch,
-    ) -> (*mut f32, usize) {
+    ) -> Source {
+        let (each, again) = (usize::MAX, SPLAT - 1);
         // SAFETY: registers, splats and buffers are as large as the plan made them.
-        unsafe {
+        let (from, mask) = unsafe {
             match place {
-                Place::Register(number) => (scratch.registers.add(number * TILE), 1),
-                Place::Splat(number) => (scratch.splats.add(number * SPLAT), 0),
-                Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), 1),
+                Place::Register(0) => (result, each),
+                Place::Register(number) => (scratch.registers.add(number * TILE), each),
+                Place::Splat(number) => (scratch.splats.add(number * SPLAT), again),
+                Place::Row(number) => {
+                    let mask = if SPLAT.is_multiple_of(stretch.width) { again } else { each };
+                    (scratch.registers.add(number * TILE), mask)
+                }
+                Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), each),
             }
-        }
+        };
+        Source { from, mask }
     }
 
-    /// Runs the program on one stretch.
+    /// Runs the program on one stretch, whose result stands in register 0.
     ///
     /// # Safety
     /// As for `prepare`, which must have been called for this unit; the stretch lies inside its domain.
     #[inline(always)]
     pub unsafe fn run<S: Simd>(&self, stretch: &Stretch, context: &RunContext<'_>, scratch: &Scratch) {
+        // SAFETY: handed on.
+        unsafe { self.run_on::<S>(scratch.registers, stretch, context, scratch) };
+    }
+
+    /// Runs the program on one stretch, whose result stands anywhere. It may be overwritten.
+    ///
+    /// # Safety
+    /// As for `run`; nobody else reads or writes the result.
+    #[inline(always)]
+    pub unsafe fn run_on<S: Simd>(
+        &self,
+        result: *mut f32,
+        stretch: &Stretch,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
         // SAFETY: every operand is a stretch of the same length, a multiple of GRAIN, which every level's lanes divide.
         unsafe {
+            self.repeat_rows::<S>(stretch, context, scratch);
             for operation in &self.operations {
-                let (to, _) = Self::resolve(operation.to, stretch, context, scratch);
-                let mut operands: [Source; 4] = [(to, 0); 4];
-                for (source, place) in operands.iter_mut().zip(&operation.operands) {
-                    *source = Self::resolve(*place, stretch, context, scratch);
-                }
+                let to = Self::resolve(operation.to, stretch, result, context, scratch).from;
+                let operands =
+                    operation.operands.map(|place| Self::resolve(place, stretch, result, context, scratch));
                 execute::<S>(&operation.instruction, to, operands, stretch, context);
             }
             for (place, buffer) in &self.copies {
-                let (to, _) = Self::resolve(Place::Memory(*buffer), stretch, context, scratch);
-                let from = Self::resolve(*place, stretch, context, scratch);
+                let to = Self::resolve(Place::Memory(*buffer), stretch, result, context, scratch).from;
+                let from = Self::resolve(*place, stretch, result, context, scratch);
                 let n = stretch.length();
                 map_four!(to, n, from => from);
             }
         }
     }
 }
-
-type Source = (*mut f32, usize);
 
 #[inline(always)]
 unsafe fn execute<S: Simd>(
@@ -289,16 +363,8 @@ unsafe fn execute<S: Simd>(
                 map_four!(to, n, a, b => S::select(S::ge(b, S::abs(a)), zero, a));
             }
             Instruction::DivideSquareRootAdd(..) => map!(to, n, a, b, c => S::div_sqrt_add(a, b, c)),
-            // A row is repeated by vectors: it stands behind nearly every product, as its bias.
-            Instruction::Load(buffer, Access::Row) => {
-                let from = context.buffers[buffer.index()].add(stretch.column);
-                for at in (0..stretch.width).step_by(S::LANES) {
-                    let vector = S::load(from.add(at));
-                    for row in 0..stretch.rows {
-                        S::store(to.add(row * stretch.width + at), vector);
-                    }
-                }
-            }
+            Instruction::MaximumOfSum(..) => map_four!(to, n, a, b, c => S::maximum(a, S::add(b, c))),
+            Instruction::SelectGreater(..) => map_four!(to, n, a, b, c, d => S::select(S::gt(a, b), c, d)),
             leaf => leaf_tile(leaf, to, stretch, context),
         }
     }
@@ -341,10 +407,8 @@ unsafe fn binary_tile<S: Simd>(binary: Binary, to: *mut f32, a: Source, b: Sourc
             Binary::Subtract => map_four!(to, n, a, b => S::sub(a, b)),
             Binary::Multiply => map_four!(to, n, a, b => S::mul(a, b)),
             Binary::Divide => map!(to, n, a, b => S::div(a, b)),
+            Binary::Maximum => map_four!(to, n, a, b => S::maximum(a, b)),
             // NaN in either operand gives NaN: it is added where the comparison can say nothing.
-            Binary::Maximum => {
-                map!(to, n, a, b => S::select(S::ge(a, b), a, S::select(S::gt(b, a), b, S::add(a, b))))
-            }
             Binary::Minimum => {
                 map!(to, n, a, b => S::select(S::ge(b, a), a, S::select(S::gt(a, b), b, S::add(a, b))))
             }

@@ -52,6 +52,12 @@ impl<'p> Compiler<'p> {
                 self.result.streams.push(buffer);
                 Place::Memory(buffer)
             }
+            Instruction::Load(buffer, Access::Row) => {
+                // Never given up: the next stretch reads it again.
+                let register = self.new_register();
+                self.result.rows.push((buffer, register));
+                Place::Row(register)
+            }
             Instruction::Constant(_) | Instruction::Scalar(_) | Instruction::Load(_, Access::Single) => {
                 self.result.splats.push(instruction);
                 Place::Splat(self.result.splats.len() - 1)
@@ -95,9 +101,11 @@ impl<'p> Compiler<'p> {
         if let Some((_, buffer)) = straight {
             return Place::Memory(*buffer);
         }
-        Place::Register(self.free.pop().unwrap_or_else(|| {
-            self.result.registers += 1;
-            self.result.registers - 1
-        }))
+        Place::Register(self.free.pop().unwrap_or_else(|| self.new_register()))
+    }
+
+    fn new_register(&mut self) -> usize {
+        self.result.registers += 1;
+        self.result.registers - 1
     }
 }

@@ -180,7 +180,7 @@ impl Geometry {
                 // SAFETY: rows of the band follow each other; pixels inside the image are read, all others are zeros.
                 unsafe {
                     if y < 0 || y >= height as isize {
-                        std::slice::from_raw_parts_mut(out, self.row()).fill(0.0);
+                        zero::<S>(out, self.row());
                     } else {
                         self.gather_row::<S>(from, from.line(image, y as usize), out);
                     }
@@ -203,21 +203,21 @@ impl Geometry {
             if upward {
                 // Backwards.
                 let behind = self.width - before - inside;
-                zero(to, behind * channels);
+                zero::<S>(to, behind * channels);
                 let out = to.add(behind * channels);
                 let mut pixel = from.pixel(line, first + inside.max(1) - 1);
                 for at in 0..inside {
                     from.copy::<S>(pixel, out.add(at * channels));
                     pixel = from.pixel_before(pixel);
                 }
-                zero(out.add(inside * channels), before * channels);
+                zero::<S>(out.add(inside * channels), before * channels);
                 return;
             }
-            zero(to, before * channels);
+            zero::<S>(to, before * channels);
             let out = to.add(before * channels);
             if from.one_after_another() {
                 let from = from.numbers.add((line.first + first) * channels);
-                std::ptr::copy_nonoverlapping(from, out, inside * channels);
+                copy::<S>(from, out, inside * channels);
             } else {
                 let mut pixel = from.pixel(line, first);
                 for at in 0..inside {
@@ -225,15 +225,42 @@ impl Geometry {
                     pixel = from.pixel_behind(pixel);
                 }
             }
-            zero(out.add(inside * channels), (self.width - before - inside) * channels);
+            zero::<S>(out.add(inside * channels), (self.width - before - inside) * channels);
         }
     }
 }
 
+/// Writes zeros by whole vectors: what is written too much is overwritten by what comes next.
 #[inline(always)]
-unsafe fn zero(to: *mut f32, count: usize) {
-    // SAFETY: the caller has the room.
-    unsafe { std::slice::from_raw_parts_mut(to, count).fill(0.0) };
+unsafe fn zero<S: Simd>(to: *mut f32, count: usize) {
+    for at in (0..count).step_by(S::LANES) {
+        // SAFETY: the caller has room for a vector behind the last.
+        unsafe { S::store(to.add(at), S::splat(0.0)) };
+    }
+}
+
+/// Copies numbers; rows are too short for a call.
+#[inline(always)]
+unsafe fn copy<S: Simd>(from: *const f32, to: *mut f32, count: usize) {
+    // SAFETY: by the caller.
+    unsafe {
+        let mut at = 0;
+        while at + S::LANES <= count {
+            S::store(to.add(at), S::load(from.add(at)));
+            at += S::LANES;
+        }
+        if at == count {
+            return;
+        }
+        if count >= S::LANES {
+            let last = count - S::LANES;
+            S::store(to.add(last), S::load(from.add(last)));
+            return;
+        }
+        for at in 0..count {
+            *to.add(at) = *from.add(at);
+        }
+    }
 }
 
 /// Images in memory, whether all their pixels lie there or one of each window.

@@ -66,6 +66,10 @@ pub enum Instruction {
     Flush(Value, Value),
     /// a / (√b + c)
     DivideSquareRootAdd(Value, Value, Value),
+    /// max(a, b + c)
+    MaximumOfSum(Value, Value, Value),
+    /// c where a > b, else d
+    SelectGreater(Value, Value, Value, Value),
 }
 
 impl Instruction {
@@ -77,8 +81,11 @@ impl Instruction {
             Instruction::Select(a, b, c)
             | Instruction::MultiplyAdd(a, b, c)
             | Instruction::MultiplySubtractFrom(a, b, c)
-            | Instruction::DivideSquareRootAdd(a, b, c) => vec![a, b, c],
-            Instruction::WeightedSum(a, b, c, d) => vec![a, b, c, d],
+            | Instruction::DivideSquareRootAdd(a, b, c)
+            | Instruction::MaximumOfSum(a, b, c) => vec![a, b, c],
+            Instruction::WeightedSum(a, b, c, d) | Instruction::SelectGreater(a, b, c, d) => {
+                vec![a, b, c, d]
+            }
             _ => vec![],
         }
     }
@@ -96,6 +103,10 @@ impl Instruction {
             Instruction::Flush(a, b) => Instruction::Flush(map(a), map(b)),
             Instruction::DivideSquareRootAdd(a, b, c) => {
                 Instruction::DivideSquareRootAdd(map(a), map(b), map(c))
+            }
+            Instruction::MaximumOfSum(a, b, c) => Instruction::MaximumOfSum(map(a), map(b), map(c)),
+            Instruction::SelectGreater(a, b, c, d) => {
+                Instruction::SelectGreater(map(a), map(b), map(c), map(d))
             }
             leaf => leaf,
         }
@@ -119,6 +130,8 @@ impl Instruction {
             Instruction::WeightedSum(..) => "weighted_sum",
             Instruction::Flush(..) => "flush",
             Instruction::DivideSquareRootAdd(..) => "div_sqrt_add",
+            Instruction::MaximumOfSum(..) => "max_of_sum",
+            Instruction::SelectGreater(..) => "select_greater",
         }
     }
 
@@ -163,7 +176,10 @@ impl Program {
         self.instructions
             .iter()
             .map(|instruction| match instruction {
-                Instruction::MultiplyAdd(..) | Instruction::MultiplySubtractFrom(..) => 2,
+                Instruction::MultiplyAdd(..)
+                | Instruction::MultiplySubtractFrom(..)
+                | Instruction::MaximumOfSum(..)
+                | Instruction::SelectGreater(..) => 2,
                 Instruction::WeightedSum(..) | Instruction::DivideSquareRootAdd(..) => 3,
                 other => usize::from(other.computes()),
             })
@@ -177,6 +193,7 @@ impl Program {
             self.join_divide_square_root();
         }
         self.join_flush();
+        self.join_rectifier();
         self.drop_unused();
     }
 
@@ -248,6 +265,27 @@ impl Program {
             let zero = self.instructions[zero] == Instruction::Constant(0);
             if zero && self.instructions[magnitude] == Instruction::Unary(Unary::Absolute, value) {
                 self.instructions[at] = Instruction::Flush(value, bound);
+            }
+        }
+    }
+
+    /// max(a, b + c), and where(a > b, c, d): rectifiers behind a bias, and what they let through of a gradient.
+    fn join_rectifier(&mut self) {
+        for at in 0..self.instructions.len() {
+            let uses = self.uses();
+            let alone = |value: Value| (uses[value] == 1).then(|| self.instructions[value]);
+            match self.instructions[at] {
+                Instruction::Binary(Binary::Maximum, least, sum) => {
+                    if let Some(Instruction::Binary(Binary::Add, a, b)) = alone(sum) {
+                        self.instructions[at] = Instruction::MaximumOfSum(least, a, b);
+                    }
+                }
+                Instruction::Select(condition, chosen, other) => {
+                    if let Some(Instruction::Binary(Binary::Greater, a, b)) = alone(condition) {
+                        self.instructions[at] = Instruction::SelectGreater(a, b, chosen, other);
+                    }
+                }
+                _ => {}
             }
         }
     }

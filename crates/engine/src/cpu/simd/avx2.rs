@@ -96,6 +96,12 @@ impl Simd for Avx2 {
     unsafe fn select(mask: __m256, a: __m256, b: __m256) -> __m256 {
         _mm256_blendv_ps(b, a, mask)
     }
+    /// The instruction gives its second operand where both are equal or any is NaN.
+    #[inline(always)]
+    unsafe fn maximum(a: __m256, b: __m256) -> __m256 {
+        let unordered = _mm256_cmp_ps::<_CMP_UNORD_Q>(b, b);
+        _mm256_blendv_ps(_mm256_max_ps(b, a), b, unordered)
+    }
     #[inline(always)]
     unsafe fn or(a: __m256, b: __m256) -> __m256 {
         _mm256_or_ps(a, b)

@@ -128,6 +128,12 @@ impl Simd for Avx512 {
     unsafe fn select(mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         _mm512_mask_blend_ps(mask, b, a)
     }
+    /// The instruction gives its second operand where both are equal or any is NaN.
+    #[inline(always)]
+    unsafe fn maximum(a: __m512, b: __m512) -> __m512 {
+        let unordered = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(b, b);
+        _mm512_mask_blend_ps(unordered, _mm512_max_ps(b, a), b)
+    }
     #[inline(always)]
     unsafe fn or(a: __m512, b: __m512) -> __m512 {
         _mm512_or_ps(a, b)

@@ -153,6 +153,12 @@ pub trait Simd: Copy {
     unsafe fn eq(a: Self::V, b: Self::V) -> Self::Mask;
     /// a where true, else b
     unsafe fn select(mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; a where they are equal, NaN where either is.
+    #[inline(always)]
+    unsafe fn maximum(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the caller's. NaN is added where the comparison can say nothing.
+        unsafe { Self::select(Self::ge(a, b), a, Self::select(Self::gt(b, a), b, Self::add(a, b))) }
+    }
     /// The bits of a or those of b
     unsafe fn or(a: Self::V, b: Self::V) -> Self::V;
     /// A bit for each lane, the first one lowest, that is anything but zero
