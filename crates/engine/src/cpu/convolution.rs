@@ -4,6 +4,7 @@
 //! the kernel's rows: what lies beside a pixel makes no difference to its bits. A place of an upward result meets every stride-th tap only, so
 //! places are taken by classes.
 
+use super::bounded::Bounded;
 use super::convolution_classes::{Class, Run, SEGMENTS, classes};
 use super::convolution_listed::{BandLists, LONGEST};
 use super::convolution_repeated::ClassPlaces;
@@ -183,7 +184,7 @@ impl Convolution {
                 } else if let Some(lists) = lists {
                     self.sum_class::<S>(class, count, &task, (lists, right), kernels);
                 } else if let ([block], [_], true, 0) =
-                    (&class.blocks[..], &self.classes[..], at_once, of.repeated)
+                    (&class.blocks[..], &self.classes[..], at_once, of.again.len())
                 {
                     let places = Places { rows: &of.rows, count, unit, width };
                     self.straight::<S>(block, &places, right, (program, domain), kernels, context, scratch);
@@ -210,13 +211,14 @@ impl Convolution {
         of: &mut ClassPlaces,
     ) {
         let geometry = &self.geometry;
-        let ClassPlaces { rows, places, .. } = of;
+        of.rows.truncate(0);
+        of.places.truncate(0);
         let [high, wide] = geometry.axes;
         let [height, across] = geometry.result;
-        // Spare rows are summed to nowhere.
         let nowhere = (unit.last - unit.first) * width;
         let (Some(top), Some(side)) = (rows_of.taps.first(), columns_of.taps.first()) else {
-            of.count = self.silent_places([rows_of, columns_of], unit, width, places);
+            self.silent_places([rows_of, columns_of], unit, width, of);
+            of.end(of.places.len(), nowhere);
             return;
         };
         let channels = self.work.images.channels as isize;
@@ -226,7 +228,7 @@ impl Convolution {
         let beside = if wide.upward { -channels } else { beside * channels };
         let left = geometry.column(wide.pixel(columns_of.first, *side)) * channels;
         let (first_line, last_line) = (unit.first / across, (unit.last - 1) / across);
-        let mut count = 0;
+        let all = (columns_of.last - columns_of.first).div_ceil(columns_of.step);
         for image in band.first_image..=band.last_image {
             // Lines of the image that are the unit's, and the class's.
             let from = first_line.saturating_sub(image * height).max(rows_of.first);
@@ -235,46 +237,37 @@ impl Convolution {
             let down = band.rows_before(image) as isize + high.pixel(y, *top) - band.share(image).top;
             let mut start = down * geometry.row() as isize + left;
             for y in (y..end).step_by(rows_of.step) {
-                let line = image * height + y;
-                let columns = columns_in(columns_of, line, across, unit);
-                // Empty where the unit begins behind them, or ends before.
-                let skipped = columns.start.saturating_sub(columns_of.first) / columns_of.step;
-                let mut row = start + skipped as isize * beside;
-                for x in columns.step_by(columns_of.step) {
-                    rows[count] = row;
-                    places[count] = (line * across + x - unit.first) * width;
-                    count += 1;
-                    row += beside;
-                }
+                let first = (image * height + y) * across;
+                // Only a unit's first and last line may be parts.
+                let whole = unit.first <= first && first + across <= unit.last;
+                let (skipped, count) = if whole { (0, all) } else { columns_in(columns_of, first, unit) };
+                let row = start + skipped as isize * beside;
+                let place =
+                    (first + columns_of.first + skipped * columns_of.step).wrapping_sub(unit.first) * width;
+                of.rows.push_each(count, |at| row + at as isize * beside);
+                of.places.push_each(count, |at| place + at * columns_of.step * width);
                 start += below;
             }
         }
-        for spare in count..count + SPARE_ROWS {
-            rows[spare] = rows[count.max(1) - 1];
-            places[spare] = nowhere;
-        }
-        of.count = count;
+        of.end(of.places.len(), nowhere);
     }
 
-    /// The same for places that meet no pixel at all. Gives their number.
+    /// The same for places that meet no pixel at all.
     fn silent_places(
         &self,
         [rows, columns]: [&window::Class; 2],
         unit: &ProductUnit,
         width: usize,
-        places: &mut [usize; PLACES + SPARE_ROWS],
-    ) -> usize {
+        of: &mut ClassPlaces,
+    ) {
         let [height, across] = self.geometry.result;
-        let mut count = 0;
         for place in unit.first..unit.last {
             let (line, x) = (place / across, place % across);
             if rows.holds(line % height) && columns.holds(x) {
-                places[count] = (place - unit.first) * width;
-                count += 1;
+                of.rows.push(0);
+                of.places.push((place - unit.first) * width);
             }
         }
-        places[count..count + SPARE_ROWS].fill((unit.last - unit.first) * width);
-        count
     }
 
     /// Sums tiles of places that need one block, each with the program behind it.
@@ -295,7 +288,6 @@ impl Convolution {
             *place = row * width;
         }
         let segments = segments(block, scratch.band, right, width);
-        let segments = &segments[..block.len()];
         // As many as a tile has, or two if these are low.
         let most = if TILE / width >= WINDOW_ROWS { WINDOW_ROWS } else { WIDE_ROWS };
         let mut first = 0;
@@ -305,7 +297,7 @@ impl Convolution {
             let (row, column) = (unit.first + first, unit.panel * PANEL);
             // SAFETY: as for `run`; a tile fits in register 0.
             unsafe {
-                sum_rows(&task, count, segments, true, &kernels.windows, (kernels.vectors, kernels.lanes));
+                sum_rows(&task, count, &segments, true, &kernels.windows, (kernels.vectors, kernels.lanes));
                 program.run::<S>(&Stretch { row, rows: count, column, width, domain }, context, scratch);
             }
             first += count;
@@ -372,7 +364,7 @@ unsafe fn sum_blocks(
         }
         for block in &class.blocks {
             let segments = segments(block, band, right, task.width);
-            sum_rows(&task, count, &segments[..block.len()], true, &kernels.windows, size);
+            sum_rows(&task, count, &segments, true, &kernels.windows, size);
             task.from = task.to;
         }
     }
@@ -393,23 +385,12 @@ fn task_of(rows: &[isize], places: &[usize], to: *mut f32, width: usize) -> Wind
     }
 }
 
-/// The columns of a class that a unit has of a line: from the first, as many as there are.
+/// The columns of a class that a unit has of the line that begins at a place: how many it lacks before, and how many there are.
 #[inline(always)]
-fn columns_in(
-    class: &window::Class,
-    line: usize,
-    across: usize,
-    unit: &ProductUnit,
-) -> std::ops::Range<usize> {
-    let start = line * across;
-    let last = (unit.last - start).min(class.last);
-    if unit.first <= start + class.first {
-        return class.first.min(last)..last;
-    }
-    // Only a unit's first line begins in the middle.
-    let from = unit.first - start - class.first;
-    let first = class.first + from.next_multiple_of(class.step);
-    first.min(last)..last
+fn columns_in(class: &window::Class, line: usize, unit: &ProductUnit) -> (usize, usize) {
+    let skipped = unit.first.saturating_sub(line + class.first).div_ceil(class.step);
+    let last = (unit.last - line).min(class.last);
+    (skipped, last.saturating_sub(class.first + skipped * class.step).div_ceil(class.step))
 }
 
 /// The places of a unit: where their windows begin in the band, one after another.
@@ -428,10 +409,10 @@ pub(super) fn segments(
     band: *const f32,
     right: *const f32,
     width: usize,
-) -> [WindowSegment; SEGMENTS] {
-    let mut segments = [WindowSegment::EMPTY; SEGMENTS];
-    for (to, run) in segments.iter_mut().zip(block) {
-        *to = segment(run, band, right, width);
+) -> Bounded<WindowSegment, SEGMENTS> {
+    let mut segments = Bounded::new();
+    for run in block {
+        segments.push(segment(run, band, right, width));
     }
     segments
 }

@@ -2,6 +2,7 @@
 //!
 //! A band is listed once, pixel by pixel; what a row of a window holds is then a stretch of that list.
 
+use super::bounded::Bounded;
 use super::convolution::{Convolution, PLACES, segment};
 use super::convolution_classes::{Class, Piece, SEGMENTS};
 use super::listed::{BandMarks, LISTED_ROWS, Offsets, RowList, room, side_by_side, sum_lists, worth};
@@ -9,7 +10,7 @@ use super::occupied::Looking;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::window::Geometry;
-use super::window_tile::{WindowSegment, WindowTask, sum_rows};
+use super::window_tile::{WindowTask, sum_rows};
 
 /// Places of a unit that are looked at to decide whether to list them.
 const SAMPLES: usize = 8;
@@ -109,22 +110,17 @@ impl Convolution {
             return;
         }
         let (wide, channels) = (self.geometry.width as u32, self.work.images.channels as u32);
-        let mut pixels = [(0u32, 0u32); PLACES];
-        for (row, pixel) in pixels[..count].iter_mut().enumerate() {
+        let mut pixels = Bounded::<_, PLACES>::new();
+        for row in 0..count {
             // SAFETY: rows of the task.
             let at = unsafe { *task.rows.add(row) } as u32 / channels;
-            *pixel = (at / wide, at % wide);
+            pixels.push((at / wide, at % wide));
         }
-        let mut tiles = [WindowSegment::EMPTY; SEGMENTS];
-        let mut listed = [RowList::EMPTY; LISTED_ROWS * SEGMENTS];
         for (number, piece) in class.pieces.iter().enumerate() {
             let from = if number == 0 { std::ptr::null() } else { task.to.cast_const() };
             let task = WindowTask { from, continues: piece.continues, ..*task };
             // SAFETY: handed on.
-            unsafe {
-                let room = (&mut tiles, &mut listed);
-                self.sum_piece::<S>(piece, &pixels[..count], &task, (lists, right), kernels, room);
-            }
+            unsafe { self.sum_piece::<S>(piece, &pixels, &task, (lists, right), kernels) };
         }
     }
 
@@ -136,14 +132,14 @@ impl Convolution {
         task: &WindowTask,
         (lists, right): (BandLists, *const f32),
         kernels: &TileKernels,
-        (tiles, listed): (&mut [WindowSegment; SEGMENTS], &mut [RowList; LISTED_ROWS * SEGMENTS]),
     ) {
         let size = (kernels.vectors, kernels.lanes);
         let (wide, channels) = (self.geometry.width, self.work.images.channels);
-        for (tile, run) in tiles.iter_mut().zip(&piece.runs) {
-            *tile = segment(&run.run, lists.band, right, task.width);
+        let mut tiles = Bounded::<_, SEGMENTS>::new();
+        let mut listed = Bounded::<_, { LISTED_ROWS * SEGMENTS }>::new();
+        for run in &piece.runs {
+            tiles.push(segment(&run.run, lists.band, right, task.width));
         }
-        let tiles = &tiles[..piece.runs.len()];
         let offsets = Offsets::Even(task.width);
         let mut inner = 0;
         for run in &piece.runs {
@@ -158,34 +154,32 @@ impl Convolution {
                 let task = WindowTask { rows: task.rows.add(row), places: task.places.add(row), ..*task };
                 let passing = looking.pass(count - row);
                 if passing > 0 {
-                    sum_rows(&task, passing, tiles, row + passing == count, &kernels.windows, size);
+                    sum_rows(&task, passing, &tiles, row + passing == count, &kernels.windows, size);
                     row += passing;
                     continue;
                 }
                 let rows = side_by_side::<S>(count - row, task.width);
                 let mut found = 0;
-                for number in 0..rows {
-                    let (down, across) = pixels[row + number];
-                    let (down, across) = (down as usize, across as usize);
-                    for (at, run) in piece.runs.iter().enumerate() {
-                        let down = down.wrapping_add_signed(run.from[0]);
-                        let across = across.wrapping_add_signed(run.from[1]);
+                listed.truncate(0);
+                for run in &piece.runs {
+                    for (down, across) in &pixels[row..row + rows] {
+                        let down = (*down as usize).wrapping_add_signed(run.from[0]);
+                        let across = (*across as usize).wrapping_add_signed(run.from[1]);
                         let start = lists.starts.add(down * wide + across);
                         let (first, last) = (*start as usize, *start.add(run.pixels) as usize);
-                        listed[at * rows + number] = RowList {
+                        listed.push(RowList {
                             indices: lists.indices.add(first),
                             count: last - first,
                             left: lists.band.add(down * wide * channels),
                             right: right
                                 .wrapping_add(run.run.right * task.width)
                                 .wrapping_sub(across * channels * task.width),
-                        };
+                        });
                         found += last - first;
                     }
                 }
                 if looking.found(worth::<S>(found, rows * inner, task.width)) {
-                    let listed = &listed[..rows * piece.runs.len()];
-                    sum_lists::<S>(&task, rows, listed, &offsets, &kernels.listed_rows);
+                    sum_lists::<S>(&task, rows, &listed, &offsets, &kernels.listed_rows);
                     row += rows;
                 }
             }

@@ -4,6 +4,7 @@
 //! of equal numbers have equal sums to the last bit, so one of them will do for all. (−0 equals 0, and to sums it is; what is infinite or no number
 //! equals nothing here, so it is summed as ever.)
 
+use super::bounded::Bounded;
 use super::convolution::{Convolution, PLACES};
 use super::convolution_classes::Class;
 use super::listed::{BandMarks, WORD};
@@ -18,30 +19,41 @@ const RARE: usize = 4;
 
 /// The places of a class, and where their windows begin.
 pub struct ClassPlaces {
-    /// Offsets of the windows in the band.
-    pub rows: [isize; PLACES + SPARE_ROWS],
-    /// Offsets of the sums.
-    pub places: [usize; PLACES + SPARE_ROWS],
-    /// How many.
+    /// Offsets of the windows in the band, and spare ones.
+    pub rows: Bounded<isize, { PLACES + SPARE_ROWS }>,
+    /// Offsets of the sums, and spare ones.
+    pub places: Bounded<usize, { PLACES + SPARE_ROWS }>,
+    /// How many, without the spare ones.
     pub count: usize,
     /// Places whose sums are those of `model`.
-    again: [usize; PLACES],
-    /// How many those are.
-    pub repeated: usize,
+    pub again: Bounded<usize, PLACES>,
     model: usize,
 }
 
 impl ClassPlaces {
     /// None yet.
+    #[inline(always)]
     pub fn new() -> ClassPlaces {
         ClassPlaces {
-            rows: [0; PLACES + SPARE_ROWS],
-            places: [0; PLACES + SPARE_ROWS],
+            rows: Bounded::new(),
+            places: Bounded::new(),
             count: 0,
-            again: [0; PLACES],
-            repeated: 0,
+            again: Bounded::new(),
             model: 0,
         }
+    }
+
+    /// Puts spare places behind the first so many: they are summed to nowhere.
+    #[inline(always)]
+    pub fn end(&mut self, count: usize, nowhere: usize) {
+        self.rows.truncate(count);
+        self.places.truncate(count);
+        let last = self.rows.last().copied().unwrap_or(0);
+        for _ in 0..SPARE_ROWS {
+            self.rows.push(last);
+            self.places.push(nowhere);
+        }
+        self.count = count;
     }
 
     /// Gives places that were left out the sums of the one that stands for them.
@@ -50,7 +62,7 @@ impl ClassPlaces {
     /// The machine has the level; the sums are those of the places, `width` numbers each.
     #[inline(always)]
     pub unsafe fn repeat<S: Simd>(&self, sums: *mut f32, width: usize) {
-        for place in &self.again[..self.repeated] {
+        for place in &self.again[..] {
             for at in (0..width).step_by(S::LANES) {
                 // SAFETY: by the caller.
                 unsafe { S::store(sums.add(place + at), S::load(sums.add(self.model + at))) };
@@ -119,7 +131,7 @@ impl Convolution {
         let (wide, channels) = (self.geometry.width as isize, self.work.images.channels as u32);
         let mut kept = 0;
         let mut seen = false;
-        of.repeated = 0;
+        of.again.truncate(0);
         for row in 0..of.count {
             let pixel = (of.rows[row] as u32 / channels) as isize;
             let mut alike = !class.pieces.is_empty();
@@ -137,8 +149,7 @@ impl Convolution {
                 }
             }
             if alike && seen {
-                of.again[of.repeated] = of.places[row];
-                of.repeated += 1;
+                of.again.push(of.places[row]);
                 continue;
             }
             if alike {
@@ -147,11 +158,6 @@ impl Convolution {
             (of.rows[kept], of.places[kept]) = (of.rows[row], of.places[row]);
             kept += 1;
         }
-        let nowhere = of.places[of.count];
-        for spare in kept..kept + SPARE_ROWS {
-            of.rows[spare] = of.rows[kept.max(1) - 1];
-            of.places[spare] = nowhere;
-        }
-        of.count = kept;
+        of.end(kept, of.places[of.count]);
     }
 }

@@ -81,7 +81,7 @@ impl Executable {
             return Err(Error::Level { level: level.name() });
         }
         let plan = Plan::new(graph)?;
-        let schedule = Schedule::new(&plan);
+        let schedule = Schedule::new(&plan, pool.threads());
         verify(&plan, &schedule)?;
         let arena = Block::zeroed(schedule.arena);
         let mut tables = Vec::new();

@@ -5,6 +5,7 @@
 
 use super::kernel_gradient_listed::Way;
 use super::listed::{BYTE, BandMarks};
+use super::bounded::Bounded;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch};
@@ -189,24 +190,23 @@ impl KernelGradient {
                 }
                 for piece in 0..self.pieces() {
                     let (x, end) = (across * piece / self.pieces(), across * (piece + 1) / self.pieces());
-                    let mut segments = [WindowSegment::EMPTY; SEGMENTS];
-                    for (number, segment) in segments[..last - line].iter_mut().enumerate() {
+                    let mut segments = Bounded::<_, SEGMENTS>::new();
+                    for number in 0..last - line {
                         let (image, y) = ((line + number) / height, (line + number) % height);
                         let row = band.rows_before(image) as isize + axis.pixel(y, 0) - band.share(image).top;
                         let start = row * self.geometry.row() as isize + (x * task.step) as isize;
-                        *segment = WindowSegment {
+                        segments.push(WindowSegment {
                             left: scratch.band.offset(start),
                             right: right.add((number * across + x) * width),
                             inner: end - x,
-                        };
+                        });
                     }
-                    let segments = &segments[..last - line];
                     match way {
-                        Way::Gradients => self.sum_gradients::<S>(&task, segments, kernels, scratch),
-                        Way::Windows => self.sum_windows::<S>(&task, segments, kernels, scratch),
+                        Way::Gradients => self.sum_gradients::<S>(&task, &segments, kernels, scratch),
+                        Way::Windows => self.sum_windows::<S>(&task, &segments, kernels, scratch),
                         Way::Tiles => {
                             let size = (kernels.vectors, kernels.lanes);
-                            sum_rows(&task, self.rows.len(), segments, false, &kernels.windows, size);
+                            sum_rows(&task, self.rows.len(), &segments, false, &kernels.windows, size);
                         }
                     }
                     task.from = to;

@@ -4,6 +4,7 @@
     reason = "the one room of this crate where raw memory is touched; each use states why it is sound"
 )]
 
+mod bounded;
 mod convolution;
 mod convolution_along;
 mod convolution_classes;

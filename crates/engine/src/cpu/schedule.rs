@@ -118,20 +118,21 @@ pub struct Schedule {
     pub scratch: [usize; 7],
 }
 
-/// Units that a product is cut into at least, if it has the rows.
-const UNITS: usize = 8;
+/// Units that a product is cut into at least for each of several threads, if it has the rows.
+const UNITS: usize = 4;
 /// Elements of a unit of an elementwise step.
 const UNIT_ELEMENTS: usize = 16 << 10;
 
 impl Schedule {
-    /// Schedules a plan.
-    pub fn new(plan: &Plan) -> Schedule {
+    /// Schedules a plan for so many threads. How it is cut makes no difference to any bit.
+    pub fn new(plan: &Plan, threads: usize) -> Schedule {
+        let least = if threads == 1 { 1 } else { UNITS * threads };
         let steps: Vec<Compiled> = plan.steps.iter().map(|step| compile(plan, step)).collect();
         let phase_of = phases_of(plan);
         let mut phases: Vec<Vec<Unit>> = vec![Vec::new(); phase_of.iter().max().map_or(0, |last| last + 1)];
         for (number, step) in steps.iter().enumerate() {
             let phase = &mut phases[phase_of[number]];
-            pieces(step, |piece, cost| phase.push(Unit { step: number, piece, cost }));
+            pieces(step, least, |piece, cost| phase.push(Unit { step: number, piece, cost }));
         }
         phases.iter_mut().for_each(|units| units.sort_by_key(|unit| std::cmp::Reverse(unit.cost)));
         let (homes, arena) = place(plan, &phase_of);
@@ -188,12 +189,12 @@ fn phases_of(plan: &Plan) -> Vec<usize> {
     phase_of
 }
 
-fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
+fn pieces(step: &Compiled, least: usize, mut push: impl FnMut(Piece, u64)) {
     let domain = step.domain;
     match &step.kernel {
-        Kernel::Product(product) => product_pieces(product, push),
+        Kernel::Product(product) => product_pieces(product, least, push),
         Kernel::Convolution(convolution) => {
-            convolution.units(UNITS, |unit, cost| push(Piece::Product(unit), cost));
+            convolution.units(least, |unit, cost| push(Piece::Product(unit), cost));
         }
         Kernel::KernelGradient(gradient) => {
             for part in 0..gradient.work.parts {
@@ -263,12 +264,12 @@ fn pieces(step: &Compiled, mut push: impl FnMut(Piece, u64)) {
     }
 }
 
-fn product_pieces(product: &Product, mut push: impl FnMut(Piece, u64)) {
+fn product_pieces(product: &Product, least: usize, mut push: impl FnMut(Piece, u64)) {
     let rows = if product.left.transposed { product.left.columns } else { product.left.rows };
     let panels = product.columns.div_ceil(PANEL);
     // Tall units use a block of the right operand (turned, perhaps) for many tiles; but there should be some for everybody.
     let mut block = super::product::UNIT_ROWS;
-    while block > PANEL && panels * rows.div_ceil(block) < UNITS {
+    while block > PANEL && panels * rows.div_ceil(block) < least {
         block /= 2;
     }
     for panel in 0..panels {

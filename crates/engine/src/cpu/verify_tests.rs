@@ -30,7 +30,7 @@ fn sound() -> (Plan, Schedule) {
         graph.update(*w, *w - *g / (norm.sqrt() + 1.0));
     }
     let plan = Plan::new(&graph).unwrap();
-    let schedule = Schedule::new(&plan);
+    let schedule = Schedule::new(&plan, 2);
     verify(&plan, &schedule).unwrap();
     (plan, schedule)
 }
@@ -50,7 +50,7 @@ fn at_hand() -> (Plan, Schedule) {
     let gradient = graph.gradient(y.square().sum_all(), &[filter]).unwrap()[0];
     graph.update(filter, filter - gradient);
     let plan = Plan::new(&graph).unwrap();
-    let schedule = Schedule::new(&plan);
+    let schedule = Schedule::new(&plan, 2);
     verify(&plan, &schedule).unwrap();
     (plan, schedule)
 }
@@ -156,7 +156,7 @@ fn shared((plan, schedule): &(Plan, Schedule)) -> usize {
             if a == b || !room || lives[a].0 > lives[b].1 || lives[b].0 > lives[a].1 {
                 continue;
             }
-            let mut corrupt = Schedule::new(plan);
+            let mut corrupt = Schedule::new(plan, 2);
             corrupt.homes[a] = Home::Arena(to);
             assert!(verify(plan, &corrupt).is_err(), "buffers {a} and {b}");
             pairs += 1;
@@ -262,7 +262,7 @@ fn a_state_read_after_its_update_is_found() {
     graph.output("y", x.matmul(w).tanh().matmul(w));
     graph.update(w, w * 0.5);
     let plan = Plan::new(&graph).unwrap();
-    let mut schedule = Schedule::new(&plan);
+    let mut schedule = Schedule::new(&plan, 2);
     verify(&plan, &schedule).unwrap();
     let writes = |step: usize| {
         plan.steps[step]
@@ -284,11 +284,11 @@ fn a_unit_that_writes_what_it_reads_elsewhere_is_found() {
     let w = graph.state("w", [8, 8]);
     graph.update(w, w.matmul(w));
     let mut plan = Plan::new(&graph).unwrap();
-    verify(&plan, &Schedule::new(&plan)).unwrap();
+    verify(&plan, &Schedule::new(&plan, 2)).unwrap();
     let state = plan.buffers.iter().position(|buffer| buffer.contents == Contents::State(0)).unwrap();
     plan.steps.truncate(1);
     plan.steps[0].program.stores[0].1 = BufferId(state as u32);
-    let schedule = Schedule::new(&plan);
+    let schedule = Schedule::new(&plan, 2);
     refused(&plan, &schedule, "touch the same memory");
 }
 
@@ -299,7 +299,7 @@ fn fed_rows_read_by_a_program_or_written_are_found() {
     let (x, w) = (graph.input("x", [3, 70]), graph.state("w", [70, 70]));
     graph.output("y", x.matmul(w).matmul(w));
     let plan = Plan::new(&graph).unwrap();
-    verify(&plan, &Schedule::new(&plan)).unwrap();
+    verify(&plan, &Schedule::new(&plan, 2)).unwrap();
     let fed = plan.buffers.iter().position(|buffer| buffer.contents == Contents::Feed(0)).unwrap();
     let fed = BufferId(fed as u32);
     let second = plan.steps.len() - 1;
@@ -308,17 +308,17 @@ fn fed_rows_read_by_a_program_or_written_are_found() {
     let program = &mut loaded.steps[second].program;
     let value = program.push(Instruction::Load(fed, Access::Full));
     program.stores[0].0 = value;
-    refused(&loaded, &Schedule::new(&loaded), "past a layout");
+    refused(&loaded, &Schedule::new(&loaded, 2), "past a layout");
 
     let mut written = plan.clone();
     let value = written.steps[second].program.stores[0].0;
     written.steps[second].program.stores.push((value, fed));
-    refused(&written, &Schedule::new(&written), "past a layout");
+    refused(&written, &Schedule::new(&written, 2), "past a layout");
 
     let mut turned = plan.clone();
     let Work::Product { right, .. } = &mut turned.steps[second].work else { panic!("two products") };
     right.buffer = fed;
-    refused(&turned, &Schedule::new(&turned), "past a layout");
+    refused(&turned, &Schedule::new(&turned, 2), "past a layout");
 
     // Marks of somebody else, and marks over the rows themselves.
     let marks_of = |plan: &Plan| match plan.steps[0].work {
@@ -329,10 +329,10 @@ fn fed_rows_read_by_a_program_or_written_are_found() {
     let known = marks_of(&plan);
     let Work::Product { marks, .. } = &mut strange.steps[second].work else { panic!("two products") };
     *marks = Some(known);
-    refused(&strange, &Schedule::new(&strange), "past a layout");
+    refused(&strange, &Schedule::new(&strange, 2), "past a layout");
 
     let mut over = plan;
     let Work::Mark { to, .. } = &mut over.steps[0].work else { panic!("fed rows are marked") };
     *to = fed;
-    refused(&over, &Schedule::new(&over), "past a layout");
+    refused(&over, &Schedule::new(&over, 2), "past a layout");
 }

@@ -233,9 +233,14 @@ impl Geometry {
 /// Writes zeros by whole vectors: what is written too much is overwritten by what comes next.
 #[inline(always)]
 unsafe fn zero<S: Simd>(to: *mut f32, count: usize) {
-    for at in (0..count).step_by(S::LANES) {
-        // SAFETY: the caller has room for a vector behind the last.
-        unsafe { S::store(to.add(at), S::splat(0.0)) };
+    static ZEROS: [f32; GRAIN] = [0.0; GRAIN];
+    // SAFETY: the caller has room for a vector behind the last.
+    unsafe {
+        // Hidden, or the compiler makes a call of it, which takes longer than a pixel or two do.
+        let zeros = S::load(std::hint::black_box(&ZEROS).as_ptr());
+        for at in (0..count).step_by(S::LANES) {
+            S::store(to.add(at), zeros);
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use crate::model_file::{Model, NamedTensor};
 use crate::network::prepare::prepare;
 use crate::network::{Mode, Network, Pass};
 use crate::train::Compute;
-use narrows_engine::cpu::{Executable, Feed, Run, States, all_finite};
+use narrows_engine::cpu::{Executable, Feed, Pool, Run, States, all_finite};
 use narrows_engine::{Graph, Shape};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a codec does with rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,15 @@ enum Task {
     Encode,
     Decode,
     Reconstruct,
+}
+
+/// What tells plans apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PlanOf {
+    task: Task,
+    rows: usize,
+    /// Whether one thread takes it from end to end.
+    alone: bool,
 }
 
 /// Rows, room for what becomes of them, and whether it went well.
@@ -31,8 +40,10 @@ pub struct Codec {
     network: Network,
     states: States,
     compute: Compute,
+    /// What a plan runs on that a thread takes on its own.
+    alone: Arc<Pool>,
     /// Compiled plans that nobody is using at the moment; boxed, because they are handed out and back at every call.
-    idle: Mutex<Vec<(Task, usize, Box<Executable>)>>,
+    idle: Mutex<Vec<(PlanOf, Box<Executable>)>>,
 }
 
 impl Codec {
@@ -65,7 +76,8 @@ impl Codec {
         for NamedTensor { name, values, .. } in &model.tensors {
             states.set(name, values)?;
         }
-        Ok(Codec { model, network, states, compute: compute.clone(), idle: Mutex::new(Vec::new()) })
+        let alone = Pool::new(1)?;
+        Ok(Codec { model, network, states, compute: compute.clone(), alone, idle: Mutex::new(Vec::new()) })
     }
 
     /// The model in use.
@@ -219,8 +231,7 @@ impl Codec {
         results.resize(count * outputs, 0.0);
         // Whole chunks are shared out, as many to each thread, and done by one of them from end to end: nobody waits for
         // anybody, and a chunk's values stay in one core's cache. All threads together do what is left.
-        let plan_rows = self.plan_rows();
-        let chunk = plan_rows[0];
+        let chunk = self.network.rows_of_a_thread();
         let threads = self.compute.pool.threads();
         let shared = count / chunk / threads * threads;
         if shared > 0 {
@@ -233,26 +244,28 @@ impl Codec {
             self.compute.pool.each(shared, &|at| {
                 let mut piece = pieces[at].lock().unwrap_or_else(PoisonError::into_inner);
                 let (rows, results, outcome) = &mut *piece;
-                *outcome = self.run_chunk(task, chunk, rows, results);
+                *outcome = self.run_plan(PlanOf { task, rows: chunk, alone: true }, rows, results);
             });
             for piece in pieces {
                 piece.into_inner().unwrap_or_else(PoisonError::into_inner).2?;
             }
         }
         let mut done = shared * chunk;
+        let [largest, ..] = self.plan_rows();
         while done < count {
             let left = count - done;
-            let size = plan_rows.into_iter().rev().find(|size| *size >= left).unwrap_or(chunk);
+            let size = self.plan_rows().into_iter().rev().find(|size| *size >= left).unwrap_or(largest);
+            let of = PlanOf { task, rows: size, alone: false };
             let taken = left.min(size);
             let input = &rows[done * width..(done + taken) * width];
             let output = &mut results[done * outputs..(done + taken) * outputs];
             if taken == size {
-                self.run_chunk(task, size, input, output)?;
+                self.run_plan(of, input, output)?;
             } else {
                 let mut padded = vec![0.0; size * width];
                 padded[..input.len()].copy_from_slice(input);
                 let mut all = vec![0.0; size * outputs];
-                self.run_chunk(task, size, &padded, &mut all)?;
+                self.run_plan(of, &padded, &mut all)?;
                 output.copy_from_slice(&all[..output.len()]);
             }
             done += taken;
@@ -260,37 +273,36 @@ impl Codec {
         Ok(results)
     }
 
-    /// Rows of the plans that are kept: a run is cut into the largest, what is left goes into the smallest that holds it.
+    /// Rows of the plans that all threads share: rows are cut into the largest, what is left goes into the smallest that holds it.
     fn plan_rows(&self) -> [usize; 3] {
         let most = self.network.rows_at_once();
         [most, most.min(16), 1]
     }
 
-    /// Runs the plan for so many rows on just as many.
-    fn run_chunk(&self, task: Task, size: usize, rows: &[f32], results: &mut [f32]) -> Result<(), Error> {
-        let mut executable = self.borrow(task, size)?;
+    /// Runs a plan on just as many rows as it is for.
+    fn run_plan(&self, of: PlanOf, rows: &[f32], results: &mut [f32]) -> Result<(), Error> {
+        let mut executable = self.borrow(of)?;
         executable.infer(&self.states, &Run { inputs: &[Feed::F32(rows)], ..Run::default() })?;
         executable.output(0, results);
-        self.lock().push((task, size, executable));
+        self.lock().push((of, executable));
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Task, usize, Box<Executable>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(PlanOf, Box<Executable>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An idle plan, or a new one.
-    fn borrow(&self, task: Task, rows: usize) -> Result<Box<Executable>, Error> {
+    fn borrow(&self, of: PlanOf) -> Result<Box<Executable>, Error> {
         let mut idle = self.lock();
-        let known = idle.iter().position(|(known, size, _)| *known == task && *size == rows);
-        if let Some(at) = known {
-            return Ok(idle.swap_remove(at).2);
+        if let Some(at) = idle.iter().position(|(known, _)| *known == of) {
+            return Ok(idle.swap_remove(at).1);
         }
         drop(idle);
-        self.compile(task, rows)
+        self.compile(of)
     }
 
-    fn compile(&self, task: Task, rows: usize) -> Result<Box<Executable>, Error> {
+    fn compile(&self, PlanOf { task, rows, alone }: PlanOf) -> Result<Box<Executable>, Error> {
         let graph = Graph::new();
         let mut pass = Pass::new(Mode::Use);
         let input =
@@ -314,7 +326,8 @@ impl Codec {
             self.model.description.output.mean(each).reshape(sums.shape())
         };
         graph.output("values", values);
-        Ok(Box::new(Executable::new(&graph, &self.compute.pool, self.compute.level)?))
+        let pool = if alone { &self.alone } else { &self.compute.pool };
+        Ok(Box::new(Executable::new(&graph, pool, self.compute.level)?))
     }
 
     /// Refuses NaN and infinity, as reading data does: a network makes of them anything, sometimes a number.

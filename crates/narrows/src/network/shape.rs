@@ -297,6 +297,15 @@ impl Network {
         1 << most.ilog2()
     }
 
+    /// Rows that one thread takes through all layers in use: of maps so many that a layer's stay in the second cache of a core (but
+    /// enough that weights are not read again and again), else as many as are looked at together.
+    pub fn rows_of_a_thread(&self) -> usize {
+        let maps = self.layers.iter().flat_map(Layer::with_inner).filter(|layer| layer.window().is_some());
+        let widest = maps.map(|layer| layer.outputs().max(layer.inputs())).max();
+        let most = widest.map_or(usize::MAX, |widest| (MOST_OF_A_THREAD / widest).max(16));
+        self.rows_at_once().min(1 << most.ilog2())
+    }
+
     /// Numbers that training changes.
     pub fn parameter_count(&self) -> usize {
         self.all_layers().map(Layer::parameter_count).sum()
@@ -318,6 +327,9 @@ fn tie(layer: &mut Layer, mirrored: &Layer) {
 
 /// Numbers of a layer's values for all rows that are looked at together.
 const MOST_AT_ONCE: usize = 1 << 20;
+
+/// Numbers of a convolution's maps of all rows that a thread takes: half a megabyte.
+const MOST_OF_A_THREAD: usize = 1 << 17;
 
 /// The most weights of a layer: 4 GB of them, and twice that for an optimiser.
 const MOST_WEIGHTS: usize = 1_000_000_000;
