@@ -6,9 +6,9 @@
 
 use super::bounded::Bounded;
 use super::convolution_classes::{Class, Run, SEGMENTS, classes};
-use super::convolution_listed::{BandLists, LONGEST};
+use super::convolution_listed::{BandLists, LONGEST, UnitBand};
 use super::convolution_repeated::ClassPlaces;
-use super::listed::{self, BandMarks, LEAST};
+use super::listed::{self, BYTE, BandMarks, LEAST};
 use super::pooling;
 use super::product::{ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
@@ -92,6 +92,11 @@ impl Convolution {
         self.inner() >= LEAST && !self.along() && self.geometry.row() <= LONGEST && whole_pixels
     }
 
+    /// Whether a pixel's marks are whole bytes.
+    fn marked_by_bytes(&self) -> bool {
+        self.work.images.channels.is_multiple_of(BYTE)
+    }
+
     /// Scratch that a unit needs: partial sums, a packed kernel, a band, lists, marks.
     pub fn scratch(&self, unit: &ProductUnit) -> [usize; 5] {
         let width = self.work.columns.min(PANEL).next_multiple_of(GRAIN);
@@ -105,10 +110,10 @@ impl Convolution {
         if !self.may_be_listed() {
             return [partial, packed, band, 0, 0];
         }
-        let channels = self.work.images.channels;
+        let (channels, rows) = (self.work.images.channels, self.geometry.band(unit.first, unit.last).rows());
         // Marks of numbers, and of pixels.
         let marks = BandMarks::room(band) + BandMarks::room(band / channels);
-        [partial, packed, band, BandLists::room(band, channels), marks]
+        [partial, packed, band, BandLists::room(rows, band, channels), marks]
     }
 
     /// Does one unit.
@@ -130,10 +135,10 @@ impl Convolution {
         let images = Pixels::new(&self.work.images, context);
         let kernel: *const f32 = context.buffers[self.work.kernel.index()];
         let band = self.geometry.band(unit.first, unit.last);
+        let mut band = UnitBand::new(&self.geometry, band, &images, scratch.band);
         // SAFETY: the scratch has room for the band, the packed kernel and a unit's sums; everything else lies in the plan's buffers.
         unsafe {
             program.prepare::<S>(context, scratch);
-            self.geometry.gather::<S>(&band, &images, scratch.band);
             let right = if self.along() {
                 self.pack_columns(kernel, scratch.packed);
                 scratch.packed.cast_const()
@@ -153,27 +158,41 @@ impl Convolution {
             let mut of = ClassPlaces::new();
             let (mut background, mut lists) = (None, None);
             if self.may_be_listed() {
-                let numbers = band.rows() * self.geometry.row();
-                let marks = BandMarks::new::<S>(scratch.band, numbers, scratch.marks);
+                let in_place = !self.work.upward && images.one_after_another() && self.marked_by_bytes();
+                if !in_place {
+                    band.gathered::<S>();
+                }
+                let to = scratch.listed.cast();
+                let lines = match in_place {
+                    true => self.geometry.lines_in_place(&band.band, &images, to),
+                    false => self.geometry.lines_of(&band.band, scratch.band, to),
+                };
+                let numbers = band.band.rows() * self.geometry.row();
+                let marks = match in_place {
+                    true => self.geometry.mark::<S>(lines, scratch.marks),
+                    false => BandMarks::new::<S>(scratch.band, numbers, scratch.marks),
+                };
                 for class in &self.whole {
-                    self.places_of(&class.places, &unit, &band, width, &mut of);
+                    self.places_of(&class.places, &unit, &band.band, width, &mut of);
                     if class.pieces.is_empty() || of.count == 0 {
                         continue;
                     }
                     // The first class that meets anything speaks for all.
                     if class.holds_little::<S>(marks, &of.rows[..of.count], width) {
-                        let from = (marks, scratch.band.cast_const());
-                        lists = Some(BandLists::new(&self.geometry, band.rows(), from, scratch.listed));
+                        lists = Some(BandLists::new(&self.geometry, marks, lines, scratch.listed));
                     }
                     break;
                 }
                 let behind = scratch.marks.add(BandMarks::room(numbers));
-                background = self.background::<S>(&band, (marks, lists.is_some()), scratch, behind);
+                background = self.background::<S>(lines, (band.band.beyond(), lists.is_some()), behind);
+            }
+            if lists.is_none() {
+                band.gathered::<S>();
             }
             let whole = background.is_none() && lists.is_some();
             let classes = if whole { &self.whole } else { &self.classes };
             for class in classes {
-                self.places_of(&class.places, &unit, &band, width, &mut of);
+                self.places_of(&class.places, &unit, &band.band, width, &mut of);
                 if let Some(background) = background {
                     self.leave_out(class, background, &mut of);
                 }
@@ -182,7 +201,7 @@ impl Convolution {
                 if self.along() {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
                 } else if let Some(lists) = lists {
-                    self.sum_class::<S>(class, count, &task, (lists, right), kernels);
+                    self.sum_class::<S>(class, count, &task, (lists, right), &mut band, kernels);
                 } else if let ([block], [_], true, 0) =
                     (&class.blocks[..], &self.classes[..], at_once, of.again.len())
                 {

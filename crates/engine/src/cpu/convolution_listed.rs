@@ -9,7 +9,7 @@ use super::listed::{BandMarks, LISTED_ROWS, Offsets, RowList, room, side_by_side
 use super::occupied::Looking;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
-use super::window::Geometry;
+use super::window::{Band, Geometry, Lines, Pixels};
 use super::window_tile::{WindowTask, sum_rows};
 
 /// Places of a unit that are looked at to decide whether to list them.
@@ -46,46 +46,77 @@ impl Class {
 /// What a band holds, pixel by pixel.
 #[derive(Clone, Copy)]
 pub struct BandLists {
-    band: *const f32,
-    /// Elements that are not zero, counted from their row's first.
+    lines: Lines,
+    /// Elements that are not zero, counted from their line's first.
     indices: *const u16,
     /// Where each pixel's begin.
     starts: *const u32,
 }
 
 impl BandLists {
-    /// Numbers of 32 bits that the lists of a band need.
-    pub fn room(numbers: usize, channels: usize) -> usize {
-        room(numbers).div_ceil(2) + numbers / channels + 1
+    /// Numbers of 32 bits that the lists of a band need, and where its lines begin.
+    pub fn room(rows: usize, numbers: usize, channels: usize) -> usize {
+        Self::lines(rows) + room(numbers).div_ceil(2) + numbers / channels + 1
     }
 
-    /// Lists a band of so many rows.
+    /// The first of them are for so many lines.
+    fn lines(rows: usize) -> usize {
+        rows * size_of::<*const f32>().div_ceil(size_of::<u32>())
+    }
+
+    /// Lists a band.
     ///
     /// # Safety
-    /// The marks are those of the band; `to` has [`BandLists::room`].
+    /// The marks are those of the band; `to` has [`BandLists::room`], and begins with the lines.
     #[inline(always)]
-    pub unsafe fn new(
-        geometry: &Geometry,
-        rows: usize,
-        (marks, band): (BandMarks, *const f32),
-        to: *mut u32,
-    ) -> BandLists {
+    pub unsafe fn new(geometry: &Geometry, marks: BandMarks, lines: Lines, to: *mut u32) -> BandLists {
         let channels = geometry.images.channels;
-        let pixels = rows * geometry.width;
-        let indices = to.wrapping_add(pixels + 1).cast::<u16>();
         let (mut count, mut pixel) = (0, 0);
         // SAFETY: by the caller.
         unsafe {
+            let rows = lines.all().len();
+            let starts = to.add(Self::lines(rows));
+            let indices = starts.add(rows * geometry.width + 1).cast::<u16>();
             for _ in 0..rows {
                 for x in 0..geometry.width {
-                    *to.add(pixel) = count as u32;
+                    *starts.add(pixel) = count as u32;
                     count += marks.list(pixel * channels, channels, x * channels, indices.add(count));
                     pixel += 1;
                 }
             }
-            *to.add(pixels) = count as u32;
+            *starts.add(pixel) = count as u32;
+            BandLists { lines, indices, starts }
         }
-        BandLists { band, indices, starts: to }
+    }
+}
+
+/// What a unit's windows lie in, gathered when somebody first asks for it.
+pub struct UnitBand<'u> {
+    geometry: &'u Geometry,
+    pub band: Band,
+    images: &'u Pixels,
+    room: *mut f32,
+    gathered: bool,
+}
+
+impl<'u> UnitBand<'u> {
+    /// Nothing is gathered yet.
+    pub fn new(geometry: &'u Geometry, band: Band, images: &'u Pixels, room: *mut f32) -> UnitBand<'u> {
+        UnitBand { geometry, band, images, room, gathered: false }
+    }
+
+    /// The gathered band.
+    ///
+    /// # Safety
+    /// The machine has the level, and there is room for the band; the images are those of the geometry.
+    #[inline(always)]
+    pub unsafe fn gathered<S: Simd>(&mut self) -> *const f32 {
+        if !self.gathered {
+            // SAFETY: by the caller.
+            unsafe { self.geometry.gather::<S>(&self.band, self.images, self.room) };
+            self.gathered = true;
+        }
+        self.room
     }
 }
 
@@ -101,6 +132,7 @@ impl Convolution {
         count: usize,
         task: &WindowTask,
         (lists, right): (BandLists, *const f32),
+        band: &mut UnitBand<'_>,
         kernels: &TileKernels,
     ) {
         if class.pieces.is_empty() {
@@ -120,7 +152,7 @@ impl Convolution {
             let from = if number == 0 { std::ptr::null() } else { task.to.cast_const() };
             let task = WindowTask { from, continues: piece.continues, ..*task };
             // SAFETY: handed on.
-            unsafe { self.sum_piece::<S>(piece, &pixels, &task, (lists, right), kernels) };
+            unsafe { self.sum_piece::<S>(piece, &pixels, &task, (lists, right), band, kernels) };
         }
     }
 
@@ -131,16 +163,15 @@ impl Convolution {
         pixels: &[(u32, u32)],
         task: &WindowTask,
         (lists, right): (BandLists, *const f32),
+        band: &mut UnitBand<'_>,
         kernels: &TileKernels,
     ) {
         let size = (kernels.vectors, kernels.lanes);
         let (wide, channels) = (self.geometry.width, self.work.images.channels);
-        let mut tiles = Bounded::<_, SEGMENTS>::new();
         let mut listed = Bounded::<_, { LISTED_ROWS * SEGMENTS }>::new();
-        for run in &piece.runs {
-            tiles.push(segment(&run.run, lists.band, right, task.width));
-        }
         let offsets = Offsets::Even(task.width);
+        // SAFETY: the lists are those of the band.
+        let lines = unsafe { lists.lines.all() };
         let mut inner = 0;
         for run in &piece.runs {
             inner += run.run.inner;
@@ -154,6 +185,11 @@ impl Convolution {
                 let task = WindowTask { rows: task.rows.add(row), places: task.places.add(row), ..*task };
                 let passing = looking.pass(count - row);
                 if passing > 0 {
+                    let band = band.gathered::<S>();
+                    let mut tiles = Bounded::<_, SEGMENTS>::new();
+                    for run in &piece.runs {
+                        tiles.push(segment(&run.run, band, right, task.width));
+                    }
                     sum_rows(&task, passing, &tiles, row + passing == count, &kernels.windows, size);
                     row += passing;
                     continue;
@@ -170,7 +206,7 @@ impl Convolution {
                         listed.push(RowList {
                             indices: lists.indices.add(first),
                             count: last - first,
-                            left: lists.band.add(down * wide * channels),
+                            left: lines[down],
                             right: right
                                 .wrapping_add(run.run.right * task.width)
                                 .wrapping_sub(across * channels * task.width),

@@ -9,8 +9,7 @@ use super::convolution::{Convolution, PLACES};
 use super::convolution_classes::Class;
 use super::listed::{BandMarks, WORD};
 use super::simd::Simd;
-use super::tile::Scratch;
-use super::window::Band;
+use super::window::Lines;
 use super::window_tile::SPARE_ROWS;
 use crate::plan::layout::PANEL;
 
@@ -76,47 +75,46 @@ impl Convolution {
     /// zeros anyway.
     ///
     /// # Safety
-    /// The machine has the level; the band is gathered, and there is room for marks of its pixels.
+    /// The machine has the level; the lines are the band's, and there is room for marks of its pixels.
     #[inline(always)]
     pub(super) unsafe fn background<S: Simd>(
         &self,
-        band: &Band,
-        (marks, listed): (BandMarks, bool),
-        scratch: &Scratch,
+        lines: Lines,
+        (first, listed): (usize, bool),
         to: *mut f32,
     ) -> Option<BandMarks> {
         let (wide, channels) = (self.geometry.width, self.work.images.channels);
-        let pixels = band.rows() * wide;
-        let inside = (-band.share(band.first_image).top).max(0) as usize;
-        if wide == 0 || inside >= band.rows() {
-            return None;
-        }
-        let left = self.geometry.column(0).clamp(0, wide as isize - 1) as usize;
-        let words = to.cast::<u64>();
-        let mut found = 0;
-        // SAFETY: by the caller; behind a band is room for a vector.
+        let (before, inside) = self.geometry.inside();
+        // SAFETY: by the caller; behind a pixel is room for a vector.
         unsafe {
-            if listed && marks.count((inside * wide + left) * channels, channels) == 0 {
+            let lines = lines.all();
+            let line = lines.get(first).filter(|line| inside > 0 && !line.is_null())?;
+            let model = line.wrapping_add(before * channels);
+            let empty = (0..channels).all(|channel| *model.add(channel) == 0.0);
+            if listed && empty {
                 return None;
             }
-            let model = scratch.band.add((inside * wide + left) * channels).cast_const();
-            let mut pixel = scratch.band.cast_const();
-            for first in (0..pixels).step_by(PANEL) {
-                let mut bits = 0u64;
-                for at in 0..(pixels - first).min(PANEL) {
-                    let mut channel = 0;
-                    let mut differs = 0;
-                    while channel < channels && differs == 0 {
-                        let rest = (channels - channel).min(S::LANES);
-                        let difference = S::sub(S::load(pixel.add(channel)), S::load(model.add(channel)));
-                        differs = S::filled(difference) & (u32::MAX >> (32 - rest));
-                        channel += S::LANES;
+            let pixels = lines.len() * wide;
+            let words = to.cast::<u64>();
+            words.write_bytes(0, pixels.div_ceil(PANEL) + 1);
+            let mut found = 0;
+            for (row, line) in lines.iter().enumerate() {
+                for first in (0..wide).step_by(PANEL) {
+                    let mut bits = 0u64;
+                    for x in first..(first + PANEL).min(wide) {
+                        let outside = line.is_null() || !(before..before + inside).contains(&x);
+                        let pixel = line.wrapping_add(x * channels);
+                        // Beyond the image are zeros.
+                        let alike = if outside { empty } else { equal::<S>(pixel, model, channels) };
+                        bits |= u64::from(alike) << (x - first);
                     }
-                    bits |= u64::from(differs == 0) << at;
-                    pixel = pixel.add(channels);
+                    found += bits.count_ones() as usize;
+                    let (word, shift) = ((row * wide + first) / PANEL, (row * wide + first) % PANEL);
+                    *words.add(word) |= bits << shift;
+                    if shift > 0 {
+                        *words.add(word + 1) |= bits >> (PANEL - shift);
+                    }
                 }
-                found += bits.count_ones() as usize;
-                words.add(first / PANEL).write_unaligned(bits);
             }
             (RARE * found >= pixels).then(|| BandMarks::of(to))
         }
@@ -160,4 +158,20 @@ impl Convolution {
         }
         of.end(kept, of.places[of.count]);
     }
+}
+
+/// Whether two pixels are equal. Nothing is equal to what is infinite or no number.
+#[inline(always)]
+unsafe fn equal<S: Simd>(pixel: *const f32, model: *const f32, channels: usize) -> bool {
+    let mut differs = 0;
+    // All of it: where pixels differ, nobody can foresee.
+    for channel in (0..channels).step_by(S::LANES) {
+        let rest = (channels - channel).min(S::LANES);
+        // SAFETY: by the caller; behind a pixel is room for a vector.
+        unsafe {
+            let difference = S::sub(S::load(pixel.add(channel)), S::load(model.add(channel)));
+            differs |= S::filled(difference) & (u32::MAX >> (32 - rest));
+        }
+    }
+    differs == 0
 }

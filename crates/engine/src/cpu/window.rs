@@ -4,6 +4,8 @@
 //! channels one after another; an element of a window then lies at the window's own offset plus one that is the same for every
 //! window, and the elements of a row of a window follow each other.
 
+use super::listed::{BYTE, BandMarks};
+use super::mark;
 use super::simd::Simd;
 use super::tile::RunContext;
 use crate::graph::op::Windows;
@@ -165,6 +167,80 @@ impl Geometry {
         self.width * self.images.channels
     }
 
+    /// How many pixels of a band's line lie before the image, and how many in it.
+    pub fn inside(&self) -> (usize, usize) {
+        let before = (-self.left).clamp(0, self.width as isize) as usize;
+        let first = self.left.max(0) as usize;
+        (before, self.images.width.saturating_sub(first).min(self.width - before))
+    }
+
+    /// Where the lines of a band begin that is gathered.
+    ///
+    /// # Safety
+    /// `to` has room for a pointer to each of its lines.
+    pub unsafe fn lines_of(&self, band: &Band, gathered: *const f32, to: *mut *const f32) -> Lines {
+        let count = band.rows();
+        for row in 0..count {
+            // SAFETY: by the caller.
+            unsafe { *to.add(row) = gathered.wrapping_add(row * self.row()) };
+        }
+        Lines { lines: to, count }
+    }
+
+    /// Where they would begin in the images themselves, if all their pixels lie one after another; null for lines beyond an image.
+    ///
+    /// # Safety
+    /// As for [`Geometry::lines_of`].
+    pub unsafe fn lines_in_place(&self, band: &Band, images: &Pixels, to: *mut *const f32) -> Lines {
+        let (mut count, height) = (0, self.images.height as isize);
+        for image in band.first_image..=band.last_image {
+            let share = band.share(image);
+            for y in share.top..share.top + share.rows as isize {
+                let line = match (0..height).contains(&y) {
+                    true => {
+                        let first = images.line(image, y as usize).first as isize + self.left;
+                        images.numbers.wrapping_offset(first * self.images.channels as isize)
+                    }
+                    false => std::ptr::null(),
+                };
+                // SAFETY: by the caller.
+                unsafe { *to.add(count) = line };
+                count += 1;
+            }
+        }
+        Lines { lines: to, count }
+    }
+
+    /// Marks the lines of a band, a bit a number; zeros beyond the image have none. Channels are whole bytes.
+    ///
+    /// # Safety
+    /// The machine has the level; `to` has room for marks of the band.
+    #[inline(always)]
+    pub unsafe fn mark<S: Simd>(&self, lines: Lines, to: *mut f32) -> BandMarks {
+        let channels = self.images.channels;
+        let (before, inside) = self.inside();
+        let bytes = self.row() / BYTE;
+        // SAFETY: by the caller; what is written too much is overwritten by the next line's, or lies in a spare word.
+        unsafe {
+            for (row, line) in lines.all().iter().enumerate() {
+                let to = to.cast::<u8>().add(row * bytes);
+                to.write_bytes(0, bytes);
+                if !line.is_null() {
+                    let (from, to) = (line.wrapping_add(before * channels), to.add(before * channels / BYTE));
+                    let numbers = inside * channels;
+                    for at in (0..numbers / PANEL * PANEL).step_by(PANEL) {
+                        let bits = mark::bits::<S>(from.add(at), PANEL);
+                        to.add(at / BYTE).cast::<u64>().write_unaligned(bits);
+                    }
+                    for at in (numbers / PANEL * PANEL..numbers).step_by(BYTE) {
+                        *to.add(at / BYTE) = mark::bits::<S>(from.add(at), BYTE) as u8;
+                    }
+                }
+            }
+        }
+        BandMarks::of(to)
+    }
+
     /// Gathers a band.
     ///
     /// # Safety
@@ -192,12 +268,10 @@ impl Geometry {
 
     #[inline(always)]
     unsafe fn gather_row<S: Simd>(&self, from: &Pixels, line: Line, to: *mut f32) {
-        let Images { width, channels, .. } = self.images;
+        let channels = self.images.channels;
         let upward = self.axes[1].upward;
-        // Pixels before the image, inside it, and behind it.
-        let before = (-self.left).clamp(0, self.width as isize) as usize;
+        let (before, inside) = self.inside();
         let first = self.left.max(0) as usize;
-        let inside = width.saturating_sub(first).min(self.width - before);
         // SAFETY: pixels `first..first + inside` lie in the image's row; the band's row has room for all.
         unsafe {
             if upward {
@@ -328,7 +402,7 @@ impl Pixels {
 
     /// Whether a line's pixels follow each other without a gap.
     #[inline(always)]
-    fn one_after_another(&self) -> bool {
+    pub fn one_after_another(&self) -> bool {
         (self.images.channels == 1 || self.layout.has_no_gaps()) && self.positions.is_null()
     }
 
@@ -407,6 +481,25 @@ impl Pixels {
     }
 }
 
+/// Where the lines of a band begin.
+#[derive(Clone, Copy)]
+pub struct Lines {
+    lines: *const *const f32,
+    count: usize,
+}
+
+impl Lines {
+    /// All of them.
+    ///
+    /// # Safety
+    /// They stand where they have been found.
+    #[inline(always)]
+    pub unsafe fn all<'l>(self) -> &'l [*const f32] {
+        // SAFETY: by the caller.
+        unsafe { std::slice::from_raw_parts(self.lines, self.count) }
+    }
+}
+
 /// Which rows of which images a unit's windows touch.
 #[derive(Clone, Copy, Debug)]
 pub struct Band {
@@ -435,6 +528,11 @@ impl Band {
             0 => 0,
             between => self.begin.rows + (between - 1) * self.whole.rows,
         }
+    }
+
+    /// Rows that lie before the first image.
+    pub fn beyond(&self) -> usize {
+        (-self.begin.top).max(0) as usize
     }
 
     /// All rows.
