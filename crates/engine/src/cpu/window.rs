@@ -167,11 +167,13 @@ impl Geometry {
         self.width * self.images.channels
     }
 
-    /// How many pixels of a band's line lie before the image, and how many in it.
+    /// How many pixels of a band's line lie before those of the image, and how many are the image's.
     pub fn inside(&self) -> (usize, usize) {
         let before = (-self.left).clamp(0, self.width as isize) as usize;
         let first = self.left.max(0) as usize;
-        (before, self.images.width.saturating_sub(first).min(self.width - before))
+        let inside = self.images.width.saturating_sub(first).min(self.width - before);
+        // Upward ones run backwards.
+        (if self.axes[1].upward { self.width - before - inside } else { before }, inside)
     }
 
     /// Where the lines of a band begin that is gathered.
@@ -272,24 +274,18 @@ impl Geometry {
         let upward = self.axes[1].upward;
         let (before, inside) = self.inside();
         let first = self.left.max(0) as usize;
+        let behind = self.width - before - inside;
         // SAFETY: pixels `first..first + inside` lie in the image's row; the band's row has room for all.
         unsafe {
+            zero::<S>(to, before * channels);
+            let out = to.add(before * channels);
             if upward {
-                // Backwards.
-                let behind = self.width - before - inside;
-                zero::<S>(to, behind * channels);
-                let out = to.add(behind * channels);
                 let mut pixel = from.pixel(line, first + inside.max(1) - 1);
                 for at in 0..inside {
                     from.copy::<S>(pixel, out.add(at * channels));
                     pixel = from.pixel_before(pixel);
                 }
-                zero::<S>(out.add(inside * channels), before * channels);
-                return;
-            }
-            zero::<S>(to, before * channels);
-            let out = to.add(before * channels);
-            if from.one_after_another() {
+            } else if from.one_after_another() {
                 let from = from.numbers.add((line.first + first) * channels);
                 copy::<S>(from, out, inside * channels);
             } else {
@@ -299,7 +295,7 @@ impl Geometry {
                     pixel = from.pixel_behind(pixel);
                 }
             }
-            zero::<S>(out.add(inside * channels), (self.width - before - inside) * channels);
+            zero::<S>(out.add(inside * channels), behind * channels);
         }
     }
 }
