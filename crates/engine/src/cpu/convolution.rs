@@ -179,7 +179,7 @@ impl Convolution {
                     }
                     // The first class that meets anything speaks for all.
                     if class.holds_little::<S>(marks, &of.rows[..of.count], width) {
-                        lists = Some(BandLists::new(&self.geometry, marks, lines, scratch.listed));
+                        lists = Some(BandLists::new::<S>(&self.geometry, marks, lines, scratch.listed));
                     }
                     break;
                 }
@@ -201,7 +201,7 @@ impl Convolution {
                 if self.along() {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
                 } else if let Some(lists) = lists {
-                    self.sum_class::<S>(class, count, &task, (lists, right), &mut band, kernels);
+                    self.sum_class::<S>(class, &of.pixels, &task, (lists, right), &mut band, kernels);
                 } else if let ([block], [_], true, 0) =
                     (&class.blocks[..], &self.classes[..], at_once, of.again.len())
                 {
@@ -232,6 +232,7 @@ impl Convolution {
         let geometry = &self.geometry;
         of.rows.truncate(0);
         of.places.truncate(0);
+        of.pixels.truncate(0);
         let [high, wide] = geometry.axes;
         let [height, across] = geometry.result;
         let nowhere = (unit.last - unit.first) * width;
@@ -242,10 +243,10 @@ impl Convolution {
         };
         let channels = self.work.images.channels as isize;
         // Windows are evenly apart, down and across.
-        let [below, beside] = [high, wide].map(|axis| if axis.upward { 1 } else { axis.stride as isize });
-        let below = below * geometry.row() as isize;
-        let beside = if wide.upward { -channels } else { beside * channels };
-        let left = geometry.column(wide.pixel(columns_of.first, *side)) * channels;
+        let below = if high.upward { 1 } else { high.stride as isize };
+        let beside = if wide.upward { -1 } else { wide.stride as isize };
+        let line = geometry.row() as isize;
+        let left = geometry.column(wide.pixel(columns_of.first, *side));
         let (first_line, last_line) = (unit.first / across, (unit.last - 1) / across);
         let all = (columns_of.last - columns_of.first).div_ceil(columns_of.step);
         for image in band.first_image..=band.last_image {
@@ -254,18 +255,22 @@ impl Convolution {
             let y = rows_of.first + (from - rows_of.first).next_multiple_of(rows_of.step);
             let end = (last_line + 1 - image * height).min(rows_of.last);
             let down = band.rows_before(image) as isize + high.pixel(y, *top) - band.share(image).top;
-            let mut start = down * geometry.row() as isize + left;
-            for y in (y..end).step_by(rows_of.step) {
+            for (number, y) in (y..end).step_by(rows_of.step).enumerate() {
                 let first = (image * height + y) * across;
                 // Only a unit's first and last line may be parts.
                 let whole = unit.first <= first && first + across <= unit.last;
                 let (skipped, count) = if whole { (0, all) } else { columns_in(columns_of, first, unit) };
-                let row = start + skipped as isize * beside;
+                let down = down + number as isize * below;
+                let across = left + skipped as isize * beside;
+                let row = down * line + across * channels;
                 let place =
                     (first + columns_of.first + skipped * columns_of.step).wrapping_sub(unit.first) * width;
-                of.rows.push_each(count, |at| row + at as isize * beside);
+                of.rows.push_each(count, |at| row + at as isize * beside * channels);
                 of.places.push_each(count, |at| place + at * columns_of.step * width);
-                start += below;
+                if self.may_be_listed() {
+                    let across = |at| across + at as isize * beside;
+                    of.pixels.push_each(count, |at| [down as u32, across(at) as u32]);
+                }
             }
         }
         of.end(of.places.len(), nowhere);
@@ -284,6 +289,7 @@ impl Convolution {
             let (line, x) = (place / across, place % across);
             if rows.holds(line % height) && columns.holds(x) {
                 of.rows.push(0);
+                of.pixels.push([0; 2]);
                 of.places.push((place - unit.first) * width);
             }
         }
@@ -358,7 +364,12 @@ impl Convolution {
                 } else {
                     let sums = scratch.partial.add(from);
                     let column = unit.panel * PANEL;
-                    program.run_on::<S>(sums, &Stretch { row, rows, column, width, domain }, context, scratch);
+                    program.run_on::<S>(
+                        sums,
+                        &Stretch { row, rows, column, width, domain },
+                        context,
+                        scratch,
+                    );
                 }
             }
             row += rows;

@@ -3,7 +3,7 @@
 //! A band is listed once, pixel by pixel; what a row of a window holds is then a stretch of that list.
 
 use super::bounded::Bounded;
-use super::convolution::{Convolution, PLACES, segment};
+use super::convolution::{Convolution, segment};
 use super::convolution_classes::{Class, Piece, SEGMENTS};
 use super::listed::{BandMarks, LISTED_ROWS, Offsets, RowList, room, side_by_side, sum_lists, worth};
 use super::occupied::Looking;
@@ -69,7 +69,12 @@ impl BandLists {
     /// # Safety
     /// The marks are those of the band; `to` has [`BandLists::room`], and begins with the lines.
     #[inline(always)]
-    pub unsafe fn new(geometry: &Geometry, marks: BandMarks, lines: Lines, to: *mut u32) -> BandLists {
+    pub unsafe fn new<S: Simd>(
+        geometry: &Geometry,
+        marks: BandMarks,
+        lines: Lines,
+        to: *mut u32,
+    ) -> BandLists {
         let channels = geometry.images.channels;
         let (mut count, mut pixel) = (0, 0);
         // SAFETY: by the caller.
@@ -80,7 +85,7 @@ impl BandLists {
             for _ in 0..rows {
                 for x in 0..geometry.width {
                     *starts.add(pixel) = count as u32;
-                    count += marks.list(pixel * channels, channels, x * channels, indices.add(count));
+                    count += marks.list::<S>(pixel * channels, channels, x * channels, indices.add(count));
                     pixel += 1;
                 }
             }
@@ -129,7 +134,7 @@ impl Convolution {
     pub(super) unsafe fn sum_class<S: Simd>(
         &self,
         class: &Class,
-        count: usize,
+        pixels: &[[u32; 2]],
         task: &WindowTask,
         (lists, right): (BandLists, *const f32),
         band: &mut UnitBand<'_>,
@@ -138,21 +143,14 @@ impl Convolution {
         if class.pieces.is_empty() {
             let size = (kernels.vectors, kernels.lanes);
             // SAFETY: handed on.
-            unsafe { sum_rows(task, count, &[], true, &kernels.windows, size) };
+            unsafe { sum_rows(task, pixels.len(), &[], true, &kernels.windows, size) };
             return;
-        }
-        let (wide, channels) = (self.geometry.width as u32, self.work.images.channels as u32);
-        let mut pixels = Bounded::<_, PLACES>::new();
-        for row in 0..count {
-            // SAFETY: rows of the task.
-            let at = unsafe { *task.rows.add(row) } as u32 / channels;
-            pixels.push((at / wide, at % wide));
         }
         for (number, piece) in class.pieces.iter().enumerate() {
             let from = if number == 0 { std::ptr::null() } else { task.to.cast_const() };
             let task = WindowTask { from, continues: piece.continues, ..*task };
             // SAFETY: handed on.
-            unsafe { self.sum_piece::<S>(piece, &pixels, &task, (lists, right), band, kernels) };
+            unsafe { self.sum_piece::<S>(piece, pixels, &task, (lists, right), band, kernels) };
         }
     }
 
@@ -160,7 +158,7 @@ impl Convolution {
     unsafe fn sum_piece<S: Simd>(
         &self,
         piece: &Piece,
-        pixels: &[(u32, u32)],
+        pixels: &[[u32; 2]],
         task: &WindowTask,
         (lists, right): (BandLists, *const f32),
         band: &mut UnitBand<'_>,
@@ -198,7 +196,7 @@ impl Convolution {
                 let mut found = 0;
                 listed.truncate(0);
                 for run in &piece.runs {
-                    for (down, across) in &pixels[row..row + rows] {
+                    for [down, across] in &pixels[row..row + rows] {
                         let down = (*down as usize).wrapping_add_signed(run.from[0]);
                         let across = (*across as usize).wrapping_add_signed(run.from[1]);
                         let start = lists.starts.add(down * wide + across);

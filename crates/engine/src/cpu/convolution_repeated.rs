@@ -6,8 +6,8 @@
 
 use super::bounded::Bounded;
 use super::convolution::{Convolution, PLACES};
-use super::convolution_classes::Class;
-use super::listed::{BandMarks, WORD};
+use super::convolution_classes::{Class, PixelRun};
+use super::listed::BandMarks;
 use super::simd::Simd;
 use super::window::Lines;
 use super::window_tile::SPARE_ROWS;
@@ -24,6 +24,8 @@ pub struct ClassPlaces {
     pub places: Bounded<usize, { PLACES + SPARE_ROWS }>,
     /// How many, without the spare ones.
     pub count: usize,
+    /// Line and pixel of the band at which each window begins, where lists are made.
+    pub pixels: Bounded<[u32; 2], PLACES>,
     /// Places whose sums are those of `model`.
     pub again: Bounded<usize, PLACES>,
     model: usize,
@@ -37,6 +39,7 @@ impl ClassPlaces {
             rows: Bounded::new(),
             places: Bounded::new(),
             count: 0,
+            pixels: Bounded::new(),
             again: Bounded::new(),
             model: 0,
         }
@@ -126,26 +129,19 @@ impl Convolution {
     /// The marks are those of the band that the places lie in.
     #[inline(always)]
     pub(super) unsafe fn leave_out(&self, class: &Class, background: BandMarks, of: &mut ClassPlaces) {
-        let (wide, channels) = (self.geometry.width as isize, self.work.images.channels as u32);
+        let wide = self.geometry.width as isize;
         let mut kept = 0;
         let mut seen = false;
         of.again.truncate(0);
         for row in 0..of.count {
-            let pixel = (of.rows[row] as u32 / channels) as isize;
-            let mut alike = !class.pieces.is_empty();
-            for run in class.pieces.iter().flat_map(|piece| &piece.runs) {
-                let at = (pixel + run.from[0] * wide + run.from[1]) as usize;
-                if !alike {
-                    break;
-                }
-                let mut from = 0;
-                while alike && from < run.pixels {
-                    let count = (run.pixels - from).min(WORD);
-                    // SAFETY: by the caller.
-                    alike = unsafe { background.count(at + from, count) } == count;
-                    from += count;
-                }
-            }
+            let [down, across] = of.pixels[row].map(|at| at as isize);
+            // SAFETY: by the caller.
+            let shown = |run: &PixelRun| unsafe {
+                let at = (down + run.from[0]) * wide + across + run.from[1];
+                background.holds_all(at as usize, run.pixels)
+            };
+            let alike =
+                !class.pieces.is_empty() && class.pieces.iter().all(|piece| piece.runs.iter().all(shown));
             if alike && seen {
                 of.again.push(of.places[row]);
                 continue;
@@ -153,9 +149,11 @@ impl Convolution {
             if alike {
                 (seen, of.model) = (true, of.places[row]);
             }
-            (of.rows[kept], of.places[kept]) = (of.rows[row], of.places[row]);
+            (of.rows[kept], of.places[kept], of.pixels[kept]) =
+                (of.rows[row], of.places[row], of.pixels[row]);
             kept += 1;
         }
+        of.pixels.truncate(kept);
         of.end(kept, of.places[of.count]);
     }
 }

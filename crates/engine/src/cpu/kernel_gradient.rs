@@ -3,9 +3,9 @@
 //! A part is some rows of the result of some images, the same however many threads there are; within it sums run over blocks of about
 //! [`BLOCK`] places, added up in ascending order.
 
+use super::bounded::Bounded;
 use super::kernel_gradient_listed::Way;
 use super::listed::{BYTE, BandMarks};
-use super::bounded::Bounded;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch};

@@ -44,7 +44,8 @@ impl RowList {
 
 /// Numbers of indices that a list of a row of so many needs.
 pub fn room(inner: usize) -> usize {
-    inner.next_multiple_of(BYTE) + 2 * BYTE
+    // Whole vectors are written behind the last.
+    inner.next_multiple_of(BYTE) + WORD
 }
 
 /// Marks of what a band holds: a bit for each of its numbers.
@@ -105,22 +106,31 @@ impl BandMarks {
         count
     }
 
+    /// Whether all numbers of a run are marked.
+    ///
+    /// # Safety
+    /// It lies in the band.
+    #[inline(always)]
+    pub unsafe fn holds_all(self, at: usize, inner: usize) -> bool {
+        (0..inner).step_by(WORD).all(|from| {
+            // SAFETY: by the caller.
+            let bits = unsafe { self.word(at + from, inner - from) };
+            bits.count_ones() as usize == (inner - from).min(WORD)
+        })
+    }
+
     /// Lists those of a run, whose first number has a given index. Gives their number.
     ///
     /// # Safety
     /// It lies in the band; `to` has [`room`].
     #[inline(always)]
-    pub unsafe fn list(self, at: usize, inner: usize, first: usize, to: *mut u16) -> usize {
+    pub unsafe fn list<S: Simd>(self, at: usize, inner: usize, first: usize, to: *mut u16) -> usize {
         let mut count = 0;
         for from in (0..inner).step_by(WORD) {
             // SAFETY: by the caller.
             unsafe {
-                let mut bits = self.word(at + from, inner - from);
-                for byte in 0..WORD / BYTE {
-                    count += list_byte(bits as u8, first + from + byte * BYTE, to.add(count));
-                    bits >>= BYTE;
-                }
-            }
+                count += S::list_narrow(self.word(at + from, inner - from), first + from, to.add(count))
+            };
         }
         count
     }
@@ -139,6 +149,21 @@ impl BandMarks {
         }
         turn_bits(rows).to_le_bytes()
     }
+}
+
+/// Writes the numbers of the bits of a word, the first being `first`. Gives how many there are.
+///
+/// # Safety
+/// `to` has room for them and seven more.
+#[inline(always)]
+pub unsafe fn list_word(mut bits: u32, first: usize, to: *mut u16) -> usize {
+    let mut count = 0;
+    for byte in 0..WORD / BYTE {
+        // SAFETY: by the caller.
+        count += unsafe { list_byte(bits as u8, first + byte * BYTE, to.add(count)) };
+        bits >>= BYTE;
+    }
+    count
 }
 
 /// Writes the numbers of the bits of a byte, the first being `first`. Gives how many there are; eight are written.
@@ -389,7 +414,7 @@ mod tests {
                     .filter(|inner| band[at + inner] != 0.0)
                     .map(|inner| 5 + inner as u16)
                     .collect();
-                let count = marks.list(at, inner, 5, list.as_mut_ptr());
+                let count = marks.list::<crate::cpu::simd::plain::Plain>(at, inner, 5, list.as_mut_ptr());
                 assert_eq!(list[..count], expected, "{inner} from {at} on");
                 assert_eq!(marks.count(at, inner), count);
             }

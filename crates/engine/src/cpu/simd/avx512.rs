@@ -149,6 +149,18 @@ impl Simd for Avx512 {
         _mm512_storeu_epi32(to.cast(), _mm512_maskz_compress_epi32(bits as __mmask16, numbers));
         bits.count_ones() as usize
     }
+    #[inline(always)]
+    unsafe fn list_narrow(bits: u32, first: usize, to: *mut u16) -> usize {
+        let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        let low = _mm512_add_epi32(lanes, _mm512_set1_epi32(first as i32));
+        let high = _mm512_add_epi32(low, _mm512_set1_epi32(16));
+        let behind = to.add((bits & 0xffff).count_ones() as usize);
+        let low = _mm512_maskz_compress_epi32(bits as __mmask16, low);
+        let high = _mm512_maskz_compress_epi32((bits >> 16) as __mmask16, high);
+        _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(low));
+        _mm256_storeu_si256(behind.cast(), _mm512_cvtepi32_epi16(high));
+        bits.count_ones() as usize
+    }
     const LISTED_EIGHTHS: usize = 5;
     const LISTED_COST: f32 = 1.6;
     #[inline(always)]

@@ -12,6 +12,8 @@ pub mod avx512;
 pub mod neon;
 pub mod plain;
 
+use super::listed::list_word;
+
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Level {
@@ -173,6 +175,12 @@ pub trait Simd: Copy {
             bits &= bits - 1;
         }
         count
+    }
+    /// The same of 32 bits in 16 bits a number: `to` has room for as many as there are bits.
+    #[inline(always)]
+    unsafe fn list_narrow(bits: u32, first: usize, to: *mut u16) -> usize {
+        // SAFETY: the caller's.
+        unsafe { list_word(bits, first, to) }
     }
     /// A row is summed by its own list if at most so many eighths of it hold anything.
     const LISTED_EIGHTHS: usize = 3;
