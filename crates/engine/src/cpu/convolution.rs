@@ -158,7 +158,8 @@ impl Convolution {
             let mut of = ClassPlaces::new();
             let (mut background, mut lists) = (None, None);
             if self.may_be_listed() {
-                let in_place = !self.work.upward && images.one_after_another() && self.marked_by_bytes();
+                let in_place =
+                    !self.geometry.backwards && images.one_after_another() && self.marked_by_bytes();
                 if !in_place {
                     band.gathered::<S>();
                 }
@@ -236,7 +237,7 @@ impl Convolution {
         let [high, wide] = geometry.axes;
         let [height, across] = geometry.result;
         let nowhere = (unit.last - unit.first) * width;
-        let (Some(top), Some(side)) = (rows_of.taps.first(), columns_of.taps.first()) else {
+        let (Some(top), Some(side)) = (rows_of.taps.first(), geometry.first_tap(columns_of)) else {
             self.silent_places([rows_of, columns_of], unit, width, of);
             of.end(of.places.len(), nowhere);
             return;
@@ -244,9 +245,13 @@ impl Convolution {
         let channels = self.work.images.channels as isize;
         // Windows are evenly apart, down and across.
         let below = if high.upward { 1 } else { high.stride as isize };
-        let beside = if wide.upward { -1 } else { wide.stride as isize };
+        let beside = match wide.upward {
+            true if geometry.backwards => -1,
+            true => 1,
+            false => wide.stride as isize,
+        };
         let line = geometry.row() as isize;
-        let left = geometry.column(wide.pixel(columns_of.first, *side));
+        let left = geometry.column(wide.pixel(columns_of.first, side));
         let (first_line, last_line) = (unit.first / across, (unit.last - 1) / across);
         let all = (columns_of.last - columns_of.first).div_ceil(columns_of.step);
         for image in band.first_image..=band.last_image {

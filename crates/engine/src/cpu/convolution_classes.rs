@@ -2,14 +2,12 @@
 
 use super::listed;
 use super::product::ONE_PASS;
-use super::window::{self, Geometry};
+use super::window::{self, DEEP, Geometry};
 use crate::plan::ConvolutionWork;
 use crate::plan::layout::{GRAIN, PANEL};
 
 /// Results up to this width have places at their sides that are summed without the zeros beyond the image.
 const NARROW: usize = 32;
-/// Images of fewer channels are not cut at all: what would be saved is less than it takes to tell places apart.
-const DEEP: usize = 8;
 /// Segments of a block at most.
 pub const SEGMENTS: usize = 64;
 
@@ -99,7 +97,7 @@ pub fn classes(work: &ConvolutionWork, geometry: &Geometry) -> [Vec<Class>; 2] {
         Class { pieces: pieces(&blocks, work, geometry), places, blocks }
     });
     let whole: Vec<Class> = whole.collect();
-    // Of wide images a unit has few places at the sides: it is not worth taking them apart.
+    // Of wide images a unit has few places at the sides, and of flat ones little is saved: it is not worth taking them apart.
     let deep = work.images.channels >= DEEP;
     let parts = pairs(
         high.classes(work.result[0], work.images.height, deep),
@@ -133,11 +131,12 @@ fn runs([rows, columns]: &[window::Class; 2], work: &ConvolutionWork, geometry: 
     let [high, wide] = geometry.axes;
     let channels = work.images.channels;
     let mut runs: Vec<Run> = Vec::new();
+    let Some(side) = geometry.first_tap(columns) else { return runs };
+    let side = geometry.column(wide.pixel(columns.first, side));
     let taps = rows.taps.iter().flat_map(|k| columns.taps.iter().map(move |l| (*k, *l)));
     for (k, l) in taps {
         let below = high.pixel(rows.first, k) - high.pixel(rows.first, rows.taps[0]);
-        let beside = geometry.column(wide.pixel(columns.first, l))
-            - geometry.column(wide.pixel(columns.first, columns.taps[0]));
+        let beside = geometry.column(wide.pixel(columns.first, l)) - side;
         let left = (below * geometry.width as isize + beside) * channels as isize;
         let run = Run { left, right: (k * wide.taps + l) * channels, inner: channels };
         match runs.last_mut() {

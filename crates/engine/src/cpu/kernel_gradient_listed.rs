@@ -5,7 +5,7 @@
 //! of windows; the result then lies turned and is turned back at the end. Either way every sum is the chain that a tile would make.
 
 use super::kernel_gradient::{ElementRun, KernelGradient};
-use super::listed::{self, BYTE, BandMarks, Offsets, RowList, list_byte, side_by_side, sum_lists, worth};
+use super::listed::{self, BYTE, BandMarks, Offsets, RowList, WORD, side_by_side, sum_lists, worth};
 use super::mark;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
@@ -130,7 +130,7 @@ impl KernelGradient {
                 let own = WindowTask { rows: task.rows.add(row), places: task.places.add(row), ..*task };
                 let start = self.rows[row] as usize;
                 let mut lists = self.lists(scratch.band.add(start), segments[0].right, scratch);
-                let found = list_turned(marks, start, (offsets, places), &mut lists[..count]);
+                let found = list_turned::<S>(marks, start, (offsets, places), &mut lists[..count]);
                 if worth::<S>(found, count * places, task.width) {
                     sum_all::<S>(&own, &lists[..count], &offsets_of, kernels);
                 } else {
@@ -164,7 +164,7 @@ impl KernelGradient {
             let offsets_of = Offsets::Right(task.width, offsets);
             for channel in (0..task.width).step_by(BYTE) {
                 let mut lists = self.lists(right.add(channel), std::ptr::null(), scratch);
-                list_turned(marks, channel, (even, places), &mut lists);
+                list_turned::<S>(marks, channel, (even, places), &mut lists);
                 for run in &self.runs {
                     for list in &mut lists {
                         list.right = scratch.band.add(self.rows[run.first] as usize);
@@ -268,31 +268,34 @@ unsafe fn places(segments: &[WindowSegment], step: usize, band: *const f32, to: 
 /// # Safety
 /// Rows lie in what is marked; every list has room.
 #[inline(always)]
-unsafe fn list_turned(
+unsafe fn list_turned<S: Simd>(
     marks: BandMarks,
     first: usize,
     (offsets, places): (*const i32, usize),
     lists: &mut [RowList],
 ) -> usize {
     let mut found = 0;
-    let mut place = 0;
-    while place < places {
-        let rest = (places - place).min(BYTE);
-        let mut at = [0; BYTE];
+    for place in (0..places).step_by(WORD) {
+        let mut words = [0u32; BYTE];
         // SAFETY: by the caller.
         unsafe {
-            for (number, at) in at.iter_mut().enumerate() {
-                *at = first + *offsets.add(place + number.min(rest - 1)) as usize;
+            for from in (place..places.min(place + WORD)).step_by(BYTE) {
+                let rest = (places - from).min(BYTE);
+                let mut at = [0; BYTE];
+                for (number, at) in at.iter_mut().enumerate() {
+                    *at = first + *offsets.add(from + number.min(rest - 1)) as usize;
+                }
+                let bits = marks.turned(at);
+                for (word, bits) in words.iter_mut().zip(bits) {
+                    *word |= u32::from(bits & (u8::MAX >> (BYTE - rest))) << (from - place);
+                }
             }
-            let bits = marks.turned(at);
-            for (list, bits) in lists.iter_mut().zip(bits) {
-                let bits = bits & (u8::MAX >> (BYTE - rest));
-                let count = list_byte(bits, place, list.indices.cast_mut().add(list.count));
+            for (list, word) in lists.iter_mut().zip(words) {
+                let count = S::list_narrow(word, place, list.indices.cast_mut().add(list.count));
                 list.count += count;
                 found += count;
             }
         }
-        place += BYTE;
     }
     found
 }

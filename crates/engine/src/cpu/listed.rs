@@ -171,7 +171,7 @@ pub unsafe fn list_word(mut bits: u32, first: usize, to: *mut u16) -> usize {
 /// # Safety
 /// `to` has room for eight.
 #[inline(always)]
-pub unsafe fn list_byte(bits: u8, first: usize, to: *mut u16) -> usize {
+unsafe fn list_byte(bits: u8, first: usize, to: *mut u16) -> usize {
     let [low, high] = PLACES_OF_BITS[usize::from(bits)];
     // Four indices a word; none of them overflows into the next.
     let base = (first as u64).wrapping_mul(0x0001_0001_0001_0001);

@@ -107,7 +107,13 @@ pub struct Geometry {
     pub left: isize,
     /// Pixels of a band's row.
     pub width: usize,
+    /// Whether the rows of a band run backwards, as the windows of an upward convolution do: then a row of a window is one run, which counts
+    /// where pixels are single numbers.
+    pub backwards: bool,
 }
+
+/// Images of fewer channels are flat: their upward bands run backwards, and places at their sides are like all others.
+pub const DEEP: usize = 8;
 
 /// The rows of one image that a band holds.
 #[derive(Clone, Copy, Debug)]
@@ -135,13 +141,20 @@ impl Geometry {
             upward,
         });
         let (left, right) = axes[1].reach(0, result[1] - 1);
-        Geometry { axes, images, result, left, width: (right - left + 1).max(0) as usize }
+        let width = (right - left + 1).max(0) as usize;
+        Geometry { axes, images, result, left, width, backwards: upward && images.channels < DEEP }
     }
 
-    /// Where in a band's row a column of the image lies: the rows of an upward band run backwards, as its windows do.
+    /// Where in a band's row a column of the image lies.
     pub fn column(&self, pixel: isize) -> isize {
         let at = pixel - self.left;
-        if self.axes[1].upward { self.width as isize - 1 - at } else { at }
+        if self.backwards { self.width as isize - 1 - at } else { at }
+    }
+
+    /// The tap of a class whose pixel comes first in a band's row, if the class has any.
+    pub fn first_tap(&self, class: &Class) -> Option<usize> {
+        let last = self.axes[1].upward && !self.backwards;
+        if last { class.taps.last().copied() } else { class.taps.first().copied() }
     }
 
     /// The rows of its image that result rows `first..=last` meet.
@@ -172,8 +185,7 @@ impl Geometry {
         let before = (-self.left).clamp(0, self.width as isize) as usize;
         let first = self.left.max(0) as usize;
         let inside = self.images.width.saturating_sub(first).min(self.width - before);
-        // Upward ones run backwards.
-        (if self.axes[1].upward { self.width - before - inside } else { before }, inside)
+        (if self.backwards { self.width - before - inside } else { before }, inside)
     }
 
     /// Where the lines of a band begin that is gathered.
@@ -271,7 +283,6 @@ impl Geometry {
     #[inline(always)]
     unsafe fn gather_row<S: Simd>(&self, from: &Pixels, line: Line, to: *mut f32) {
         let channels = self.images.channels;
-        let upward = self.axes[1].upward;
         let (before, inside) = self.inside();
         let first = self.left.max(0) as usize;
         let behind = self.width - before - inside;
@@ -279,7 +290,7 @@ impl Geometry {
         unsafe {
             zero::<S>(to, before * channels);
             let out = to.add(before * channels);
-            if upward {
+            if self.backwards {
                 let mut pixel = from.pixel(line, first + inside.max(1) - 1);
                 for at in 0..inside {
                     from.copy::<S>(pixel, out.add(at * channels));
