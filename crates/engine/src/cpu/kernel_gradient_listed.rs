@@ -276,20 +276,14 @@ unsafe fn list_turned<S: Simd>(
 ) -> usize {
     let mut found = 0;
     for place in (0..places).step_by(WORD) {
-        let mut words = [0u32; BYTE];
+        let rest = (places - place).min(WORD);
+        let mut rows = [0; WORD];
         // SAFETY: by the caller.
         unsafe {
-            for from in (place..places.min(place + WORD)).step_by(BYTE) {
-                let rest = (places - from).min(BYTE);
-                let mut at = [0; BYTE];
-                for (number, at) in at.iter_mut().enumerate() {
-                    *at = first + *offsets.add(from + number.min(rest - 1)) as usize;
-                }
-                let bits = marks.turned(at);
-                for (word, bits) in words.iter_mut().zip(bits) {
-                    *word |= u32::from(bits & (u8::MAX >> (BYTE - rest))) << (from - place);
-                }
+            for (number, row) in rows[..rest].iter_mut().enumerate() {
+                *row = marks.byte(first + *offsets.add(place + number) as usize);
             }
+            let words = S::turn_bits(&rows);
             for (list, word) in lists.iter_mut().zip(words) {
                 let count = S::list_narrow(word, place, list.indices.cast_mut().add(list.count));
                 list.count += count;

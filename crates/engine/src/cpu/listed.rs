@@ -135,20 +135,28 @@ impl BandMarks {
         count
     }
 
-    /// The marks of eight runs of eight numbers each, turned: a byte for each number, a bit in it for each run.
+    /// The marks of eight numbers from one on.
     ///
     /// # Safety
     /// They lie in the band.
     #[inline(always)]
-    pub unsafe fn turned(self, at: [usize; BYTE]) -> [u8; BYTE] {
-        let mut rows = 0;
-        for (run, at) in at.into_iter().enumerate() {
-            // SAFETY: by the caller; there is a word of room behind the last mark.
-            let bits = unsafe { self.0.add(at / BYTE).cast::<u16>().read_unaligned() } >> (at % BYTE);
-            rows |= u64::from(bits as u8) << (BYTE * run);
-        }
-        turn_bits(rows).to_le_bytes()
+    pub unsafe fn byte(self, at: usize) -> u8 {
+        // SAFETY: by the caller; there is a word of room behind the last mark.
+        let bits = unsafe { self.0.add(at / BYTE).cast::<u16>().read_unaligned() };
+        (bits >> (at % BYTE)) as u8
     }
+}
+
+/// Turns 32 rows of eight bits: a word for each column, a bit in it for each row.
+pub fn turn_bits(rows: &[u8; WORD]) -> [u32; BYTE] {
+    let mut words = [0; BYTE];
+    for (number, rows) in rows.chunks_exact(BYTE).enumerate() {
+        let square = rows.iter().rev().fold(0, |square, row| square << BYTE | u64::from(*row));
+        for (word, column) in words.iter_mut().zip(turn_square(square).to_le_bytes()) {
+            *word |= u32::from(column) << (BYTE * number);
+        }
+    }
+    words
 }
 
 /// Writes the numbers of the bits of a word, the first being `first`. Gives how many there are.
@@ -182,7 +190,7 @@ unsafe fn list_byte(bits: u8, first: usize, to: *mut u16) -> usize {
 
 /// Turns a square of 8×8 bits, a byte a row.
 #[inline(always)]
-fn turn_bits(mut bits: u64) -> u64 {
+fn turn_square(mut bits: u64) -> u64 {
     for (mask, distance) in
         [(0x00aa_00aa_00aa_00aa, 7), (0x0000_cccc_0000_cccc, 14), (0x0000_0000_f0f0_f0f0, 28)]
     {
@@ -391,10 +399,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn squares_of_bits_are_turned() {
-        let (row, column) = (3, 6);
-        assert_eq!(turn_bits(1 << (8 * row + column)), 1 << (8 * column + row));
-        assert_eq!(turn_bits(turn_bits(0x0123_4567_89ab_cdef)), 0x0123_4567_89ab_cdef);
+    fn rows_of_bits_are_turned() {
+        let rows: [u8; WORD] = std::array::from_fn(|row| (37 * row + 11) as u8);
+        let words = turn_bits(&rows);
+        for (row, column) in (0..WORD).flat_map(|row| (0..BYTE).map(move |column| (row, column))) {
+            assert_eq!(words[column] >> row & 1, u32::from(rows[row] >> column & 1), "{row}, {column}");
+        }
     }
 
     #[test]
@@ -418,10 +428,10 @@ mod tests {
                 assert_eq!(list[..count], expected, "{inner} from {at} on");
                 assert_eq!(marks.count(at, inner), count);
             }
-            let turned = marks.turned([0, 1, 2, 3, 11, 190, 64, 63]);
-            assert_eq!(turned[0] & 1, 1);
-            assert_eq!(turned[0] >> 5 & 1, 0);
-            assert_eq!(turned[1] >> 5, 0b001 | u8::from(65 % 3 == 0) << 1);
+            for at in [0, 1, 5, 63, 190] {
+                let expected = (0..BYTE).fold(0, |bits, bit| bits | u8::from(band[at + bit] != 0.0) << bit);
+                assert_eq!(marks.byte(at), expected, "{at}");
+            }
         }
     }
 }

@@ -107,13 +107,15 @@ pub struct Geometry {
     pub left: isize,
     /// Pixels of a band's row.
     pub width: usize,
-    /// Whether the rows of a band run backwards, as the windows of an upward convolution do: then a row of a window is one run, which counts
-    /// where pixels are single numbers.
+    /// Whether the rows of a band run backwards, as the windows of an upward convolution do. Then a row of a window is one run, which is
+    /// worth while where it would be many, or short ones.
     pub backwards: bool,
 }
 
 /// Images of fewer channels are flat: their upward bands run backwards, and places at their sides are like all others.
 pub const DEEP: usize = 8;
+/// Taps of a row that are taken one by one.
+const FEW_TAPS: usize = 2;
 
 /// The rows of one image that a band holds.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +144,9 @@ impl Geometry {
         });
         let (left, right) = axes[1].reach(0, result[1] - 1);
         let width = (right - left + 1).max(0) as usize;
-        Geometry { axes, images, result, left, width, backwards: upward && images.channels < DEEP }
+        let met = taps[1].div_ceil(windows.stride[1]);
+        let backwards = upward && (images.channels < DEEP || met > FEW_TAPS);
+        Geometry { axes, images, result, left, width, backwards }
     }
 
     /// Where in a band's row a column of the image lies.

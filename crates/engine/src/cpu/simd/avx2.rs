@@ -106,6 +106,21 @@ impl Simd for Avx2 {
     unsafe fn or(a: __m256, b: __m256) -> __m256 {
         _mm256_or_ps(a, b)
     }
+    /// A bit of each byte is moved to where signs are told from.
+    #[inline(always)]
+    unsafe fn turn_bits(rows: &[u8; 32]) -> [u32; 8] {
+        let rows = _mm256_loadu_si256(rows.as_ptr().cast());
+        [
+            _mm256_movemask_epi8(_mm256_slli_epi16::<7>(rows)) as u32,
+            _mm256_movemask_epi8(_mm256_slli_epi16::<6>(rows)) as u32,
+            _mm256_movemask_epi8(_mm256_slli_epi16::<5>(rows)) as u32,
+            _mm256_movemask_epi8(_mm256_slli_epi16::<4>(rows)) as u32,
+            _mm256_movemask_epi8(_mm256_slli_epi16::<3>(rows)) as u32,
+            _mm256_movemask_epi8(_mm256_slli_epi16::<2>(rows)) as u32,
+            _mm256_movemask_epi8(_mm256_slli_epi16::<1>(rows)) as u32,
+            _mm256_movemask_epi8(rows) as u32,
+        ]
+    }
     #[inline(always)]
     unsafe fn filled(a: __m256) -> u32 {
         _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(a, _mm256_setzero_ps())) as u32

@@ -139,6 +139,10 @@ impl Simd for Avx512 {
         _mm512_or_ps(a, b)
     }
     #[inline(always)]
+    unsafe fn turn_bits(rows: &[u8; 32]) -> [u32; 8] {
+        super::avx2::Avx2::turn_bits(rows)
+    }
+    #[inline(always)]
     unsafe fn filled(a: __m512) -> u32 {
         _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps()).into()
     }

@@ -12,7 +12,7 @@ pub mod avx512;
 pub mod neon;
 pub mod plain;
 
-use super::listed::list_word;
+use super::listed::{list_word, turn_bits};
 
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,6 +181,11 @@ pub trait Simd: Copy {
     unsafe fn list_narrow(bits: u32, first: usize, to: *mut u16) -> usize {
         // SAFETY: the caller's.
         unsafe { list_word(bits, first, to) }
+    }
+    /// Turns 32 rows of eight bits: a word for each column, a bit in it for each row.
+    #[inline(always)]
+    unsafe fn turn_bits(rows: &[u8; 32]) -> [u32; 8] {
+        turn_bits(rows)
     }
     /// A row is summed by its own list if at most so many eighths of it hold anything.
     const LISTED_EIGHTHS: usize = 3;
