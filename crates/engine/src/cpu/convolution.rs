@@ -38,7 +38,9 @@ pub struct Convolution {
     /// Classes of places, the kernel cut into blocks for each.
     classes: Vec<Class>,
     /// The same, zeros beyond the image included.
-    whole: Vec<Class>,
+    pub(super) whole: Vec<Class>,
+    /// Whether places may be summed by lists.
+    may_be_listed: bool,
 }
 
 impl Convolution {
@@ -46,7 +48,12 @@ impl Convolution {
     pub fn new(work: &ConvolutionWork) -> Convolution {
         let geometry = Geometry::new(&work.windows, work.upward, work.images, work.taps, work.result);
         let [classes, whole] = classes(work, &geometry);
-        Convolution { work: work.clone(), geometry, classes, whole }
+        let mut convolution =
+            Convolution { work: work.clone(), geometry, classes, whole, may_be_listed: false };
+        let whole_pixels = work.images.channels <= listed::block(work.columns.min(PANEL));
+        convolution.may_be_listed =
+            convolution.inner() >= LEAST && !convolution.along() && geometry.row() <= LONGEST && whole_pixels;
+        convolution
     }
 
     /// Rows of the kernel's matrix.
@@ -86,12 +93,6 @@ impl Convolution {
         }
     }
 
-    /// Whether places may be summed by lists.
-    fn may_be_listed(&self) -> bool {
-        let whole_pixels = self.work.images.channels <= listed::block(self.work.columns.min(PANEL));
-        self.inner() >= LEAST && !self.along() && self.geometry.row() <= LONGEST && whole_pixels
-    }
-
     /// Whether a pixel's marks are whole bytes.
     fn marked_by_bytes(&self) -> bool {
         self.work.images.channels.is_multiple_of(BYTE)
@@ -107,7 +108,7 @@ impl Convolution {
         };
         let band = super::window::room(&self.geometry, unit.first, unit.last);
         let partial = (unit.last - unit.first + 1) * width;
-        if !self.may_be_listed() {
+        if !self.may_be_listed {
             return [partial, packed, band, 0, 0];
         }
         let (channels, rows) = (self.work.images.channels, self.geometry.band(unit.first, unit.last).rows());
@@ -157,7 +158,7 @@ impl Convolution {
             let at_once = columns > 1 && self.work.pooled.is_none();
             let mut of = ClassPlaces::new();
             let (mut background, mut lists) = (None, None);
-            if self.may_be_listed() {
+            if self.may_be_listed {
                 let in_place =
                     !self.geometry.backwards && images.one_after_another() && self.marked_by_bytes();
                 if !in_place {
@@ -173,19 +174,12 @@ impl Convolution {
                     true => self.geometry.mark::<S>(lines, scratch.marks),
                     false => BandMarks::new::<S>(scratch.band, numbers, scratch.marks),
                 };
-                for class in &self.whole {
-                    self.places_of(&class.places, &unit, &band.band, width, &mut of);
-                    if class.pieces.is_empty() || of.count == 0 {
-                        continue;
-                    }
-                    // The first class that meets anything speaks for all.
-                    if class.holds_little::<S>(marks, &of.rows[..of.count], width) {
-                        lists = Some(BandLists::new::<S>(&self.geometry, marks, lines, scratch.listed));
-                    }
-                    break;
+                if self.holds_little::<S>(&unit, &band.band, marks, width) {
+                    lists = Some(BandLists::new::<S>(&self.geometry, marks, lines, scratch.listed));
                 }
                 let behind = scratch.marks.add(BandMarks::room(numbers));
-                background = self.background::<S>(lines, (band.band.beyond(), lists.is_some()), behind);
+                background =
+                    self.background::<S>(lines, (band.band.beyond(), marks, lists.is_some()), behind);
             }
             if lists.is_none() {
                 band.gathered::<S>();
@@ -226,7 +220,7 @@ impl Convolution {
         &self,
         [rows_of, columns_of]: &[window::Class; 2],
         unit: &ProductUnit,
-        band: &super::window::Band,
+        band: &window::Band,
         width: usize,
         of: &mut ClassPlaces,
     ) {
@@ -237,11 +231,11 @@ impl Convolution {
         let [high, wide] = geometry.axes;
         let [height, across] = geometry.result;
         let nowhere = (unit.last - unit.first) * width;
-        let (Some(top), Some(side)) = (rows_of.taps.first(), geometry.first_tap(columns_of)) else {
+        if rows_of.taps.is_empty() || columns_of.taps.is_empty() {
             self.silent_places([rows_of, columns_of], unit, width, of);
             of.end(of.places.len(), nowhere);
             return;
-        };
+        }
         let channels = self.work.images.channels as isize;
         // Windows are evenly apart, down and across.
         let below = if high.upward { 1 } else { high.stride as isize };
@@ -251,7 +245,6 @@ impl Convolution {
             false => wide.stride as isize,
         };
         let line = geometry.row() as isize;
-        let left = geometry.column(wide.pixel(columns_of.first, side));
         let (first_line, last_line) = (unit.first / across, (unit.last - 1) / across);
         let all = (columns_of.last - columns_of.first).div_ceil(columns_of.step);
         for image in band.first_image..=band.last_image {
@@ -259,7 +252,10 @@ impl Convolution {
             let from = first_line.saturating_sub(image * height).max(rows_of.first);
             let y = rows_of.first + (from - rows_of.first).next_multiple_of(rows_of.step);
             let end = (last_line + 1 - image * height).min(rows_of.last);
-            let down = band.rows_before(image) as isize + high.pixel(y, *top) - band.share(image).top;
+            let Some([down, left]) = self.window([rows_of, columns_of], band, [image, y, columns_of.first])
+            else {
+                continue;
+            };
             for (number, y) in (y..end).step_by(rows_of.step).enumerate() {
                 let first = (image * height + y) * across;
                 // Only a unit's first and last line may be parts.
@@ -272,7 +268,7 @@ impl Convolution {
                     (first + columns_of.first + skipped * columns_of.step).wrapping_sub(unit.first) * width;
                 of.rows.push_each(count, |at| row + at as isize * beside * channels);
                 of.places.push_each(count, |at| place + at * columns_of.step * width);
-                if self.may_be_listed() {
+                if self.may_be_listed {
                     let across = |at| across + at as isize * beside;
                     of.pixels.push_each(count, |at| [down as u32, across(at) as u32]);
                 }
@@ -281,7 +277,22 @@ impl Convolution {
         of.end(of.places.len(), nowhere);
     }
 
-    /// The same for places that meet no pixel at all.
+    /// Line and pixel of the band at which the window of a class's place begins, if it meets any.
+    #[inline(always)]
+    pub(super) fn window(
+        &self,
+        [rows, columns]: [&window::Class; 2],
+        band: &window::Band,
+        [image, y, x]: [usize; 3],
+    ) -> Option<[isize; 2]> {
+        let geometry = &self.geometry;
+        let [high, wide] = geometry.axes;
+        let (top, side) = (*rows.taps.first()?, geometry.first_tap(columns)?);
+        let down = band.rows_before(image) as isize + high.pixel(y, top) - band.share(image).top;
+        Some([down, geometry.column(wide.pixel(x, side))])
+    }
+
+    /// [`Convolution::places_of`] for places that meet no pixel at all.
     fn silent_places(
         &self,
         [rows, columns]: [&window::Class; 2],

@@ -4,9 +4,10 @@
 
 use super::bounded::Bounded;
 use super::convolution::{Convolution, segment};
-use super::convolution_classes::{Class, Piece, SEGMENTS};
+use super::convolution_classes::{Class, Piece, PixelRun, SEGMENTS};
 use super::listed::{BandMarks, LISTED_ROWS, Offsets, RowList, room, side_by_side, sum_lists, worth};
 use super::occupied::Looking;
+use super::product::ProductUnit;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::window::{Band, Geometry, Lines, Pixels};
@@ -16,32 +17,6 @@ use super::window_tile::{WindowTask, sum_rows};
 const SAMPLES: usize = 8;
 /// Rows of a band are listed if 16 bits number their elements.
 pub const LONGEST: usize = 1 << 16;
-
-impl Class {
-    /// Whether windows hold so little that lists are worth while, as far as a few of them tell.
-    ///
-    /// # Safety
-    /// The marks are those of the band that the rows lie in.
-    #[inline(always)]
-    pub(super) unsafe fn holds_little<S: Simd>(
-        &self,
-        marks: BandMarks,
-        rows: &[isize],
-        width: usize,
-    ) -> bool {
-        let (mut found, mut seen) = (0, 0);
-        for row in rows.iter().step_by(rows.len().div_ceil(SAMPLES).max(1)) {
-            for run in self.pieces.iter().flat_map(|piece| &piece.runs) {
-                let run = run.run;
-                // SAFETY: by the caller.
-                found += unsafe { marks.count((row + run.left) as usize, run.inner) };
-                seen += run.inner;
-            }
-        }
-        // Places that meet nothing are nobody's row.
-        seen > 0 && worth::<S>(found, seen, width)
-    }
-}
 
 /// What a band holds, pixel by pixel.
 #[derive(Clone, Copy)]
@@ -126,6 +101,40 @@ impl<'u> UnitBand<'u> {
 }
 
 impl Convolution {
+    /// Whether a unit's windows hold so little that lists are worth while, as far as a few of them tell.
+    ///
+    /// # Safety
+    /// The marks are those of the unit's band.
+    #[inline(always)]
+    pub(super) unsafe fn holds_little<S: Simd>(
+        &self,
+        unit: &ProductUnit,
+        band: &Band,
+        marks: BandMarks,
+        width: usize,
+    ) -> bool {
+        let [height, across] = self.geometry.result;
+        let (mut found, mut seen) = (0, 0);
+        // An odd step meets places of every class.
+        let step = ((unit.last - unit.first) / SAMPLES) | 1;
+        for place in (unit.first..unit.last).step_by(step) {
+            let (line, x) = (place / across, place % across);
+            let (image, y) = (line / height, line % height);
+            let holds = |class: &&Class| class.places[0].holds(y) && class.places[1].holds(x);
+            let Some(class) = self.whole.iter().find(holds) else { continue };
+            let [rows, columns] = &class.places;
+            let Some([down, left]) = self.window([rows, columns], band, [image, y, x]) else { continue };
+            let start = (down * self.geometry.width as isize + left) * self.work.images.channels as isize;
+            for PixelRun { run, .. } in class.pieces.iter().flat_map(|piece| &piece.runs) {
+                // SAFETY: by the caller.
+                found += unsafe { marks.count((start + run.left) as usize, run.inner) };
+                seen += run.inner;
+            }
+        }
+        // Places that meet nothing say nothing.
+        seen > 0 && worth::<S>(found, seen, width)
+    }
+
     /// Sums the places of a class by lists, those that hold too much by tiles.
     ///
     /// # Safety

@@ -83,7 +83,7 @@ impl Convolution {
     pub(super) unsafe fn background<S: Simd>(
         &self,
         lines: Lines,
-        (first, listed): (usize, bool),
+        (first, marks, listed): (usize, BandMarks, bool),
         to: *mut f32,
     ) -> Option<BandMarks> {
         let (wide, channels) = (self.geometry.width, self.work.images.channels);
@@ -97,6 +97,7 @@ impl Convolution {
             if listed && empty {
                 return None;
             }
+            let sign = marks.word((first * wide + before) * channels, channels);
             let pixels = lines.len() * wide;
             let words = to.cast::<u64>();
             words.write_bytes(0, pixels.div_ceil(PANEL) + 1);
@@ -107,8 +108,12 @@ impl Convolution {
                     for x in first..(first + PANEL).min(wide) {
                         let outside = line.is_null() || !(before..before + inside).contains(&x);
                         let pixel = line.wrapping_add(x * channels);
-                        // Beyond the image are zeros.
-                        let alike = if outside { empty } else { equal::<S>(pixel, model, channels) };
+                        // Beyond the image are zeros. What is not zero at the same channels need not be looked at.
+                        let alike = match outside {
+                            true => empty,
+                            false if marks.word((row * wide + x) * channels, channels) != sign => false,
+                            false => equal::<S>(pixel, model, channels),
+                        };
                         bits |= u64::from(alike) << (x - first);
                     }
                     found += bits.count_ones() as usize;

@@ -86,7 +86,7 @@ impl BandMarks {
     /// # Safety
     /// They lie in the band.
     #[inline(always)]
-    unsafe fn word(self, at: usize, count: usize) -> u32 {
+    pub unsafe fn word(self, at: usize, count: usize) -> u32 {
         // SAFETY: there is a word of room behind the last mark.
         let bits = unsafe { self.0.add(at / BYTE).cast::<u64>().read_unaligned() } >> (at % BYTE);
         bits as u32 & (u32::MAX >> (WORD - count.min(WORD)))

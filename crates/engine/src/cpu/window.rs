@@ -238,11 +238,13 @@ impl Geometry {
         let channels = self.images.channels;
         let (before, inside) = self.inside();
         let bytes = self.row() / BYTE;
-        // SAFETY: by the caller; what is written too much is overwritten by the next line's, or lies in a spare word.
+        // SAFETY: by the caller.
         unsafe {
-            for (row, line) in lines.all().iter().enumerate() {
-                let to = to.cast::<u8>().add(row * bytes);
-                to.write_bytes(0, bytes);
+            let lines = lines.all();
+            let to = to.cast::<u8>();
+            to.write_bytes(0, lines.len() * bytes);
+            for (row, line) in lines.iter().enumerate() {
+                let to = to.add(row * bytes);
                 if !line.is_null() {
                     let (from, to) = (line.wrapping_add(before * channels), to.add(before * channels / BYTE));
                     let numbers = inside * channels;

@@ -225,7 +225,6 @@ impl Codec {
             });
         }
         let count = rows.len() / width;
-        self.finite(rows, width)?;
         // Not `vec!`: memory that is zeroed by the system's allocator takes longer for a few numbers.
         let mut results = Vec::with_capacity(count * outputs);
         results.resize(count * outputs, 0.0);
@@ -244,13 +243,17 @@ impl Codec {
             self.compute.pool.each(shared, &|at| {
                 let mut piece = pieces[at].lock().unwrap_or_else(PoisonError::into_inner);
                 let (rows, results, outcome) = &mut *piece;
-                *outcome = self.run_plan(PlanOf { task, rows: chunk, alone: true }, rows, results);
+                // Rows are looked at where they are used: then they come to the core once.
+                let of = PlanOf { task, rows: chunk, alone: true };
+                *outcome =
+                    self.finite(rows, width, at * chunk).and_then(|()| self.run_plan(of, rows, results));
             });
             for piece in pieces {
                 piece.into_inner().unwrap_or_else(PoisonError::into_inner).2?;
             }
         }
         let mut done = shared * chunk;
+        self.finite(&rows[done * width..], width, done)?;
         let [largest, ..] = self.plan_rows();
         while done < count {
             let left = count - done;
@@ -330,13 +333,14 @@ impl Codec {
         Ok(Box::new(Executable::new(&graph, pool, self.compute.level)?))
     }
 
-    /// Refuses NaN and infinity, as reading data does: a network makes of them anything, sometimes a number.
-    pub(super) fn finite(&self, rows: &[f32], width: usize) -> Result<(), Error> {
+    /// Refuses NaN and infinity, as reading data does: a network makes of them anything, sometimes a number. The first row is number
+    /// `first` of all.
+    pub(super) fn finite(&self, rows: &[f32], width: usize, first: usize) -> Result<(), Error> {
         if all_finite(self.compute.level, rows) {
             return Ok(());
         }
         let at = rows.iter().position(|x| !x.is_finite()).unwrap_or(0);
-        let (row, column) = (at / width, at % width);
+        let (row, column) = (first + at / width, at % width);
         Err(Error::Data(DataError::NotFinite {
             name: "rows".to_owned(),
             row: (row + 1) as u64,

@@ -62,7 +62,7 @@ impl RowProgram {
                 hint: "give each row its id".to_owned(),
             });
         }
-        codec.finite(rows, features)?;
+        codec.finite(rows, features, 0)?;
         let count = self.rows;
         let mut results: Vec<Vec<f32>> = self.widths.iter().map(|_| Vec::new()).collect();
         for (rows, ids) in rows.chunks(count * features).zip(ids.chunks(count)) {
