@@ -8,13 +8,14 @@ use narrows_engine::reference::Feed;
 use narrows_engine::{Convolution, Graph};
 
 /// Height, width, channels and the kernel's size; channels of the result; strides.
-const FORMS: [([usize; 4], usize, [usize; 2]); 6] = [
+const FORMS: [([usize; 4], usize, [usize; 2]); 7] = [
     ([14, 14, 32, 3], 64, [2, 2]),
     ([13, 13, 25, 3], 50, [1, 1]),
     ([11, 40, 5, 3], 20, [1, 1]),
     ([9, 9, 1, 7], 8, [1, 1]),
     ([6, 7, 70, 2], 130, [1, 2]),
     ([12, 10, 16, 3], 1, [1, 1]),
+    ([5, 70, 16, 3], 20, [1, 1]),
 ];
 
 /// One pixel everywhere, in some pictures with little in it, but for a patch in the middle.

@@ -158,6 +158,11 @@ fn unusual_sizes() {
         ([1, 70, 1, 1], [65, 3, 1, 8], Convolution { before: [0, 1], after: [0, 1], ..plain }),
         ([1, 3, 200, 8], [3, 3, 8, 20], around),
         ([1, 4, 4, 260], [2, 2, 260, 40], plain),
+        // Read in place, up and down: with zeros around, cropped, behind a wide border.
+        ([2, 8, 8, 20], [4, 4, 20, 32], Convolution { stride: [2, 2], ..around }),
+        ([2, 5, 5, 20], [1, 1, 20, 32], Convolution { stride: [2, 2], before: [1; 2], ..plain }),
+        ([2, 5, 4, 48], [2, 2, 48, 16], Convolution { before: [6, 5], after: [4, 7], ..plain }),
+        ([2, 9, 11, 16], [5, 5, 16, 32], Convolution { stride: [2, 3], dilation: [1, 3], ..around }),
     ] {
         Case { images, kernel, form }.compare();
     }

@@ -125,6 +125,30 @@ fn a_row_alone_is_the_row_in_any_batch_at_any_number_of_threads() {
     }
 }
 
+/// Of maps each thread takes a few rows, of which there are some left; where a number is none, its row is named.
+#[test]
+fn maps_are_as_of_pictures_alone() {
+    let settings =
+        ["model.hidden=[{ kind = 'convolution', channels = 24 }]", "model.code=4", "train.epochs=1"];
+    let (model, _) = train(&settings, pictures(60, 1), &compute(1));
+    let network = model.network().unwrap();
+    assert!(network.rows_of_a_thread() < network.rows_at_once());
+    let mut rows = pictures(700, 2).values.to_f32();
+    let alone = Codec::new(model.clone(), &compute(1)).unwrap();
+    let expected: Vec<f32> = rows.chunks(30).flat_map(|row| alone.encode(row).unwrap()).collect();
+    for threads in 1..=3 {
+        let codec = Codec::new(model.clone(), &compute(threads)).unwrap();
+        assert_eq!(bits(&codec.encode(&rows).unwrap()), bits(&expected), "{threads} threads");
+    }
+    for row in [3, 200, 699] {
+        let known = std::mem::replace(&mut rows[30 * row + 7], f32::NAN);
+        let error = Codec::new(model.clone(), &compute(2)).unwrap().encode(&rows).unwrap_err();
+        let Error::Data(DataError::NotFinite { row: named, column, .. }) = &error else { panic!("{error}") };
+        assert_eq!((*named, column.as_str()), (row as u64 + 1, "8"), "{error}");
+        rows[30 * row + 7] = known;
+    }
+}
+
 #[test]
 fn four_threads_at_once_get_what_one_gets_alone() {
     let [autoencoder, _] = trained();

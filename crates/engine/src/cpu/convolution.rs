@@ -8,7 +8,7 @@ use super::bounded::Bounded;
 use super::convolution_classes::{Class, Run, SEGMENTS, classes};
 use super::convolution_listed::{BandLists, LONGEST, UnitBand};
 use super::convolution_repeated::ClassPlaces;
-use super::listed::{self, BYTE, BandMarks, LEAST};
+use super::listed::{self, BandMarks, LEAST};
 use super::pooling;
 use super::product::{ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
@@ -93,11 +93,6 @@ impl Convolution {
         }
     }
 
-    /// Whether a pixel's marks are whole bytes.
-    fn marked_by_bytes(&self) -> bool {
-        self.work.images.channels.is_multiple_of(BYTE)
-    }
-
     /// Scratch that a unit needs: partial sums, a packed kernel, a band, lists, marks.
     pub fn scratch(&self, unit: &ProductUnit) -> [usize; 5] {
         let width = self.work.columns.min(PANEL).next_multiple_of(GRAIN);
@@ -159,8 +154,7 @@ impl Convolution {
             let mut of = ClassPlaces::new();
             let (mut background, mut lists) = (None, None);
             if self.may_be_listed {
-                let in_place =
-                    !self.geometry.backwards && images.one_after_another() && self.marked_by_bytes();
+                let in_place = !self.geometry.backwards && images.can_be_listed();
                 if !in_place {
                     band.gathered::<S>();
                 }
@@ -264,8 +258,7 @@ impl Convolution {
                 let down = down + number as isize * below;
                 let across = left + skipped as isize * beside;
                 let row = down * line + across * channels;
-                let place =
-                    (first + columns_of.first + skipped * columns_of.step).wrapping_sub(unit.first) * width;
+                let place = (first + columns_of.first + skipped * columns_of.step - unit.first) * width;
                 of.rows.push_each(count, |at| row + at as isize * beside * channels);
                 of.places.push_each(count, |at| place + at * columns_of.step * width);
                 if self.may_be_listed {

@@ -114,15 +114,14 @@ impl BandMarks {
     pub unsafe fn holds_all(self, at: usize, inner: usize) -> bool {
         (0..inner).step_by(WORD).all(|from| {
             // SAFETY: by the caller.
-            let bits = unsafe { self.word(at + from, inner - from) };
-            bits.count_ones() as usize == (inner - from).min(WORD)
+            unsafe { self.word(at + from, inner - from) == u32::MAX >> (WORD - (inner - from).min(WORD)) }
         })
     }
 
     /// Lists those of a run, whose first number has a given index. Gives their number.
     ///
     /// # Safety
-    /// It lies in the band; `to` has [`room`].
+    /// It lies in the band; `to` has room for as many as there are, and for a word's behind them.
     #[inline(always)]
     pub unsafe fn list<S: Simd>(self, at: usize, inner: usize, first: usize, to: *mut u16) -> usize {
         let mut count = 0;
@@ -162,7 +161,7 @@ pub fn turn_bits(rows: &[u8; WORD]) -> [u32; BYTE] {
 /// Writes the numbers of the bits of a word, the first being `first`. Gives how many there are.
 ///
 /// # Safety
-/// `to` has room for them and seven more.
+/// `to` has room for as many as a word has bits.
 #[inline(always)]
 pub unsafe fn list_word(mut bits: u32, first: usize, to: *mut u16) -> usize {
     let mut count = 0;

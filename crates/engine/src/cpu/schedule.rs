@@ -124,7 +124,7 @@ const UNITS: usize = 4;
 const UNIT_ELEMENTS: usize = 16 << 10;
 
 impl Schedule {
-    /// Schedules a plan for so many threads. How it is cut makes no difference to any bit.
+    /// Schedules a plan for so many threads. How it is cut makes no difference to any bit, if weights are finite.
     pub fn new(plan: &Plan, threads: usize) -> Schedule {
         let least = if threads == 1 { 1 } else { UNITS * threads };
         let steps: Vec<Compiled> = plan.steps.iter().map(|step| compile(plan, step)).collect();

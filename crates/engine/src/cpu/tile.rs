@@ -160,7 +160,8 @@ pub struct Scratch {
     pub partial: *mut f32,
     /// A packed operand.
     pub packed: *mut f32,
-    /// Indices of a left operand that hold anything; of a band also where each pixel's begin, of a kernel's gradient offsets of places.
+    /// Indices of a left operand that hold anything; of a band, before them, where its lines and each pixel's indices begin, of a kernel's
+    /// gradient offsets of places.
     pub listed: *mut u32,
     /// A band of an image.
     pub band: *mut f32,

@@ -5,8 +5,8 @@ use crate::graph::op::{BLOCK, Pooling, Sparse, Windows};
 use crate::plan::layout::{GRAIN, Layout, Marks};
 use crate::plan::program::{Access, Instruction, Program};
 use crate::plan::{
-    BufferId, Contents, ConvolutionWork, Direction, Images, Matrix, Move, Operand, POOLED, Piece, Plan,
-    SparseWork, Step, Unpooled, Work,
+    BufferId, Contents, ConvolutionWork, Direction, Images, KernelGradientWork, Matrix, Move, Operand,
+    POOLED, Piece, Plan, SparseWork, Step, Unpooled, Work,
 };
 
 /// Checks every step of a plan.
@@ -42,20 +42,30 @@ impl Fits<'_> {
             && self.work(&step.work, step.domain)
     }
 
-    /// The caller's memory ends where its row does: only products read it, as a left operand, and those who mark it.
+    /// The caller's memory ends where its row does: only products read it, as a left operand, those who mark it, and windows of single numbers.
     fn fed(&self, step: &Step) -> bool {
-        let left = match &step.work {
+        let read = match &step.work {
             Work::Product { left, right, .. } if left.buffer != right.buffer && !left.transposed => {
                 Some(left.buffer)
             }
             Work::Mark { from, .. } => Some(from.buffer),
+            Work::Convolution(ConvolutionWork { images, kernel, .. })
+                if images.may_be_fed() && images.buffer != *kernel =>
+            {
+                Some(images.buffer)
+            }
+            Work::KernelGradient(KernelGradientWork { images, gradient, .. })
+                if images.may_be_fed() && images.buffer != gradient.buffer =>
+            {
+                Some(images.buffer)
+            }
             _ => None,
         };
         step.reads().into_iter().all(|buffer| match self.contents(buffer) {
             Some(Contents::Feed(input)) => {
                 let loaded = step.program.loads().any(|load| load.0 == buffer);
                 let elements = (self.layout)(buffer).map(|layout| layout.elements());
-                left == Some(buffer) && !loaded && elements == self.input(*input)
+                read == Some(buffer) && !loaded && elements == self.input(*input)
             }
             _ => true,
         })

@@ -336,3 +336,21 @@ fn fed_rows_read_by_a_program_or_written_are_found() {
     *to = fed;
     refused(&over, &Schedule::new(&over, 2), "past a layout");
 }
+
+/// Pixels of several numbers are read by whole vectors.
+#[test]
+fn fed_images_of_several_channels_are_found() {
+    let graph = Graph::new();
+    let x = graph.input("x", [3, 6, 6, 2]);
+    graph.output("y", x.convolution(graph.state("kernel", [3, 3, 2, 5]), &Convolution::default()));
+    let mut plan = Plan::new(&graph).unwrap();
+    verify(&plan, &Schedule::new(&plan, 2)).unwrap();
+    let images = plan.steps.iter().find_map(|step| match &step.work {
+        Work::Convolution(work) => Some(work.images.buffer),
+        _ => None,
+    });
+    plan.buffers[images.unwrap().index()].contents = Contents::Feed(0);
+    plan.steps.retain(|step| matches!(step.work, Work::Convolution(_)));
+    plan.steps[0].after.clear();
+    refused(&plan, &Schedule::new(&plan, 2), "past a layout");
+}

@@ -2,7 +2,7 @@
 //!
 //! No patch matrix is ever made. A band is a copy of the rows of an image that a unit's windows touch, with the zeros around it and its
 //! channels one after another; an element of a window then lies at the window's own offset plus one that is the same for every
-//! window, and the elements of a row of a window follow each other.
+//! window, and the elements of a pixel follow each other, mostly those of a row of a window, too. Lists find pixels where images have them.
 
 use super::listed::{BYTE, BandMarks};
 use super::mark;
@@ -107,8 +107,8 @@ pub struct Geometry {
     pub left: isize,
     /// Pixels of a band's row.
     pub width: usize,
-    /// Whether the rows of a band run backwards, as the windows of an upward convolution do. Then a row of a window is one run, which is
-    /// worth while where it would be many, or short ones.
+    /// Whether the rows of a band run backwards, as the windows of an upward convolution do: where a row of a window is one run then, instead
+    /// of many or short ones.
     pub backwards: bool,
 }
 
@@ -144,8 +144,9 @@ impl Geometry {
         });
         let (left, right) = axes[1].reach(0, result[1] - 1);
         let width = (right - left + 1).max(0) as usize;
-        let met = taps[1].div_ceil(windows.stride[1]);
-        let backwards = upward && (images.channels < DEEP || met > FEW_TAPS);
+        // Taps that a place meets follow each other in the kernel.
+        let together = windows.stride[1] == windows.dilation[1];
+        let backwards = upward && together && (images.channels < DEEP || taps[1] > FEW_TAPS);
         Geometry { axes, images, result, left, width, backwards }
     }
 
@@ -229,7 +230,7 @@ impl Geometry {
         Lines { lines: to, count }
     }
 
-    /// Marks the lines of a band, a bit a number; zeros beyond the image have none. Channels are whole bytes.
+    /// Marks the lines of a band, a bit a number; zeros beyond the image have none. Channels are whole grains.
     ///
     /// # Safety
     /// The machine has the level; `to` has room for marks of the band.
@@ -252,8 +253,9 @@ impl Geometry {
                         let bits = mark::bits::<S>(from.add(at), PANEL);
                         to.add(at / BYTE).cast::<u64>().write_unaligned(bits);
                     }
-                    for at in (numbers / PANEL * PANEL..numbers).step_by(BYTE) {
-                        *to.add(at / BYTE) = mark::bits::<S>(from.add(at), BYTE) as u8;
+                    for at in (numbers / PANEL * PANEL..numbers).step_by(GRAIN) {
+                        let bits = mark::bits::<S>(from.add(at), GRAIN) as u16;
+                        to.add(at / BYTE).cast::<u16>().write_unaligned(bits);
                     }
                 }
             }
@@ -413,9 +415,14 @@ impl Pixels {
         Line { first: (image * (height / high) + y / high) * (width / wide), number: y % high * wide }
     }
 
+    /// Whether images can be marked and listed where they lie: their pixels follow each other, and each is whole grains.
+    pub fn can_be_listed(&self) -> bool {
+        self.one_after_another() && self.images.channels.is_multiple_of(GRAIN)
+    }
+
     /// Whether a line's pixels follow each other without a gap.
     #[inline(always)]
-    pub fn one_after_another(&self) -> bool {
+    fn one_after_another(&self) -> bool {
         (self.images.channels == 1 || self.layout.has_no_gaps()) && self.positions.is_null()
     }
 

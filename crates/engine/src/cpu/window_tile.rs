@@ -18,12 +18,6 @@ pub struct WindowSegment {
     pub inner: usize,
 }
 
-impl WindowSegment {
-    /// Nothing.
-    pub const EMPTY: WindowSegment =
-        WindowSegment { left: std::ptr::null(), right: std::ptr::null(), inner: 0 };
-}
-
 /// What a tile needs besides its segments.
 #[derive(Clone, Copy)]
 pub struct WindowTask {

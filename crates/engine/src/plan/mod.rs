@@ -173,6 +173,11 @@ impl Images {
         Layout::of(Shape::from([self.count * (self.height / high) * (self.width / wide), self.channels]))
     }
 
+    /// Whether windows may read them where the caller has them: single numbers are gathered one by one, others by whole vectors.
+    pub fn may_be_fed(&self) -> bool {
+        self.channels == 1 && self.unpooled.is_none()
+    }
+
     /// What is read of them.
     pub fn buffers(&self) -> impl Iterator<Item = BufferId> {
         [self.buffer].into_iter().chain(self.unpooled.map(|unpooled| unpooled.positions))

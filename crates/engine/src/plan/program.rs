@@ -319,6 +319,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rectifiers_become_one_instruction_where_nobody_else_reads() {
+        for stored in [false, true] {
+            let mut program = Program::default();
+            let sum = program.push(Instruction::Result);
+            let bias = program.push(Instruction::Load(BufferId(0), Access::Row));
+            let zero = program.push(Instruction::Constant(0));
+            let biased = program.push(Instruction::Binary(Binary::Add, sum, bias));
+            let rectified = program.push(Instruction::Binary(Binary::Maximum, zero, biased));
+            let positive = program.push(Instruction::Binary(Binary::Greater, rectified, zero));
+            let passed = program.push(Instruction::Select(positive, sum, zero));
+            program.stores = vec![(rectified, BufferId(1)), (passed, BufferId(2))];
+            if stored {
+                program.stores.extend([(biased, BufferId(3)), (positive, BufferId(4))]);
+            }
+            program.simplify(true);
+            let joined = [Instruction::MaximumOfSum(2, 0, 1), Instruction::SelectGreater(3, 2, 0, 2)];
+            assert_eq!(joined.iter().all(|joined| program.instructions.contains(joined)), !stored);
+            assert_eq!(program.operations(), 4);
+        }
+    }
+
+    #[test]
     fn adam_becomes_fused_instructions() {
         let mut program = Program::default();
         let gradient = program.push(Instruction::Result);

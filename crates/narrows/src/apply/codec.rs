@@ -258,7 +258,7 @@ impl Codec {
         while done < count {
             let left = count - done;
             let size = self.plan_rows().into_iter().rev().find(|size| *size >= left).unwrap_or(largest);
-            let of = PlanOf { task, rows: size, alone: false };
+            let of = PlanOf { task, rows: size, alone: threads == 1 };
             let taken = left.min(size);
             let input = &rows[done * width..(done + taken) * width];
             let output = &mut results[done * outputs..(done + taken) * outputs];
@@ -276,9 +276,10 @@ impl Codec {
         Ok(results)
     }
 
-    /// Rows of the plans that all threads share: rows are cut into the largest, what is left goes into the smallest that holds it.
+    /// Rows of the plans that all threads share: what has not been shared out is cut into the largest, what is left then goes into the
+    /// smallest that holds it.
     fn plan_rows(&self) -> [usize; 3] {
-        let most = self.network.rows_at_once();
+        let most = self.network.rows_of_a_thread();
         [most, most.min(16), 1]
     }
 

@@ -176,7 +176,7 @@ pub trait Simd: Copy {
         }
         count
     }
-    /// The same of 32 bits in 16 bits a number: `to` has room for as many as there are bits.
+    /// The same of 32 bits in 16 bits a number: `to` has room for 32.
     #[inline(always)]
     unsafe fn list_narrow(bits: u32, first: usize, to: *mut u16) -> usize {
         // SAFETY: the caller's.
@@ -206,5 +206,53 @@ pub trait Simd: Copy {
     /// Asks for a cache line ahead of its use; never faults.
     unsafe fn prefetch(from: *const f32) {
         let _ = from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plain::Plain;
+
+    /// What a level does in its own way is what numbers taken one by one give, signs of zeros included.
+    fn like_plain<S: Simd>() {
+        let values = [0.0, -0.0, 1.0, -2.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40];
+        for (a, b) in values.into_iter().flat_map(|a| values.map(|b| (a, b))) {
+            let mut lanes = [[0.0f32; 16]; 2];
+            // SAFETY: the level is this machine's; a vector fits.
+            unsafe {
+                S::store(lanes[0].as_mut_ptr(), S::maximum(S::splat(a), S::splat(b)));
+                Plain::store(lanes[1].as_mut_ptr(), Plain::maximum(Plain::splat(a), Plain::splat(b)));
+            }
+            let [own, plain] = [lanes[0][0], lanes[1][0]];
+            assert!(own.to_bits() == plain.to_bits() || own.is_nan() && plain.is_nan(), "{a}, {b}: {own}");
+        }
+        for salt in 0..50u32 {
+            let bits = salt.wrapping_mul(0x9e37_79b9) & if salt % 3 == 0 { u32::MAX } else { 0x00ff_0f0f };
+            let rows = std::array::from_fn(|row| (bits.rotate_left(row as u32) ^ salt) as u8);
+            let mut lists = [[0u16; 64]; 2];
+            // SAFETY: as above; there is room for 32 numbers.
+            unsafe {
+                let count = S::list_narrow(bits, 100 * salt as usize, lists[0].as_mut_ptr());
+                assert_eq!(count, Plain::list_narrow(bits, 100 * salt as usize, lists[1].as_mut_ptr()));
+                assert_eq!(lists[0][..count], lists[1][..count]);
+                assert_eq!(S::turn_bits(&rows), Plain::turn_bits(&rows));
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_lists_turns_and_compares_like_plain_numbers() {
+        for level in Level::all_available() {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => like_plain::<avx512::Avx512>(),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => like_plain::<avx2::Avx2>(),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon => like_plain::<neon::Neon>(),
+                _ => like_plain::<Plain>(),
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Rows read where the caller has them: fed rows that only products read as their left operand need no copy.
+//! Rows read where the caller has them: fed rows that only products read as their left operand, and images of one channel that only
+//! windows read, need no copy.
 //!
-//! Left operands are never read past a row's end, so the caller's memory will do as it is. For a
-//! single row the copy would cost as much as a small layer's program.
+//! Neither is ever read past a row's end, so the caller's memory will do as it is. For a single row the copy would cost as much as a
+//! small layer's program.
 
 use super::*;
 
@@ -57,9 +58,14 @@ fn copied(plan: &Plan, step: &Step) -> Option<(usize, BufferId)> {
     (rows && kept && plan.inputs[input].kind == crate::graph::op::Kind::F32).then_some((input, buffer))
 }
 
-/// Whether a step reads the buffer as a product's left operand or not at all.
+/// Whether a step reads the buffer as a product's left operand, as images of one channel, or not at all.
 fn suits(step: &Step, buffer: BufferId) -> bool {
+    let single = |images: &Images| images.buffer == buffer && images.may_be_fed();
     match &step.work {
+        Work::Convolution(work) if single(&work.images) => {
+            work.kernel != buffer && !loads(&step.program, buffer)
+        }
+        Work::KernelGradient(work) if single(&work.images) => work.gradient.buffer != buffer,
         Work::Product { left, right, .. } if left.buffer == buffer => {
             left.columns > 1 && !left.transposed && right.buffer != buffer && !loads(&step.program, buffer)
         }
@@ -74,6 +80,7 @@ fn loads(program: &Program, buffer: BufferId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Convolution;
 
     fn fed(build: impl Fn(&Graph)) -> bool {
         let graph = Graph::new();
@@ -113,6 +120,26 @@ mod tests {
         assert!(!fed(|graph| {
             let (x, w) = (graph.pixels("x", [5, 20]).convert(), graph.state("w", [20, 20]));
             graph.output("y", x.matmul(w));
+        }));
+    }
+
+    #[test]
+    fn images_of_one_channel_that_only_windows_read_stay_where_they_are() {
+        let form = Convolution::default();
+        let train = |graph: &Graph, channels: usize, scale: f32| {
+            let rows = graph.input("x", [7, 36 * channels]) * scale;
+            let (x, kernel) = (rows.reshape([7, 6, 6, channels]), graph.state("kernel", [3, 3, channels, 5]));
+            let y = x.convolution(kernel, &form);
+            graph.output("by kernel", graph.gradient(y.square().sum_all(), &[kernel]).unwrap()[0]);
+            graph.output("y", y);
+        };
+        assert!(fed(|graph| train(graph, 1, 1.0)));
+        // More channels; changed before; read again behind the convolution.
+        assert!(!fed(|graph| train(graph, 2, 1.0)));
+        assert!(!fed(|graph| train(graph, 1, 0.5)));
+        assert!(!fed(|graph| {
+            let x = graph.input("x", [7, 6, 6, 1]);
+            graph.output("y", x.convolution(graph.state("kernel", [1, 1, 1, 1]), &form) - x);
         }));
     }
 
