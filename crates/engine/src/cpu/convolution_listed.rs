@@ -115,7 +115,7 @@ impl Convolution {
     ) -> bool {
         let [height, across] = self.geometry.result;
         let (mut found, mut seen) = (0, 0);
-        // An odd step meets places of every class.
+        // An odd step meets both classes of a stride of two.
         let step = ((unit.last - unit.first) / SAMPLES) | 1;
         for place in (unit.first..unit.last).step_by(step) {
             let (line, x) = (place / across, place % across);
