@@ -100,7 +100,8 @@ impl Reduce {
                 unsafe {
                     self.before.run::<S>(&stretch, context, scratch);
                     let Some(place) = self.before.reduced else { return };
-                    let values = TileProgram::resolve(place, &stretch, scratch.registers, context, scratch);
+                    let values =
+                        TileProgram::resolve::<S>(place, &stretch, scratch.registers, context, scratch);
                     for row in 0..stretch.rows {
                         let line = Line { values, first: row * stretch.width, valid: stretch.valid() };
                         let number = stretch.row + row - first;
@@ -136,7 +137,7 @@ impl Reduce {
             unsafe {
                 self.before.run::<S>(&stretch, context, scratch);
                 let Some(place) = self.before.reduced else { return };
-                let values = TileProgram::resolve(place, &stretch, scratch.registers, context, scratch);
+                let values = TileProgram::resolve::<S>(place, &stretch, scratch.registers, context, scratch);
                 for at in (0..width).step_by(S::LANES) {
                     let mut sum = S::load(results.as_ptr().add(at));
                     for row in 0..stretch.rows {

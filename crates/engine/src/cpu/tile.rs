@@ -29,20 +29,21 @@ pub enum Place {
     Memory(BufferId),
 }
 
-/// What an operand is read from: number `at` of a stretch stands at `at & mask`.
+/// What an operand is read from: number `at` of turn `turn` of a loop stands at `turn · step + at`.
 #[derive(Clone, Copy)]
 pub struct Source {
     /// The first number.
     pub from: *mut f32,
-    /// All bits where each has a place of its own, else those of a place in a splat.
-    pub mask: usize,
+    /// 1 where each number has a place of its own, 0 where every turn reads the same.
+    pub step: usize,
 }
 
 impl Source {
-    /// Where number `at` of a stretch stands.
+    /// Where number `at` of a stretch stands, whatever turn it is of.
     #[inline(always)]
     pub fn at(self, at: usize) -> *mut f32 {
-        self.from.wrapping_add(at & self.mask)
+        let mask = self.step.wrapping_neg() | (SPLAT - 1);
+        self.from.wrapping_add(at & mask)
     }
 }
 
@@ -187,32 +188,43 @@ impl TileProgram {
 /// and would be called once a vector.
 macro_rules! map {
     ($to:ident, $n:ident, $($operand:ident),+ => $value:expr) => {{
-        let mut at = 0;
-        while at < $n {
-            S::store($to.add(at), { $(let $operand = S::load($operand.at(at));)+ $value });
-            at += S::LANES;
+        let mut first = 0;
+        while first < $n {
+            let mut at = 0;
+            while at < const { 4 * S::LANES } && first + at < $n {
+                S::store(
+                    $to.add(first + at),
+                    { $(let $operand = S::load($operand.from.add(first * $operand.step + at));)+ $value },
+                );
+                at += S::LANES;
+            }
+            first += const { 4 * S::LANES };
         }
     }};
 }
 
-/// [`map!`] for cheap operations, four vectors a turn: their time goes into loads and stores.
+/// [`map!`] for cheap operations, four vectors at once: their time goes into loads and stores.
 macro_rules! map_four {
     ($to:ident, $n:ident, $($operand:ident),+ => $value:expr) => {{
-        let mut at = 0;
-        while at + 4 * S::LANES <= $n {
+        let mut first = 0;
+        while first + const { 4 * S::LANES } <= $n {
             let mut values = [S::splat(0.0); 4];
-            for (turn, slot) in values.iter_mut().enumerate() {
-                // The turn's offset is the same for numbers and splats: addresses are one register and a constant.
-                $(let $operand = S::load($operand.at(at).add(turn * S::LANES));)+
+            for (vector, slot) in values.iter_mut().enumerate() {
+                let at = vector * S::LANES;
+                $(let $operand = S::load($operand.from.add(first * $operand.step + at));)+
                 *slot = $value;
             }
-            for (turn, value) in values.iter().enumerate() {
-                S::store($to.add(at + turn * S::LANES), *value);
+            for (vector, value) in values.iter().enumerate() {
+                S::store($to.add(first + vector * S::LANES), *value);
             }
-            at += 4 * S::LANES;
+            first += const { 4 * S::LANES };
         }
-        while at < $n {
-            S::store($to.add(at), { $(let $operand = S::load($operand.at(at));)+ $value });
+        let mut at = 0;
+        while first + at < $n {
+            S::store(
+                $to.add(first + at),
+                { $(let $operand = S::load($operand.from.add(first * $operand.step + at));)+ $value },
+            );
             at += S::LANES;
         }
     }};
@@ -252,7 +264,7 @@ impl TileProgram {
             return;
         }
         scratch.repeated.set(Some((column, width)));
-        let length = if SPLAT.is_multiple_of(width) { SPLAT } else { TILE / width * width };
+        let length = if const { 4 * S::LANES }.is_multiple_of(width) { SPLAT } else { TILE / width * width };
         for (buffer, register) in &self.rows {
             // SAFETY: a row has all columns of the domain, rounded up; a register holds a tile.
             unsafe {
@@ -273,28 +285,29 @@ impl TileProgram {
     /// # Safety
     /// As for `prepare`; the stretch lies inside its domain.
     #[inline(always)]
-    pub unsafe fn resolve(
+    pub unsafe fn resolve<S: Simd>(
         place: Place,
         stretch: &Stretch,
         result: *mut f32,
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) -> Source {
-        let (each, again) = (usize::MAX, SPLAT - 1);
+        let (each, again) = (1, 0);
         // SAFETY: registers, splats and buffers are as large as the plan made them.
-        let (from, mask) = unsafe {
+        let (from, step) = unsafe {
             match place {
                 Place::Register(0) => (result, each),
                 Place::Register(number) => (scratch.registers.add(number * TILE), each),
                 Place::Splat(number) => (scratch.splats.add(number * SPLAT), again),
                 Place::Row(number) => {
-                    let mask = if SPLAT.is_multiple_of(stretch.width) { again } else { each };
-                    (scratch.registers.add(number * TILE), mask)
+                    let step =
+                        if const { 4 * S::LANES }.is_multiple_of(stretch.width) { again } else { each };
+                    (scratch.registers.add(number * TILE), step)
                 }
                 Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), each),
             }
         };
-        Source { from, mask }
+        Source { from, step }
     }
 
     /// Runs the program on one stretch, whose result stands in register 0.
@@ -323,14 +336,16 @@ impl TileProgram {
         unsafe {
             self.repeat_rows::<S>(stretch, context, scratch);
             for operation in &self.operations {
-                let to = Self::resolve(operation.to, stretch, result, context, scratch).from;
-                let operands =
-                    operation.operands.map(|place| Self::resolve(place, stretch, result, context, scratch));
+                let to = Self::resolve::<S>(operation.to, stretch, result, context, scratch).from;
+                let mut operands = [Source { from: to, step: 0 }; 4];
+                for (source, place) in operands.iter_mut().zip(&operation.operands) {
+                    *source = Self::resolve::<S>(*place, stretch, result, context, scratch);
+                }
                 execute::<S>(&operation.instruction, to, operands, stretch, context);
             }
             for (place, buffer) in &self.copies {
-                let to = Self::resolve(Place::Memory(*buffer), stretch, result, context, scratch).from;
-                let from = Self::resolve(*place, stretch, result, context, scratch);
+                let to = Self::resolve::<S>(Place::Memory(*buffer), stretch, result, context, scratch).from;
+                let from = Self::resolve::<S>(*place, stretch, result, context, scratch);
                 let n = stretch.length();
                 map_four!(to, n, from => from);
             }
