@@ -9,12 +9,13 @@ use super::convolution_classes::{Class, Run, SEGMENTS, classes};
 use super::convolution_listed::{BandLists, LONGEST, UnitBand};
 use super::convolution_repeated::ClassPlaces;
 use super::listed::{self, BandMarks, LEAST};
+use super::pixels::Pixels;
 use super::pooling;
 use super::product::{ProductUnit, UNIT_ROWS};
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch, TILE, TileProgram};
-use super::window::{self, Geometry, Pixels};
+use super::window::{self, Geometry};
 use super::window_tile::{SPARE_ROWS, WIDE_ROWS, WINDOW_ROWS, WindowSegment, WindowTask, sum_rows};
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::{ConvolutionWork, POOLED};
@@ -81,7 +82,7 @@ impl Convolution {
         let mut block = UNIT_ROWS * (PANEL / columns.min(PANEL).next_multiple_of(GRAIN));
         while block > PANEL
             && (panels * places.div_ceil(whole(block)) < least
-                || super::window::room(&self.geometry, 0, whole(block).min(places)) > BAND)
+                || window::room(&self.geometry, 0, whole(block).min(places)) > BAND)
         {
             block /= 2;
         }
@@ -101,7 +102,7 @@ impl Convolution {
             1 => self.inner() * GRAIN,
             _ => 0,
         };
-        let band = super::window::room(&self.geometry, unit.first, unit.last);
+        let band = window::room(&self.geometry, unit.first, unit.last);
         let partial = (unit.last - unit.first + 1) * width;
         if !self.may_be_listed {
             return [partial, packed, band, 0, 0];
@@ -185,7 +186,7 @@ impl Convolution {
                 if let Some(background) = background {
                     self.leave_out(class, background, &mut of);
                 }
-                let count = of.count;
+                let count = of.count();
                 let task = task_of(&of.rows, &of.places, scratch.partial, width);
                 if self.along() {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);

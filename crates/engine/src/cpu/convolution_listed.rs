@@ -7,10 +7,11 @@ use super::convolution::{Convolution, segment};
 use super::convolution_classes::{Class, Piece, PixelRun, SEGMENTS};
 use super::listed::{BandMarks, LISTED_ROWS, Offsets, RowList, room, side_by_side, sum_lists, worth};
 use super::occupied::Looking;
+use super::pixels::Pixels;
 use super::product::ProductUnit;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
-use super::window::{Band, Geometry, Lines, Pixels};
+use super::window::{Band, Geometry, Lines};
 use super::window_tile::{WindowTask, sum_rows};
 
 /// Places of a unit that are looked at to decide whether to list them.

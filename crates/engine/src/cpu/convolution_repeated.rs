@@ -22,8 +22,6 @@ pub struct ClassPlaces {
     pub rows: Bounded<isize, { PLACES + SPARE_ROWS }>,
     /// Offsets of the sums, and spare ones.
     pub places: Bounded<usize, { PLACES + SPARE_ROWS }>,
-    /// How many, without the spare ones.
-    pub count: usize,
     /// Line and pixel of the band at which each window begins, where lists are made.
     pub pixels: Bounded<[u32; 2], PLACES>,
     /// Places whose sums are those of `model`.
@@ -38,7 +36,6 @@ impl ClassPlaces {
         ClassPlaces {
             rows: Bounded::new(),
             places: Bounded::new(),
-            count: 0,
             pixels: Bounded::new(),
             again: Bounded::new(),
             model: 0,
@@ -55,7 +52,12 @@ impl ClassPlaces {
             self.rows.push(last);
             self.places.push(nowhere);
         }
-        self.count = count;
+    }
+
+    /// How many there are, without the spare ones.
+    #[inline(always)]
+    pub fn count(&self) -> usize {
+        self.rows.len() - SPARE_ROWS
     }
 
     /// Gives places that were left out the sums of the one that stands for them.
@@ -138,7 +140,8 @@ impl Convolution {
         let mut kept = 0;
         let mut seen = false;
         of.again.truncate(0);
-        for row in 0..of.count {
+        let count = of.count();
+        for row in 0..count {
             let [down, across] = of.pixels[row].map(|at| at as isize);
             // SAFETY: by the caller.
             let shown = |run: &PixelRun| unsafe {
@@ -159,7 +162,7 @@ impl Convolution {
             kept += 1;
         }
         of.pixels.truncate(kept);
-        of.end(kept, of.places[of.count]);
+        of.end(kept, of.places[count]);
     }
 }
 

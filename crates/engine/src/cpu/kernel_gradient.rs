@@ -6,10 +6,11 @@
 use super::bounded::Bounded;
 use super::kernel_gradient_listed::Way;
 use super::listed::{BYTE, BandMarks};
+use super::pixels::Pixels;
 use super::product_tile::TileKernels;
 use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Stretch};
-use super::window::{Geometry, Pixels, room};
+use super::window::{Geometry, room};
 use super::window_tile::{WindowSegment, WindowTask, sum_rows};
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::{BufferId, Images, KernelGradientWork};

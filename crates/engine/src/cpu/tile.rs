@@ -3,11 +3,11 @@
 use super::math;
 use super::simd::Simd;
 use super::tile_compile::Compiler;
+use super::tile_leaf::leaf_tile;
 use crate::graph::op::{Binary, Unary};
 use crate::plan::BufferId;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::program::{Instruction, Program};
-use crate::random;
 use std::cell::Cell;
 
 /// Numbers in a tile at most: eight rows of a full panel.
@@ -435,72 +435,52 @@ unsafe fn binary_tile<S: Simd>(binary: Binary, to: *mut f32, a: Source, b: Sourc
     }
 }
 
-/// Values that are brought, not computed: not hot enough for vectors by hand.
-#[inline(always)]
-unsafe fn leaf_tile(instruction: &Instruction, to: *mut f32, stretch: &Stretch, context: &RunContext<'_>) {
-    let Stretch { row: first_row, rows, column: first_column, width, domain } = *stretch;
-    for row in 0..rows {
-        // SAFETY: the stretch of `to` has `rows` rows of `width`.
-        let line = unsafe { std::slice::from_raw_parts_mut(to.add(row * width), width) };
-        match instruction {
-            // SAFETY: a buffer read by column has a number for each row.
-            Instruction::Load(buffer, _) => {
-                line.fill(unsafe { *context.buffers[buffer.index()].add(first_row + row) })
-            }
-            Instruction::Feed(input) => {
-                let count = stretch.valid();
-                let start = (first_row + row) * domain.columns + first_column;
-                // SAFETY: the input has been checked to have rows × columns elements.
-                unsafe { feed(context.feeds[*input], start, &mut line[..count]) };
-                line[count..].fill(0.0);
-            }
-            Instruction::Position { stride, size } => {
-                let start = (first_row + row) * domain.columns + first_column;
-                line.iter_mut()
-                    .enumerate()
-                    .for_each(|(at, value)| *value = ((start + at) / stride % size) as f32);
-            }
-            Instruction::Random { stream, distribution, row_ids, columns } => {
-                let FeedPointer::U32(ids) = context.feeds[*row_ids] else { return };
-                if *columns == domain.columns && (domain.rows > 1 || *columns > 1) {
-                    // SAFETY: there is an id for each row.
-                    let id = unsafe { *ids.add(first_row + row) };
-                    random::fill_row(
-                        context.seed,
-                        context.step,
-                        *stream,
-                        id,
-                        first_column as u32,
-                        line,
-                        *distribution,
-                    );
-                } else {
-                    for (at, value) in line[..stretch.valid()].iter_mut().enumerate() {
-                        // SAFETY: a single column lies as a row: an id for each element.
-                        let id = unsafe { *ids.add(first_column + at) };
-                        *value = random::draw(context.seed, context.step, *stream, id, 0, *distribution);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::super::simd::plain::Plain;
+    use super::*;
+    use crate::graph::op::Binary;
+    use crate::plan::program::Access;
 
-#[inline(always)]
-unsafe fn feed(pointer: FeedPointer, start: usize, line: &mut [f32]) {
-    let count = line.len();
-    // SAFETY: the caller has checked the length of the input.
-    unsafe {
-        match pointer {
-            FeedPointer::F32(from) => {
-                line.copy_from_slice(std::slice::from_raw_parts(from.add(start), count))
-            }
-            FeedPointer::U32(from) => {
-                line.iter_mut().enumerate().for_each(|(at, value)| *value = *from.add(start + at) as f32)
-            }
-            FeedPointer::U8(from) => {
-                line.iter_mut().enumerate().for_each(|(at, value)| *value = f32::from(*from.add(start + at)))
+    /// Two programs of a unit read rows of their own, whatever the other has repeated, and those of another width anew.
+    #[test]
+    fn each_program_repeats_its_own_rows() {
+        let mut numbers: [Vec<f32>; 3] =
+            [vec![0.0; 640], (0..64).map(|at| at as f32).collect(), vec![-1.0; 64]];
+        let pointers = numbers.each_mut().map(|numbers| numbers.as_mut_ptr());
+        let context = RunContext { buffers: &pointers, feeds: &[], scalars: &[], seed: 0, step: 0 };
+        let mut registers = vec![3.0f32; 4 * TILE];
+        let none = std::ptr::null_mut();
+        let scratch = Scratch {
+            registers: registers.as_mut_ptr(),
+            splats: none,
+            partial: none,
+            packed: none,
+            listed: none.cast(),
+            band: none,
+            marks: none,
+            repeated: Cell::new(None),
+        };
+        // The second program begins with the width that the first has ended with.
+        for (row, widths) in [(1, [48, 16]), (2, [16, 48])] {
+            let mut program = Program::default();
+            let result = program.push(Instruction::Result);
+            let added = program.push(Instruction::Load(BufferId(row), Access::Row));
+            let sum = program.push(Instruction::Binary(Binary::Add, result, added));
+            program.stores = vec![(sum, BufferId(0))];
+            let program = TileProgram::compile(&program);
+            // SAFETY: buffers and registers are larger than a stretch; there are no splats.
+            unsafe { program.prepare::<Plain>(&context, &scratch) };
+            for width in widths {
+                let domain = Layout { rows: 10, columns: width };
+                let stretch = Stretch { row: 0, rows: 10, column: 0, width, domain };
+                // SAFETY: as above; the first buffer has been written when it is read.
+                let found = unsafe {
+                    program.run::<Plain>(&stretch, &context, &scratch);
+                    std::slice::from_raw_parts(pointers[0], stretch.length())
+                };
+                let number = |at: usize| if row == 1 { (at % width) as f32 } else { -1.0 };
+                assert!((0..stretch.length()).all(|at| found[at] == 3.0 + number(at)), "{row}, {width}");
             }
         }
     }
