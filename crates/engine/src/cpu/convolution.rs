@@ -5,10 +5,12 @@
 //! places are taken by classes.
 
 use super::bounded::Bounded;
-use super::convolution_classes::{Class, Run, SEGMENTS, classes};
-use super::convolution_listed::{BandLists, LONGEST, UnitBand};
+use super::convolution_classes::{Class, Run, SEGMENTS, classes, cut_at};
+use super::convolution_listed::{BandLists, LONGEST, Listing, UnitBand};
+use super::convolution_paired::BandPairs;
 use super::convolution_repeated::ClassPlaces;
 use super::listed::{self, BandMarks, LEAST};
+use super::paired::PAIRED_VECTORS;
 use super::pixels::Pixels;
 use super::pooling;
 use super::product::{ProductUnit, UNIT_ROWS};
@@ -42,6 +44,8 @@ pub struct Convolution {
     pub(super) whole: Vec<Class>,
     /// Whether places may be summed by lists.
     may_be_listed: bool,
+    /// Whether windows of the classes read what lies beyond the images.
+    reads_beyond: bool,
 }
 
 impl Convolution {
@@ -49,8 +53,10 @@ impl Convolution {
     pub fn new(work: &ConvolutionWork) -> Convolution {
         let geometry = Geometry::new(&work.windows, work.upward, work.images, work.taps, work.result);
         let [classes, whole] = classes(work, &geometry);
+        let ([deep, narrow], (_, inside)) = (cut_at(work), geometry.inside());
+        let reads_beyond = !deep || !narrow && inside < geometry.width;
         let mut convolution =
-            Convolution { work: work.clone(), geometry, classes, whole, may_be_listed: false };
+            Convolution { work: work.clone(), geometry, classes, whole, may_be_listed: false, reads_beyond };
         let whole_pixels = work.images.channels <= listed::block(work.columns.min(PANEL));
         convolution.may_be_listed =
             convolution.inner() >= LEAST && !convolution.along() && geometry.row() <= LONGEST && whole_pixels;
@@ -153,9 +159,12 @@ impl Convolution {
             // Sums go straight to the program, where that is to see every single one.
             let at_once = columns > 1 && self.work.pooled.is_none();
             let mut of = ClassPlaces::new();
-            let (mut background, mut lists) = (None, None);
+            let (mut background, mut listing) = (None, None);
             if self.may_be_listed {
                 let in_place = !self.geometry.backwards && images.can_be_listed();
+                // Pairs have full vectors, and what only one of them holds is read of the other, too, and so has to be there.
+                let full = width.is_multiple_of(PAIRED_VECTORS * S::LANES);
+                let paired = kernels.paired.filter(|_| full && !(in_place && self.reads_beyond));
                 if !in_place {
                     band.gathered::<S>();
                 }
@@ -169,17 +178,22 @@ impl Convolution {
                     true => self.geometry.mark::<S>(lines, scratch.marks),
                     false => BandMarks::new::<S>(scratch.band, numbers, scratch.marks),
                 };
-                if self.holds_little::<S>(&unit, &band.band, marks, width) {
-                    lists = Some(BandLists::new::<S>(&self.geometry, marks, lines, scratch.listed));
+                let [little, alike] = self.holds_little::<S>(&unit, &band.band, marks, width);
+                if little {
+                    let to = scratch.listed;
+                    listing = Some(match paired.filter(|_| alike) {
+                        Some(kernel) => Listing::Paired(BandPairs::new(marks, lines, to, kernel)),
+                        None => Listing::Own(BandLists::new::<S>(&self.geometry, marks, lines, to)),
+                    });
                 }
                 let behind = scratch.marks.add(BandMarks::room(numbers));
                 background =
-                    self.background::<S>(lines, (band.band.beyond(), marks, lists.is_some()), behind);
+                    self.background::<S>(lines, (band.band.beyond(), marks, listing.is_some()), behind);
             }
-            if lists.is_none() {
+            if listing.is_none() {
                 band.gathered::<S>();
             }
-            let whole = background.is_none() && lists.is_some();
+            let whole = background.is_none() && matches!(listing, Some(Listing::Own(_)));
             let classes = if whole { &self.whole } else { &self.classes };
             for class in classes {
                 self.places_of(&class.places, &unit, &band.band, width, &mut of);
@@ -190,7 +204,9 @@ impl Convolution {
                 let task = task_of(&of.rows, &of.places, scratch.partial, width);
                 if self.along() {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
-                } else if let Some(lists) = lists {
+                } else if let Some(Listing::Paired(pairs)) = listing {
+                    self.sum_pairs::<S>(class, &of.pixels, &task, (pairs, right));
+                } else if let Some(Listing::Own(lists)) = listing {
                     self.sum_class::<S>(class, &of.pixels, &task, (lists, right), &mut band, kernels);
                 } else if let ([block], [_], true, 0) =
                     (&class.blocks[..], &self.classes[..], at_once, of.again.len())
@@ -223,7 +239,7 @@ impl Convolution {
         of.rows.truncate(0);
         of.places.truncate(0);
         of.pixels.truncate(0);
-        let [high, wide] = geometry.axes;
+        let [high, _] = geometry.axes;
         let [height, across] = geometry.result;
         let nowhere = (unit.last - unit.first) * width;
         if rows_of.taps.is_empty() || columns_of.taps.is_empty() {
@@ -234,11 +250,7 @@ impl Convolution {
         let channels = self.work.images.channels as isize;
         // Windows are evenly apart, down and across.
         let below = if high.upward { 1 } else { high.stride as isize };
-        let beside = match wide.upward {
-            true if geometry.backwards => -1,
-            true => 1,
-            false => wide.stride as isize,
-        };
+        let beside = self.beside();
         let line = geometry.row() as isize;
         let (first_line, last_line) = (unit.first / across, (unit.last - 1) / across);
         let all = (columns_of.last - columns_of.first).div_ceil(columns_of.step);
@@ -269,6 +281,17 @@ impl Convolution {
             }
         }
         of.end(of.places.len(), nowhere);
+    }
+
+    /// Pixels from window to window of a class, across.
+    #[inline(always)]
+    pub(super) fn beside(&self) -> isize {
+        let wide = self.geometry.axes[1];
+        match wide.upward {
+            true if self.geometry.backwards => -1,
+            true => 1,
+            false => wide.stride as isize,
+        }
     }
 
     /// Line and pixel of the band at which the window of a class's place begins, if it meets any.

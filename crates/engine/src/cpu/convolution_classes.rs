@@ -48,6 +48,13 @@ impl PixelRun {
         let from = [run.left.div_euclid(row), run.left.rem_euclid(row) / channels as isize];
         PixelRun { run: *run, from, pixels: run.inner / channels }
     }
+
+    /// Line and pixel of the band at which it begins, for the window that begins at a line and a pixel.
+    #[inline(always)]
+    pub fn first(&self, [down, across]: [u32; 2]) -> [usize; 2] {
+        let [below, beside] = self.from;
+        [(down as usize).wrapping_add_signed(below), (across as usize).wrapping_add_signed(beside)]
+    }
 }
 
 /// Elements that follow each other both in the window and in the kernel.
@@ -79,6 +86,13 @@ fn pieces(blocks: &[Vec<Run>], work: &ConvolutionWork, geometry: &Geometry) -> V
         .collect()
 }
 
+/// Whether places at the border, above and below and at the sides, are classes of their own. Of wide images a unit has few places at the sides,
+/// and of flat ones little is saved: it is not worth taking them apart.
+pub fn cut_at(work: &ConvolutionWork) -> [bool; 2] {
+    let deep = work.images.channels >= DEEP;
+    [deep, deep && work.result[1] <= NARROW]
+}
+
 /// Finds the classes of a convolution and which elements meet in each: first without the zeros beyond an image, then with them, which lists leave
 /// out by themselves. Sums are cut alike in both.
 pub fn classes(work: &ConvolutionWork, geometry: &Geometry) -> [Vec<Class>; 2] {
@@ -97,11 +111,10 @@ pub fn classes(work: &ConvolutionWork, geometry: &Geometry) -> [Vec<Class>; 2] {
         Class { pieces: pieces(&blocks, work, geometry), places, blocks }
     });
     let whole: Vec<Class> = whole.collect();
-    // Of wide images a unit has few places at the sides, and of flat ones little is saved: it is not worth taking them apart.
-    let deep = work.images.channels >= DEEP;
+    let [deep, narrow] = cut_at(work);
     let parts = pairs(
         high.classes(work.result[0], work.images.height, deep),
-        wide.classes(work.result[1], work.images.width, deep && work.result[1] <= NARROW),
+        wide.classes(work.result[1], work.images.width, narrow),
     );
     let parts = parts.into_iter().map(|places| {
         let holds = |all: &Class| all.places.iter().zip(&places).all(|(all, own)| all.holds(own.first));

@@ -98,10 +98,21 @@ impl BandMarks {
     /// It lies in the band.
     #[inline(always)]
     pub unsafe fn count(self, at: usize, inner: usize) -> usize {
+        // SAFETY: by the caller.
+        unsafe { self.count_either([at, at], inner) }
+    }
+
+    /// How many numbers of either of two runs are not zero.
+    ///
+    /// # Safety
+    /// They lie in the band.
+    #[inline(always)]
+    pub unsafe fn count_either(self, [one, other]: [usize; 2], inner: usize) -> usize {
         let mut count = 0;
         for from in (0..inner).step_by(WORD) {
             // SAFETY: by the caller.
-            count += unsafe { self.word(at + from, inner - from) }.count_ones() as usize;
+            let bits = unsafe { self.word(one + from, inner - from) | self.word(other + from, inner - from) };
+            count += bits.count_ones() as usize;
         }
         count
     }
@@ -130,6 +141,23 @@ impl BandMarks {
             unsafe {
                 count += S::list_narrow(self.word(at + from, inner - from), first + from, to.add(count))
             };
+        }
+        count
+    }
+
+    /// [`BandMarks::list`] of what either of two runs holds, whose first numbers have index 0.
+    ///
+    /// # Safety
+    /// As there, for both.
+    #[inline(always)]
+    pub unsafe fn list_either<S: Simd>(self, [one, other]: [usize; 2], inner: usize, to: *mut u16) -> usize {
+        let mut count = 0;
+        for from in (0..inner).step_by(WORD) {
+            // SAFETY: by the caller.
+            unsafe {
+                let bits = self.word(one + from, inner - from) | self.word(other + from, inner - from);
+                count += S::list_narrow(bits, from, to.add(count));
+            }
         }
         count
     }
@@ -363,7 +391,7 @@ fn vectors<S: Simd>(columns: usize) -> usize {
 pub fn side_by_side<S: Simd>(rows: usize, width: usize) -> usize {
     match (rows, vectors::<S>(width)) {
         (4.., ..3) => 4,
-        (2.., _) => 2,
+        (2.., ..4) => 2,
         _ => 1,
     }
 }

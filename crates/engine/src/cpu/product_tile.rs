@@ -2,6 +2,7 @@
 
 use super::listed::ListedKernels;
 use super::pack::PackTask;
+use super::paired::PairedKernel;
 use super::product::{BLOCK, TILE_ROWS};
 use super::simd::Simd;
 use super::window_tile::WindowKernels;
@@ -256,6 +257,8 @@ pub struct TileKernels {
     pub windows: WindowKernels,
     /// Rows by lists of their own.
     pub listed_rows: ListedKernels,
+    /// Rows two by two, where it is worth while.
+    pub paired: Option<PairedKernel>,
     /// Packs a block of a right operand.
     pub pack: PackKernel,
     /// Most vectors side by side.
