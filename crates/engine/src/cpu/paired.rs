@@ -66,7 +66,7 @@ mod tests {
         const INNER: usize = 40;
         const WIDTH: usize = 32;
         let value = |at: usize| ((at * 29 + 7) % 17) as f32 / 8.0 - 1.0;
-        let holds = |row: usize, at: usize| (at + row) % 3 == 0 || at % (5 + row) == 0;
+        let holds = |row: usize, at: usize| (at + row).is_multiple_of(3) || at.is_multiple_of(5 + row);
         let left: Vec<Vec<f32>> = (0..PAIR)
             .map(|row| (0..INNER).map(|at| if holds(row, at) { value(at + 50 * row) } else { 0.0 }).collect())
             .collect();
