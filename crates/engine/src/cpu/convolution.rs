@@ -100,12 +100,15 @@ impl Convolution {
         }
     }
 
-    /// Scratch that a unit needs: partial sums, a packed kernel, a band, lists, marks.
+    /// Scratch that a unit needs: partial sums, a packed kernel or begun chains, a band, lists, marks.
     pub fn scratch(&self, unit: &ProductUnit) -> [usize; 5] {
         let width = self.work.columns.min(PANEL).next_multiple_of(GRAIN);
         let packed = match self.work.columns {
             columns if self.along() => columns * self.inner() + GRAIN,
             1 => self.inner() * GRAIN,
+            _ if self.may_be_listed => {
+                self.classes.iter().map(|class| BandPairs::room(class, width)).max().unwrap_or(0)
+            }
             _ => 0,
         };
         let band = window::room(&self.geometry, unit.first, unit.last);
@@ -182,7 +185,10 @@ impl Convolution {
                 if little {
                     let to = scratch.listed;
                     listing = Some(match paired.filter(|_| alike) {
-                        Some(kernel) => Listing::Paired(BandPairs::new(marks, lines, to, kernel)),
+                        Some(kernel) => {
+                            let room = (to, scratch.packed);
+                            Listing::Paired(BandPairs::new(marks, lines, right, room, kernel))
+                        }
                         None => Listing::Own(BandLists::new::<S>(&self.geometry, marks, lines, to)),
                     });
                 }
@@ -205,7 +211,7 @@ impl Convolution {
                 if self.along() {
                     self.sum_along::<S>(class, count, &task, right, scratch.band);
                 } else if let Some(Listing::Paired(pairs)) = listing {
-                    self.sum_pairs::<S>(class, &of.pixels, &task, (pairs, right));
+                    self.sum_pairs::<S>(class, &of.pixels, &task, (pairs, background));
                 } else if let Some(Listing::Own(lists)) = listing {
                     self.sum_class::<S>(class, &of.pixels, &task, (lists, right), &mut band, kernels);
                 } else if let ([block], [_], true, 0) =

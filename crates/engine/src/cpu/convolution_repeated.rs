@@ -16,6 +16,18 @@ use crate::plan::layout::PANEL;
 /// Background is looked for in windows if at least one pixel of so many shows it.
 const RARE: usize = 4;
 
+/// Pixels of a band that are all equal.
+#[derive(Clone, Copy)]
+pub struct Background {
+    /// Which they are, a bit a pixel.
+    pub marks: BandMarks,
+    /// One of them.
+    pub pixel: *const f32,
+    /// Where it is marked which of its numbers are not zero.
+    pub numbers: BandMarks,
+    pub first: usize,
+}
+
 /// The places of a class, and where their windows begin.
 pub struct ClassPlaces {
     /// Offsets of the windows in the band, and spare ones.
@@ -87,7 +99,7 @@ impl Convolution {
         lines: Lines,
         (first, marks, listed): (usize, BandMarks, bool),
         to: *mut f32,
-    ) -> Option<BandMarks> {
+    ) -> Option<Background> {
         let (wide, channels) = (self.geometry.width, self.work.images.channels);
         let (before, inside) = self.geometry.inside();
         // SAFETY: by the caller; behind a pixel is room for a vector.
@@ -99,23 +111,27 @@ impl Convolution {
             if listed && empty {
                 return None;
             }
-            let sign = marks.word((first * wide + before) * channels, channels);
+            let number = (first * wide + before) * channels;
+            let sign = marks.word(number, channels);
             let pixels = lines.len() * wide;
             let words = to.cast::<u64>();
             words.write_bytes(0, pixels.div_ceil(PANEL) + 1);
             let mut found = 0;
             for (row, line) in lines.iter().enumerate() {
                 for first in (0..wide).step_by(PANEL) {
-                    let mut bits = 0u64;
-                    for x in first..(first + PANEL).min(wide) {
-                        let outside = line.is_null() || !(before..before + inside).contains(&x);
+                    // Beyond the image are zeros.
+                    let last = (first + PANEL).min(wide);
+                    let own = [before, before + inside].map(|x| x.clamp(first, last));
+                    let [own, end] = if line.is_null() { [last; 2] } else { own };
+                    let within = ones(end - own).checked_shl((own - first) as u32).unwrap_or(0);
+                    let beyond = ones(last - first) & !within;
+                    let mut bits = if empty { beyond } else { 0 };
+                    for x in own..end {
+                        // What is not zero at other channels need not be looked at, where that takes longer than to foresee it wrongly.
                         let pixel = line.wrapping_add(x * channels);
-                        // Beyond the image are zeros. What is not zero at the same channels need not be looked at.
-                        let alike = match outside {
-                            true => empty,
-                            false if marks.word((row * wide + x) * channels, channels) != sign => false,
-                            false => equal::<S>(pixel, model, channels),
-                        };
+                        let alike = (channels <= PANEL
+                            || marks.word((row * wide + x) * channels, channels) == sign)
+                            && equal::<S>(pixel, model, channels);
                         bits |= u64::from(alike) << (x - first);
                     }
                     found += bits.count_ones() as usize;
@@ -126,7 +142,9 @@ impl Convolution {
                     }
                 }
             }
-            (RARE * found >= pixels).then(|| BandMarks::of(to))
+            let background =
+                Background { marks: BandMarks::of(to), pixel: model, numbers: marks, first: number };
+            (RARE * found >= pixels).then_some(background)
         }
     }
 
@@ -135,7 +153,7 @@ impl Convolution {
     /// # Safety
     /// The marks are those of the band that the places lie in.
     #[inline(always)]
-    pub(super) unsafe fn leave_out(&self, class: &Class, background: BandMarks, of: &mut ClassPlaces) {
+    pub(super) unsafe fn leave_out(&self, class: &Class, background: Background, of: &mut ClassPlaces) {
         let wide = self.geometry.width as isize;
         let mut kept = 0;
         let mut seen = false;
@@ -146,7 +164,7 @@ impl Convolution {
             // SAFETY: by the caller.
             let shown = |run: &PixelRun| unsafe {
                 let at = (down + run.from[0]) * wide + across + run.from[1];
-                background.holds_all(at as usize, run.pixels)
+                background.marks.holds_all(at as usize, run.pixels)
             };
             let alike =
                 !class.pieces.is_empty() && class.pieces.iter().all(|piece| piece.runs.iter().all(shown));
@@ -164,6 +182,12 @@ impl Convolution {
         of.pixels.truncate(kept);
         of.end(kept, of.places[count]);
     }
+}
+
+/// So many bits.
+#[inline(always)]
+fn ones(count: usize) -> u64 {
+    u64::MAX.checked_shr((PANEL - count) as u32).unwrap_or(0)
 }
 
 /// Whether two pixels are equal. Nothing is equal to what is infinite or no number.

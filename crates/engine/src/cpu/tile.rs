@@ -159,7 +159,7 @@ pub struct Scratch {
     pub splats: *mut f32,
     /// A block of partial results.
     pub partial: *mut f32,
-    /// A packed operand.
+    /// A packed operand, or chains that are begun.
     pub packed: *mut f32,
     /// Indices of a left operand that hold anything; of a band, before them, where its lines and each pixel's indices begin, of a kernel's
     /// gradient offsets of places.
