@@ -8,8 +8,11 @@ use narrows_engine::reference::Feed;
 use narrows_engine::{Convolution, Graph};
 
 /// Height, width, channels and the kernel's size; channels of the result; strides.
-const FORMS: [([usize; 4], usize, [usize; 2]); 7] = [
+const FORMS: [([usize; 4], usize, [usize; 2]); 10] = [
     ([14, 14, 32, 3], 64, [2, 2]),
+    ([12, 12, 64, 3], 64, [1, 1]),
+    ([14, 14, 2, 7], 64, [1, 1]),
+    ([12, 12, 5, 3], 1, [1, 1]),
     ([13, 13, 25, 3], 50, [1, 1]),
     ([11, 40, 5, 3], 20, [1, 1]),
     ([9, 9, 1, 7], 8, [1, 1]),

@@ -277,7 +277,8 @@ fn images_that_are_no_numbers_show() {
     }
 }
 
-/// What zeros of images would be multiplied with is not touched: infinities there would give NaN.
+/// What zeros of images would be multiplied with is not touched, where neighbours hold something at other channels: infinities there
+/// would give NaN.
 #[test]
 fn convolutions_do_nothing_for_zeros() {
     for level in Level::all_available() {

@@ -44,7 +44,7 @@ pub struct Convolution {
     pub(super) whole: Vec<Class>,
     /// Whether places may be summed by lists.
     may_be_listed: bool,
-    /// Whether windows of the classes read what lies beyond the images.
+    /// Whether windows of the classes may read what lies beyond the images.
     reads_beyond: bool,
 }
 
@@ -166,7 +166,7 @@ impl Convolution {
             if self.may_be_listed {
                 let in_place = !self.geometry.backwards && images.can_be_listed();
                 // Pairs have full vectors, and what only one of them holds is read of the other, too, and so has to be there.
-                let full = width.is_multiple_of(PAIRED_VECTORS * S::LANES);
+                let full = columns > 1 && width.is_multiple_of(PAIRED_VECTORS * S::LANES);
                 let paired = kernels.paired.filter(|_| full && !(in_place && self.reads_beyond));
                 if !in_place {
                     band.gathered::<S>();

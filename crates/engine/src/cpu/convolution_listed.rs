@@ -160,7 +160,7 @@ impl Convolution {
             }
         }
         // Places that meet nothing say nothing.
-        [seen > 0 && worth::<S>(found, seen, width), 10 * either <= ALIKE_TENTHS * both]
+        [seen > 0 && worth::<S>(found, seen, width), both > 0 && 10 * either <= ALIKE_TENTHS * both]
     }
 
     /// Sums the places of a class by lists, those that hold too much by tiles.

@@ -127,7 +127,8 @@ impl Convolution {
                     let beyond = ones(last - first) & !within;
                     let mut bits = if empty { beyond } else { 0 };
                     for x in own..end {
-                        // What is not zero at other channels need not be looked at, where that takes longer than to foresee it wrongly.
+                        // Of deep pixels only those are looked at whose first channels are zero where the model's are; of others all,
+                        // since nobody could foresee which.
                         let pixel = line.wrapping_add(x * channels);
                         let alike = (channels <= PANEL
                             || marks.word((row * wide + x) * channels, channels) == sign)

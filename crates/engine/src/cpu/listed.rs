@@ -1,7 +1,7 @@
 //! Rows summed each by a list of its own: the inner indices at which it holds anything.
 //!
 //! What rectifiers leave, what unpooling spreads and what a mask keeps are zeros at places that differ from row to row, so that a tile of
-//! several rows finds hardly an index at which all are zero. Here every row has its own list, and a few rows run side by side, since one
+//! several rows finds hardly an index at which all are zero. Here every row has its own list, and a few narrow rows run side by side, since one
 //! alone would wait for its own sums. A row of the right operand is then read for each row of the result instead of once for a tile: that pays
 //! where a good part is zeros, and the first cache holds what is read of the right operand. The sums' bits are those of a tile's chains (see
 //! `occupied`).

@@ -2,7 +2,7 @@
 //!
 //! A list of its own for each row reads the right operand once for every row, and loads are what that waits for. Neighbours hold something at much
 //! the same indices: two rows by one list need a third more sums, but each vector of the right operand serves both, so that the machine
-//! does nothing but sum.
+//! does nothing but sum. (Where only one row holds something, the other's zero is multiplied, too: weights that are not finite show there.)
 
 use super::simd::Simd;
 use super::window_tile::{WindowTask, begin_sums, store_sums};
