@@ -44,8 +44,6 @@ pub struct Convolution {
     pub(super) whole: Vec<Class>,
     /// Whether places may be summed by lists.
     may_be_listed: bool,
-    /// Whether windows of the classes may read what lies beyond the images.
-    reads_beyond: bool,
 }
 
 impl Convolution {
@@ -53,10 +51,8 @@ impl Convolution {
     pub fn new(work: &ConvolutionWork) -> Convolution {
         let geometry = Geometry::new(&work.windows, work.upward, work.images, work.taps, work.result);
         let [classes, whole] = classes(work, &geometry);
-        let ([deep, narrow], (_, inside)) = (cut_at(work), geometry.inside());
-        let reads_beyond = !deep || !narrow && inside < geometry.width;
         let mut convolution =
-            Convolution { work: work.clone(), geometry, classes, whole, may_be_listed: false, reads_beyond };
+            Convolution { work: work.clone(), geometry, classes, whole, may_be_listed: false };
         let whole_pixels = work.images.channels <= listed::block(work.columns.min(PANEL));
         convolution.may_be_listed =
             convolution.inner() >= LEAST && !convolution.along() && geometry.row() <= LONGEST && whole_pixels;
@@ -71,6 +67,11 @@ impl Convolution {
     /// Whether sums run along the channels of the images.
     fn along(&self) -> bool {
         self.work.columns <= FEW && self.work.images.channels >= MANY
+    }
+
+    /// Whether windows of deep images, as they are cut into classes, read what lies beside the images.
+    fn reads_beyond(&self) -> bool {
+        !cut_at(&self.work)[1] && self.geometry.inside().1 < self.geometry.width
     }
 
     /// Places of the result.
@@ -166,8 +167,9 @@ impl Convolution {
             if self.may_be_listed {
                 let in_place = !self.geometry.backwards && images.can_be_listed();
                 // Pairs have full vectors, and what only one of them holds is read of the other, too, and so has to be there.
-                let full = columns > 1 && width.is_multiple_of(PAIRED_VECTORS * S::LANES);
-                let paired = kernels.paired.filter(|_| full && !(in_place && self.reads_beyond));
+                let full =
+                    S::TILE_VECTORS == PAIRED_VECTORS && width.is_multiple_of(PAIRED_VECTORS * S::LANES);
+                let may_be_paired = columns > 1 && full && !(in_place && self.reads_beyond());
                 if !in_place {
                     band.gathered::<S>();
                 }
@@ -184,12 +186,12 @@ impl Convolution {
                 let [little, alike] = self.holds_little::<S>(&unit, &band.band, marks, width);
                 if little {
                     let to = scratch.listed;
-                    listing = Some(match paired.filter(|_| alike) {
-                        Some(kernel) => {
+                    listing = Some(match may_be_paired && alike {
+                        true => {
                             let room = (to, scratch.packed);
-                            Listing::Paired(BandPairs::new(marks, lines, right, room, kernel))
+                            Listing::Paired(BandPairs::new(marks, lines, right, room, kernels.paired))
                         }
-                        None => Listing::Own(BandLists::new::<S>(&self.geometry, marks, lines, to)),
+                        false => Listing::Own(BandLists::new::<S>(&self.geometry, marks, lines, to)),
                     });
                 }
                 let behind = scratch.marks.add(BandMarks::room(numbers));

@@ -18,7 +18,7 @@ use super::window_tile::{WindowTask, sum_rows};
 /// Places of a unit that are looked at to decide whether to list them.
 const SAMPLES: usize = 8;
 /// Two windows are summed by one list if either holds something at no more than so many tenths of the places at which both do, one after the other:
-/// as measured, a sum of a pair takes 1.0 cycles a vector, and one by a list of its own 1.4.
+/// that is about what a vector of a pair takes of the time of one by a list of its own.
 const ALIKE_TENTHS: usize = 7;
 /// Rows of a band are listed if 16 bits number their elements.
 pub const LONGEST: usize = 1 << 16;

@@ -7,7 +7,7 @@ use super::listed::{self as listed_rows, ListedKernel, Offsets, RowList};
 use super::mark;
 use super::movement::{self, Rows};
 use super::pack::{self, PackTask};
-use super::paired::{self, PairList, PairedKernel};
+use super::paired::{self, PairList};
 use super::pooling;
 use super::product_tile::{self, BlocksKernel, Segment, TileKernel, TileKernels, TileTask};
 use super::schedule::{Compiled, Kernel, Piece};
@@ -205,15 +205,6 @@ macro_rules! listed_rows {
     (@one $rows:literal, $vectors:literal) => { Some(sum_listed::<$rows, $vectors> as ListedKernel) };
 }
 
-macro_rules! paired {
-    ([$_one:tt, $_two:tt, $_three:tt, 4]) => {
-        Some(sum_paired as PairedKernel)
-    };
-    ($others:tt) => {
-        None
-    };
-}
-
 macro_rules! block_rows {
     ([$($vectors:tt),*]) => {
         [
@@ -272,7 +263,6 @@ macro_rules! level {
             }
 
             $(#[$feature])?
-            #[allow(dead_code)] // Not every level has pairs.
             unsafe fn sum_paired(task: &WindowTask, lists: &[PairList]) {
                 // SAFETY: the caller has found the level on this machine.
                 unsafe { paired::sum_paired::<$simd, { paired::PAIRED_VECTORS }>(task, lists) }
@@ -313,7 +303,7 @@ macro_rules! level {
                     blocks: block_rows!($vectors),
                     windows: window_rows!($vectors),
                     listed_rows: listed_rows!($vectors),
-                    paired: paired!($vectors),
+                    paired: sum_paired,
                     pack,
                     vectors: <$simd as Simd>::TILE_VECTORS,
                     lanes: <$simd as Simd>::LANES,

@@ -1,7 +1,7 @@
 //! Rows summed two by two, at the inner indices at which either holds anything.
 //!
 //! A list of its own for each row reads the right operand once for every row, and loads are what that waits for. Neighbours hold something at much
-//! the same indices: two rows by one list need a third more sums, but each vector of the right operand serves both, so that the machine
+//! the same indices: two rows by one list need more sums, but each vector of the right operand serves both, so that the machine
 //! does nothing but sum. (Where only one row holds something, the other's zero is multiplied, too: weights that are not finite show there.)
 
 use super::simd::Simd;
@@ -52,7 +52,7 @@ pub unsafe fn sum_paired<S: Simd, const V: usize>(task: &WindowTask, lists: &[Pa
 /// A compiled kernel of pairs.
 pub type PairedKernel = unsafe fn(&WindowTask, &[PairList]);
 
-/// Vectors that a kernel of pairs sums side by side, at the levels that have one: with fewer, its sums would wait for each other.
+/// Vectors that a kernel of pairs sums side by side: at levels whose tiles have fewer, its sums would not fit the registers.
 pub const PAIRED_VECTORS: usize = 4;
 
 #[cfg(test)]

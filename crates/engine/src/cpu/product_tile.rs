@@ -257,8 +257,8 @@ pub struct TileKernels {
     pub windows: WindowKernels,
     /// Rows by lists of their own.
     pub listed_rows: ListedKernels,
-    /// Rows two by two, where it is worth while.
-    pub paired: Option<PairedKernel>,
+    /// Rows two by two.
+    pub paired: PairedKernel,
     /// Packs a block of a right operand.
     pub pack: PackKernel,
     /// Most vectors side by side.
