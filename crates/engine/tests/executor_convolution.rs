@@ -22,7 +22,7 @@ impl Case {
     fn random(words: &mut Stream) -> Case {
         let mut draw = |from: usize, to: usize| from + (words.uniform() * (to + 1 - from) as f32) as usize;
         loop {
-            let groups = [1, 1, 1, 2, 3][draw(0, 4)];
+            let groups = [1, 1, 1, 2, 3, 9][draw(0, 5)];
             let (inner, outer) = (groups * draw(1, 17), groups * draw(1, 17));
             let images = [draw(1, 3), draw(1, 17), draw(1, 17), inner];
             let kernel = [draw(1, 5), draw(1, 5), inner / groups, outer];
@@ -175,6 +175,30 @@ fn only<'g>(graph: &'g Graph, y: Tensor<'g>) {
 fn exactly(graph: &Graph, expected: &[f64]) {
     check("printed values", graph, &Feed::new(), EXACT);
     assert_eq!(evaluate(graph, &Feed::new()).unwrap().outputs["y"], expected);
+}
+
+/// Each group's result is that of a convolution of its channels alone: groups that are bundled, the last bundle not full, and wide ones.
+#[test]
+fn groups_hear_their_own_channels_alone() {
+    for (groups, inputs, outputs) in [(45, 2, 3), (70, 1, 1), (3, 16, 5), (2, 17, 20)] {
+        let graph = Graph::new();
+        let form = Convolution { before: [1; 2], stride: [1, 2], groups, ..Convolution::default() };
+        let case =
+            Case { images: [2, 4, 5, groups * inputs], kernel: [3, 2, inputs, groups * outputs], form };
+        let (x, kernel) = (graph.input("x", case.images), graph.state("kernel", case.kernel));
+        let alone = |group: usize| {
+            let image = x.slice(&[0, 0, 0, group * inputs], &[2, 4, 5, inputs]);
+            let weights = kernel.slice(&[0, 0, 0, group * outputs], &[3, 2, inputs, outputs]);
+            image.convolution(weights, &Convolution { groups: 1, ..form })
+        };
+        let parts: Vec<_> = (0..groups).map(alone).collect();
+        graph.output("apart", parts[0].concatenate(&parts[1..], 3));
+        graph.output("together", x.convolution(kernel, &form));
+        let outputs = evaluate(&graph, &case.kernel_feed()).unwrap().outputs;
+        let largest = outputs["apart"].iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        let pairs = outputs["apart"].iter().zip(&outputs["together"]);
+        assert!(largest > 1.0 && pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-12), "{groups} groups");
+    }
 }
 
 /// The same bits at any number of threads.

@@ -6,6 +6,7 @@ use gradient_support::{
     Leaf, between, both_signs, derivatives_fed, distinct, expect_flat, expect_smooth, lattice,
 };
 use narrows_engine::op::{Binary, Distribution, Reduction, Unary};
+use narrows_engine::random::Stream;
 use narrows_engine::reference::Feed;
 use narrows_engine::{Convolution, Graph, Pool, Shape};
 
@@ -245,23 +246,69 @@ fn convolutions() {
         Convolution { stride: [1, 2], before: [1, 2], after: [1, 1], groups: 2, ..Convolution::default() },
     ];
     for form in forms {
-        let groups = form.groups;
-        let [rows, columns] = form.output([5, 4], [3, 2]).unwrap();
-        let leaves = [
-            both_signs(0.2, 1.0, [2, 5, 4, 2], 1),
-            both_signs(0.2, 1.0, [3, 2, 2 / groups, 4], 2),
-            both_signs(0.2, 1.0, [2, rows, columns, 4], 3),
-            both_signs(0.2, 1.0, [3, 2, 4 / groups, 2], 4),
-        ];
-        expect_smooth(&format!("down {form:?}"), &leaves, |_, x| x[0].convolution(x[1], &form) * x[2]);
-        expect_smooth(&format!("up {form:?}"), &leaves, |_, x| {
-            x[2].transposed_convolution(x[3], &form, [5, 4]) * x[0]
-        });
-        expect_smooth(&format!("kernel {form:?}"), &leaves, |graph, x| {
-            let loss = (x[0].convolution(x[1], &form) * x[2]).sum_all();
-            graph.gradient(loss, &[x[1]]).map_or(loss, |gradient| gradient[0] * x[1])
-        });
+        expect_convolution_smooth(form, [2, 5, 4], [3, 2], [2, 4]);
     }
+    // Groups in several bundles, the last of which is not full.
+    let narrow = Convolution { groups: 40, before: [1, 0], ..Convolution::default() };
+    expect_convolution_smooth(narrow, [1, 2, 1], [2, 1], [80, 40]);
+}
+
+/// The same in sizes, strides, gaps, zeros around and groups as chance will have them.
+#[test]
+fn convolutions_of_any_form() {
+    let mut words = Stream::new(17, 1, 0);
+    let mut draw = |from: usize, to: usize| from + words.below((to + 1 - from) as u32) as usize;
+    let mut compared = 0;
+    while compared < 40 {
+        let groups = draw(1, 4);
+        let form = Convolution {
+            stride: [draw(1, 3), draw(1, 3)],
+            dilation: [draw(1, 3), draw(1, 3)],
+            before: [draw(0, 2), draw(0, 2)],
+            after: [draw(0, 2), draw(0, 2)],
+            groups,
+        };
+        let (images, window) = ([draw(1, 2), draw(1, 6), draw(1, 6)], [draw(1, 3), draw(1, 3)]);
+        // Some windows see nothing but zeros around: derivatives of nothing would be compared.
+        let output = form.output([images[1], images[2]], window);
+        let meets = |axis: usize, places: usize| {
+            (0..places * window[axis]).any(|at| {
+                let from = at / window[axis] * form.stride[axis] + at % window[axis] * form.dilation[axis];
+                (form.before[axis]..form.before[axis] + images[axis + 1]).contains(&from)
+            })
+        };
+        if output.is_some_and(|places| meets(0, places[0]) && meets(1, places[1])) {
+            expect_convolution_smooth(form, images, window, [groups * draw(1, 2), groups * draw(1, 2)]);
+            compared += 1;
+        }
+    }
+}
+
+/// A convolution down and up and its kernel's gradient, by everything: images N×H×W, windows, channels in and out.
+#[track_caller]
+fn expect_convolution_smooth(
+    form: Convolution,
+    [images, height, width]: [usize; 3],
+    [k, l]: [usize; 2],
+    [inner, outer]: [usize; 2],
+) {
+    let groups = form.groups;
+    let [rows, columns] = form.output([height, width], [k, l]).unwrap();
+    let leaves = [
+        both_signs(0.2, 1.0, [images, height, width, inner], 1),
+        both_signs(0.2, 1.0, [k, l, inner / groups, outer], 2),
+        both_signs(0.2, 1.0, [images, rows, columns, outer], 3),
+        both_signs(0.2, 1.0, [k, l, outer / groups, inner], 4),
+    ];
+    let of = format!("{images}×{height}×{width}×{inner} by {k}×{l} to {outer}, {form:?}");
+    expect_smooth(&format!("down {of}"), &leaves, |_, x| x[0].convolution(x[1], &form) * x[2]);
+    expect_smooth(&format!("up {of}"), &leaves, |_, x| {
+        x[2].transposed_convolution(x[3], &form, [height, width]) * x[0]
+    });
+    expect_smooth(&format!("kernel {of}"), &leaves, |graph, x| {
+        let loss = (x[0].convolution(x[1], &form) * x[2]).sum_all();
+        graph.gradient(loss, &[x[1]]).map_or(loss, |gradient| gradient[0] * x[1])
+    });
 }
 
 /// Pooling both ways; positions are those of other numbers, some of them of windows that overlap.

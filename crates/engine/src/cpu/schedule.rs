@@ -120,6 +120,8 @@ pub struct Schedule {
 
 /// Units that a product is cut into at least for each of several threads, if it has the rows.
 const UNITS: usize = 4;
+/// Numbers of a left operand that the second cache can be trusted to hold.
+const HELD: usize = 128 << 10;
 /// Elements of a unit of an elementwise step.
 const UNIT_ELEMENTS: usize = 16 << 10;
 
@@ -272,15 +274,21 @@ fn product_pieces(product: &Product, least: usize, mut push: impl FnMut(Piece, u
     while block > PANEL && panels * rows.div_ceil(block) < least {
         block /= 2;
     }
-    for panel in 0..panels {
-        let width = (product.columns - panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
-        let flops_a_row = 2 * product.inner * width;
+    let width = |panel: usize| (product.columns - panel * PANEL).min(PANEL).next_multiple_of(GRAIN);
+    let mut unit = |panel: usize, first: usize| {
         // Below the diagonal of a symmetric result stands what has been summed above it.
         let rows = if product.symmetric { rows.min((panel + 1) * PANEL) } else { rows };
-        for first in (0..rows).step_by(block) {
+        if first < rows {
             let last = (first + block).min(rows);
-            push(Piece::Product(ProductUnit { panel, first, last }), (flops_a_row * (last - first)) as u64);
+            let cost = 2 * product.inner * width(panel) * (last - first);
+            push(Piece::Product(ProductUnit { panel, first, last }), cost as u64);
         }
+    };
+    // A left operand that the second cache holds meets one panel after another; of a larger one, a block of rows meets them all.
+    if rows * product.inner <= HELD {
+        (0..panels).for_each(|panel| (0..rows).step_by(block).for_each(|first| unit(panel, first)));
+    } else {
+        (0..rows).step_by(block).for_each(|first| (0..panels).for_each(|panel| unit(panel, first)));
     }
 }
 

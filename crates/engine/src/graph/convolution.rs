@@ -8,6 +8,10 @@ use super::op::{Kind, Op, Windows};
 use super::shape::Shape;
 use crate::error::Error;
 
+/// Channels of a group, at most, for which it is worth while to be bundled with others, and of a bundle.
+const NARROW: usize = 16;
+const BUNDLE: usize = 64;
+
 /// How a kernel goes over an image, along height and width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {
@@ -142,7 +146,8 @@ impl<'g> Tensor<'g> {
         Some((images, weights))
     }
 
-    /// Each group's channels by themselves, the results side by side.
+    /// Each group's channels by themselves, the results side by side. Narrow groups are bundled: a kernel that holds nothing but zeros
+    /// between groups fills a tile that one of them would leave nearly empty.
     fn grouped(
         self,
         groups: usize,
@@ -152,14 +157,38 @@ impl<'g> Tensor<'g> {
         if groups == 1 {
             return convolve(self, kernel);
         }
-        let part = |tensor: Tensor<'g>, group: usize| {
+        let channels = |tensor: Tensor<'g>| tensor.shape().columns() / groups;
+        let (inputs, outputs) = (channels(self), channels(kernel));
+        let widest = inputs.max(outputs);
+        let most = if widest <= NARROW { BUNDLE / widest } else { 1 };
+        let part = |tensor: Tensor<'g>, first: usize, count: usize| {
             let mut sizes = tensor.shape().sizes().to_vec();
-            sizes[3] /= groups;
-            tensor.slice(&[0, 0, 0, group * sizes[3]], &sizes)
+            let own = channels(tensor);
+            sizes[3] = own * count;
+            tensor.slice(&[0, 0, 0, first * own], &sizes)
         };
-        let parts: Vec<Tensor<'g>> =
-            (0..groups).map(|group| convolve(part(self, group), part(kernel, group))).collect();
-        parts[0].concatenate(&parts[1..], 3)
+        let bundle = |first: usize| {
+            let count = most.min(groups - first);
+            let weights = part(kernel, first, count);
+            let weights = if count == 1 { weights } else { weights.between_groups(inputs, outputs, count) };
+            convolve(part(self, first, count), weights)
+        };
+        let parts: Vec<Tensor<'g>> = (0..groups).step_by(most).map(bundle).collect();
+        match &parts[..] {
+            [all] => *all,
+            [first, others @ ..] => first.concatenate(others, 3),
+            [] => self,
+        }
+    }
+
+    /// The kernel of so many groups, K×L×C×(groups·D), as one over all their channels, K×L×(groups·C)×(groups·D): zeros between groups.
+    fn between_groups(self, inputs: usize, outputs: usize, groups: usize) -> Tensor<'g> {
+        let every = self.concatenate(&vec![self; groups - 1], 2);
+        let sizes = every.shape();
+        let columns = sizes.columns();
+        let own = |at: usize| at / columns % (inputs * groups) / inputs == at % columns / outputs;
+        let mask: Vec<f32> = (0..sizes.elements()).map(|at| f32::from(u8::from(own(at)))).collect();
+        every * self.graph.table(sizes, &mask)
     }
 
     /// The primitive; shapes go together.
