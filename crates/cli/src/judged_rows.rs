@@ -1,7 +1,7 @@
 //! Which rows a trained model is judged on, and which rows its baselines are fitted on.
 
 use crate::failure::Failure;
-use crate::model_rows::{Limit, expect_width, joined, load};
+use crate::model_rows::{Limit, expect_form, joined, load};
 use crate::wording;
 use clap::ValueEnum;
 use narrows::apply::{Codec, Evaluation, evaluate};
@@ -106,7 +106,7 @@ impl JudgedRows {
             if limited && recipe.data.patch.is_none() {
                 source = load(model, path, kind, Limit::None)?;
             }
-            expect_width(model, &source, path)?;
+            expect_form(model, &source, path)?;
         }
         let notes = source.notes.clone();
         let split = Split::new(&source, &recipe.data.split_options(recipe.train.seed));

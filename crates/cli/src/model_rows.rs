@@ -42,13 +42,24 @@ pub struct Rows {
 }
 
 impl RowOptions {
-    /// Loads all rows of the part, in order, and checks that they are as wide as the model's.
+    /// Loads all rows of the part, in order, and checks that they have the form of the model's, and that nothing that is written `to`
+    /// takes their place.
     ///
     /// # Errors
-    /// Data that cannot be read, or are of another width; no test part.
-    pub fn load(&self, model: &Description) -> Result<Rows, Failure> {
+    /// Data that cannot be read, or are of another form; no test part; an output in the place of the data.
+    pub fn load(&self, model: &Description, to: &[&Path]) -> Result<Rows, Failure> {
+        let place = |path: &Path| path.canonicalize().ok();
+        if let Some(taken) = to.iter().find(|to| place(to).is_some_and(|to| place(&self.data) == Some(to))) {
+            return Err(Failure::new(
+                format!(
+                    "{}: the data lie there, and would be replaced by what is made of them",
+                    taken.display()
+                ),
+                "write to another place",
+            ));
+        }
         let source = load(model, &self.data, self.kind, Limit::Use)?;
-        expect_width(model, &source, &self.data)?;
+        expect_form(model, &source, &self.data)?;
         let mut notes = source.notes.clone();
         let (train, test) = (source.train.rows(), source.test.as_ref().map_or(0, Dataset::rows));
         let dataset = match (self.part, source.test) {
@@ -136,12 +147,12 @@ pub fn load(model: &Description, path: &Path, kind: Option<Kind>, limit: Limit) 
     }
 }
 
-/// Checks the width and names the data by their path.
+/// Checks what a row is and names the data by their path. Flat rows may be pictures row by row; pictures are none of another shape.
 ///
 /// # Errors
-/// Rows of another width than the model's.
-pub fn expect_width(model: &Description, source: &Source, path: &Path) -> Result<(), Failure> {
-    source.train.expect_features(model.shape.features(), &path.display().to_string())?;
+/// Rows of another width than the model's, pictures of another shape.
+pub fn expect_form(model: &Description, source: &Source, path: &Path) -> Result<(), Failure> {
+    source.train.expect_shape(&model.shape, &path.display().to_string())?;
     Ok(())
 }
 

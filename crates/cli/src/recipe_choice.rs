@@ -15,6 +15,8 @@ pub struct Choice {
     pub data: Option<PathBuf>,
     /// Whether data alone were named.
     defaults: bool,
+    /// What the settings lack to go with the plain network, where they go with one for pictures.
+    lacking: Option<Failure>,
 }
 
 /// The recipe that is trained when none is named.
@@ -28,14 +30,25 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
     let name = named.unwrap_or(FIRST);
     let path = Path::new(name);
     let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
-    let mut defaults = false;
+    let (mut defaults, mut lacking) = (false, None);
     let (mut recipe, mut named_data) = if let Some(text) = Recipe::built_in(name) {
         (parse(text, data, settings)?, None)
     } else if is_toml && !path.is_dir() {
         (parse(&read(path)?, data, settings).map_err(|failure| failure.of(name))?, None)
     } else if path.exists() {
         defaults = true;
-        (Recipe::parse("", &settings.set)?, Some(path.to_path_buf()))
+        let recipe = match Recipe::parse("", &settings.set) {
+            Ok(recipe) => recipe,
+            Err(problems) => {
+                let convolution = ("model.hidden".to_owned(), "['max-pool']".to_owned());
+                let for_pictures = Recipe::parse("", &[&[convolution], &settings.set[..]].concat());
+                let problems = Failure::from(problems);
+                let Ok(recipe) = for_pictures else { return Err(problems) };
+                lacking = Some(problems);
+                recipe
+            }
+        };
+        (recipe, Some(path.to_path_buf()))
     } else {
         return Err(neither(name, path));
     };
@@ -52,22 +65,32 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
         named_data = Some(data.to_path_buf());
     }
     let data = named_data.or_else(|| recipe.data.path.as_ref().map(PathBuf::from));
-    Ok(Choice { recipe, data, defaults })
+    Ok(Choice { recipe, data, defaults, lacking })
 }
 
 impl Choice {
-    /// Where pictures were named without a recipe, and no network, takes one that suits them; tells why.
-    pub fn suit(&mut self, source: &Source, settings: &Settings) -> Option<String> {
-        let own = ["model.kind", "model.hidden", "model.decoder", "model.code"];
-        let asked = own.iter().any(|path| settings.names(path));
+    /// Where pictures were named without a recipe, and no layers, takes those that suit them; tells why.
+    ///
+    /// # Errors
+    /// Settings that go with such layers alone, where there are none.
+    pub fn suit(&mut self, source: &Source, settings: &Settings) -> Result<Option<String>, Failure> {
+        match (self.suited(source, settings), self.lacking.take()) {
+            (None, Some(lacking)) => Err(lacking),
+            (why, _) => Ok(why),
+        }
+    }
+
+    fn suited(&mut self, source: &Source, settings: &Settings) -> Option<String> {
+        let asked = ["model.hidden", "model.decoder"].iter().any(|path| settings.names(path));
         let &ItemShape::Image { height, width, channels } = &source.train.shape else { return None };
         if !self.defaults || asked || source.name != "pictures" {
             return None;
         }
-        let suited = suited_to_pictures([height, width, channels], source.train.rows())?;
+        let suited =
+            suited_to_pictures(self.recipe.model.kind, [height, width, channels], source.train.rows())?;
         let all = [&suited.settings[..], &settings.set].concat();
         // What was set may go with the plain network alone, as Boltzmann machines do.
-        let Ok(recipe) = Recipe::parse("", &all) else { return None };
+        let recipe = Recipe::parse("", &all).ok()?;
         self.recipe = Recipe { name: self.recipe.name.clone(), ..recipe };
         Some(suited.why)
     }

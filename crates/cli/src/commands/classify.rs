@@ -40,7 +40,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let codec = Codec::load(&options.model, &compute)?;
     // An autoencoder is refused before its data are read.
     codec.classify(&[])?;
-    let rows = options.rows.load(&codec.model().description)?;
+    let to: Vec<&Path> = options.out.iter().map(PathBuf::as_path).collect();
+    let rows = options.rows.load(&codec.model().description, &to)?;
     let confidences = in_chunks(&rows.dataset, |rows| codec.classify(rows))?;
     let classes = &codec.model().description.classes;
     let told: Vec<&[f32]> = confidences.chunks_exact(classes.len()).collect();

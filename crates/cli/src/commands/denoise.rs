@@ -9,7 +9,7 @@ use narrows::apply::Codec;
 use narrows::apply::family::Denoiser;
 use narrows::data::write_rows;
 use narrows::recipe::Corruption;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Options of `narrows denoise`.
 #[derive(Debug, Args)]
@@ -49,7 +49,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             "leave --corrupt out, or train with --set train.corruption=masking",
         ));
     }
-    let rows = options.rows.load(description)?;
+    let to: Vec<&Path> =
+        std::iter::once(&options.out).chain(&options.corrupt).map(PathBuf::as_path).collect();
+    let rows = options.rows.load(description, &to)?;
     let (shape, range) = (&rows.dataset.shape, picture_range(&description.preparation));
     let cleaned = match &options.corrupt {
         None => in_chunks(&rows.dataset, |rows| codec.reconstruct(rows))?,

@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let form = Form::of(&options.out)?;
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
-    let rows = options.rows.load(&codec.model().description)?;
+    let rows = options.rows.load(&codec.model().description, &[&options.out])?;
     let codes = in_chunks(&rows.dataset, |rows| codec.encode(rows))?;
     let width = codec.code();
     match form {

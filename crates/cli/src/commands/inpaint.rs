@@ -9,6 +9,7 @@ use narrows::apply::Codec;
 use narrows::apply::inpaint::{Mask, block, border_mean, inpaint, missing_error};
 use narrows::apply::picture_quality::psnr;
 use narrows::data::{Dataset, ItemShape, read_mask, write_rows};
+use narrows::recipe::Corruption;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -27,7 +28,7 @@ pub struct Options {
     /// Where the filled pictures go: a name that ends in .npy, .csv or .png, or a folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Where the pictures go as the model saw them, what is missing being grey
+    /// Where the pictures go before they are filled, what is missing being grey
     #[arg(long, value_name = "PATH")]
     masked: Option<PathBuf>,
     /// The seed of where blocks lie
@@ -77,9 +78,19 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     // A model of another kind is refused before its data are read.
     codec.reconstruct(&[])?;
     let description = &codec.model().description;
-    let rows = options.rows.load(description)?;
+    let to: Vec<&Path> = std::iter::once(&options.out).chain(&options.masked).map(PathBuf::as_path).collect();
+    let rows = options.rows.load(description, &to)?;
     let shape = &rows.dataset.shape;
     let masks = masks(&options.mask, &rows.dataset, options.seed)?;
+    if let (Missing::Bright(path), false) = (&options.mask, masks.iter().flatten().any(|missing| *missing)) {
+        return Err(Failure::new(
+            format!(
+                "{}: expected a mask, bright where pixels are missing, found none that is",
+                path.display()
+            ),
+            "paint white what is missing, and the rest black",
+        ));
+    }
     let stored = rows.dataset.values.to_f32();
     let filled = inpaint(&codec, &stored, &masks)?;
     let range = picture_range(&description.preparation);
@@ -100,16 +111,18 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let decibels =
         |filled: &[f32]| psnr(missing_error(&stored, filled, &masks, channels), f64::from(range.1 - range.0));
     let figures = known.then(|| [decibels(&filled), decibels(&border_mean(&stored, &masks, shape))]);
+    let untrained = (description.recipe.train.corruption == Corruption::None)
+        .then_some("this model was trained on whole pictures, not to fill in what is missing; recipe inpaint and train.corruption=block are");
     if options.json {
         return output::json(&json!({
             "model": options.model.to_string_lossy(),
             "pictures": masks.len(),
             "psnr": figures.map(|figures| figures[0]),
             "psnr_border_mean": figures.map(|figures| figures[1]),
-            "notes": rows.notes,
+            "notes": rows.notes.iter().map(String::as_str).chain(untrained).collect::<Vec<_>>(),
         }));
     }
-    for note in &rows.notes {
+    for note in rows.notes.iter().map(String::as_str).chain(untrained) {
         output::note(&format!("note: {note}"));
     }
     let count = wording::of(masks.len(), "picture", "pictures");

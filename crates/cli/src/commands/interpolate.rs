@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     // A classifier is refused before its data are read.
     codec.decode(&[])?;
     let description = &codec.model().description;
-    let rows = options.rows.load(description)?;
+    let rows = options.rows.load(description, &[&options.out])?;
     let row = |name: &str, number: usize| {
         if !(1..=rows.dataset.rows()).contains(&number) {
             return Err(Failure::new(

@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     let description = &codec.model().description;
-    let rows = options.rows.load(description)?;
+    let rows = options.rows.load(description, &[&options.out])?;
     let rebuilt = in_chunks(&rows.dataset, |rows| codec.reconstruct(rows))?;
     write_rows(&options.out, &rows.dataset.shape, &rebuilt, picture_range(&description.preparation))?;
     for note in &rows.notes {

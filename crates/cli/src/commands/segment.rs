@@ -6,7 +6,7 @@ use crate::model_rows::{RowOptions, in_chunks};
 use crate::{output, wording};
 use clap::Args;
 use narrows::apply::Codec;
-use narrows::data::{ItemShape, Legend, write_label_pictures};
+use narrows::data::{DataError, ItemShape, Legend, picture_size, write_label_pictures};
 use std::path::PathBuf;
 
 /// Options of `narrows segment`.
@@ -32,14 +32,20 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let codec = Codec::load(&options.model, &compute)?;
     // A model of another kind is refused before its data are read.
     codec.segment(&[])?;
-    let rows = options.rows.load(&codec.model().description)?;
+    let rows = options.rows.load(&codec.model().description, &[&options.out])?;
     let ItemShape::Image { height, width, .. } = rows.dataset.shape else {
         return Err(Failure::new("the rows are no pictures", "give a folder of pictures"));
     };
     let classes = in_chunks(&rows.dataset, |rows| codec.segment(rows))?;
     let legend = Legend::new(&codec.model().description.classes);
-    let names = rows.dataset.names.as_deref();
-    write_label_pictures(&options.out, &classes, (height, width), names, &legend)?;
+    // Maps lie on the pictures that they are of, whatever size these had to be brought to.
+    let data = &options.rows.data;
+    let pictures: Option<Result<Vec<_>, DataError>> = rows.dataset.names.as_ref().map(|names| {
+        let file = |name: &String| if data.is_dir() { data.join(name) } else { data.clone() };
+        names.iter().map(|name| Ok((name.clone(), picture_size(&file(name))?))).collect()
+    });
+    let pictures = pictures.transpose()?;
+    write_label_pictures(&options.out, &classes, (height, width), pictures.as_deref(), &legend)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }

@@ -74,7 +74,7 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let source = choice.load((!files.is_special).then_some(&files.rows))?;
     let mut notes = source.notes.clone();
-    notes.extend(choice.suit(&source, &options.settings));
+    notes.extend(choice.suit(&source, &options.settings)?);
     let rivals = match options.skip.contains(&Skip::Verdict) {
         true => Vec::new(),
         false => rivals::train_all(&choice.recipe, &source, &files, &compute, &options)?,

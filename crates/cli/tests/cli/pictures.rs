@@ -83,6 +83,20 @@ fn a_folder_of_pictures_is_learned_by_a_network_that_suits_it() {
     let ran = room.done("train streets --out a.narrows --set train.epochs=2");
     assert!(ran.stderr.contains("1 convolution at stride 2 halves 12x16 pixels to 6x8"), "{}", ran.stderr);
     assert!(ran.stdout.contains("PSNR, dB") && ran.stdout.contains("SSIM"), "{}", ran.stdout);
+    // Other settings go with it.
+    let ran = room.done(
+        "train streets --out b.narrows --set train.epochs=1 --set model.code=7 --set model.growth=upsample --set train.augment_shift=1",
+    );
+    assert!(ran.stderr.contains("stride 2 halves") && ran.stderr.contains("8×32-7-6×8"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("seed 1, shifted by up to 1"), "{}", ran.stderr);
+    let ran =
+        room.done("train streets/train --out b.narrows --set train.epochs=1 --set data.source=pictures");
+    assert!(ran.stderr.contains("a convolutional autoencoder"), "{}", ran.stderr);
+    let line = room.refused("train table.csv --set model.growth=repeat");
+    assert!(line.contains("table.csv"), "{line}");
+    room.write("table.csv", "1,2\n3,4\n5,6\n7,8\n9,10\n11,12\n13,14\n15,16\n17,18\n19,20\n");
+    let line = room.refused("train table.csv --set model.growth=repeat");
+    assert!(line.contains("model.growth"), "{line}");
     let asked = room.done("train streets --out b.narrows --set train.epochs=2 --set model.hidden=[5]");
     assert!(!asked.stderr.contains("stride 2"), "{}", asked.stderr);
     assert!(room.text("a.html").contains("What layers make of a picture"));
@@ -120,11 +134,19 @@ fn missing_pixels_are_filled_and_known_ones_kept() {
     }
     room.done("inpaint a.narrows --data streets --part test --mask masks --out again");
     assert_eq!(room.read("again/00003.png"), room.read("filled/00003.png"));
+    // Ones among zeros are as good as white; nothing but zeros is no mask.
+    let ones: Vec<u8> = (0..192).map(|at| u8::from(at < 30)).collect();
+    room.write("ones.png", png_bytes(12, 16, 1, &ones));
+    room.done("inpaint a.narrows --data streets --part test --mask ones.png --out ones");
+    assert_eq!(room.read("ones/00003.png"), room.read("filled/00003.png"));
+    room.write("none.png", png_bytes(12, 16, 1, &[0; 192]));
+    let line = room.refused("inpaint a.narrows --data streets --mask none.png --out x");
+    assert!(line.contains("none.png: expected a mask, bright where pixels are missing"), "{line}");
     room.write("small.png", mask(6, 8));
     let line = room.refused("inpaint a.narrows --data streets --mask small.png --out x");
     assert!(line.contains("the mask has 6x8 pixels, the pictures 12x16"), "{line}");
     let line = room.refused("inpaint a.narrows --data streets --mask block:40x3 --out x");
-    assert!(line.contains("12x16"), "{line}");
+    assert!(line.contains("pictures 12 pixels high and 16 wide, found one 3 high and 40 wide"), "{line}");
     assert!(
         room.refused("inpaint a.narrows --data streets --mask nothing.png --out x").contains("nothing.png")
     );
@@ -142,7 +164,34 @@ fn nothing_of_the_users_is_lost() {
     assert_eq!(room.text("a.narrows.rows"), "mine");
     room.write("large/one.png", png_bytes(30, 50, 3, &[90; 4500]));
     room.write("large/two.jpg.png", png_bytes(7, 5, 1, &[90; 35]));
-    room.done("reconstruct a.narrows --data large --out back.npy");
+    let ran = room.done("reconstruct a.narrows --data large --out back.npy");
+    assert!(ran.stderr.contains("2 of 2 pictures were resized to 12x16"), "{}", ran.stderr);
+    // Nor is what is made of pictures put in their place, nor over others that are numbered alike.
+    let (before, one) = (room.everything(), "large/one.png");
+    for (data, out) in [("large", "large"), (one, one), ("large", "./large"), ("back.npy", "back.npy")] {
+        let line = room.refused(&format!("reconstruct a.narrows --data {data} --out {out}"));
+        assert!(line.contains("the data lie there"), "{line}");
+    }
+    assert_eq!(room.everything(), before);
+    room.write("film/00000.png", png_bytes(12, 16, 3, &[9; 576]));
+    room.done("generate a.narrows --data streets --count 2 --out new");
+    room.done("generate a.narrows --data streets --count 2 --out new");
+    room.write(
+        "numbered/00000.png",
+        [room.read("new/00000.png")[..33].to_vec(), room.read("new/00000.png")[33 + 28..].to_vec()].concat(),
+    );
+    assert!(room.refused("generate a.narrows --data streets --count 2 --out numbered").contains("00000.png"));
+    // Arrays are brought to the model's size like files, and that is told.
+    let other: Vec<u8> = [
+        &b"\x93NUMPY\x01\x00\x76\x00"[..],
+        format!("{:117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 16, 12, 3)}").as_bytes(),
+        &[7; 2 * 576],
+    ]
+    .concat();
+    room.write("other.npy", other);
+    let ran = room.done("encode a.narrows --data other.npy --out codes.npy");
+    let told = "16x12 colour images were brought to 12x16 colour images";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
     room.done("inpaint a.narrows --data large --mask block:3x3 --out filled.png");
     assert!(
         room.refused("inpaint a.narrows --data large --mask block:3x3 --out x --masked x")

@@ -18,8 +18,8 @@ pub fn block(shape: &ItemShape, (tall, wide): (usize, usize), row: u32, seed: u6
     if tall == 0 || wide == 0 || tall > height || wide > width {
         return Err(Error::Mismatch {
             what: "--mask".to_owned(),
-            expected: format!("a block that fits into {height}x{width} pixels"),
-            found: format!("{tall}x{wide}"),
+            expected: format!("a block that fits into pictures {height} pixels high and {width} wide"),
+            found: format!("one {tall} high and {wide} wide"),
             hint: "ask for a smaller block".to_owned(),
         });
     }
@@ -129,7 +129,7 @@ mod tests {
         places.dedup();
         assert_eq!(places, [0, 1, 2, 5, 6, 7, 10, 11, 12]);
         for size in [(5, 1), (1, 6), (0, 1)] {
-            assert!(block(&SHAPE, size, 0, 1).unwrap_err().to_string().contains("4x5"));
+            assert!(block(&SHAPE, size, 0, 1).unwrap_err().to_string().contains("4 pixels high and 5 wide"));
         }
     }
 

@@ -231,6 +231,20 @@ impl Dataset {
         Err(DataError::Width { name: name.to_string(), expected, found })
     }
 
+    /// Makes sure that each row is what `expected` says: a picture of that shape, or as many numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Form`] or [`DataError::Width`], naming the data as `name`.
+    pub fn expect_shape(&self, expected: &ItemShape, name: &str) -> Result<(), DataError> {
+        let pictures = [&self.shape, expected].iter().all(|shape| matches!(shape, ItemShape::Image { .. }));
+        if !pictures || self.shape == *expected {
+            return self.expect_features(expected.features(), name);
+        }
+        let (name, expected, found) = (name.to_string(), expected.describe(), self.shape.describe());
+        Err(DataError::Form { name, expected, found })
+    }
+
     /// SHA-256 of shape, values and labels, in hexadecimal: equal for equal content, wherever it came from.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
@@ -347,6 +361,19 @@ mod tests {
 
     fn sized(height: usize, width: usize) -> Options {
         Options { image_size: Some((height, width)), ..Options::default() }
+    }
+
+    /// Pictures turned on their side have as many numbers, and are others; flat rows may be pictures.
+    #[test]
+    fn pictures_of_another_shape_are_refused_and_flat_rows_are_not() {
+        let image = |height, width| ItemShape::Image { height, width, channels: 1 };
+        let of =
+            |shape: ItemShape| Dataset { shape, values: Values::U8(vec![0; 6]), labels: None, ..small() };
+        of(image(2, 3)).expect_shape(&image(2, 3), "x").unwrap();
+        of(ItemShape::Vector { columns: None, width: 6 }).expect_shape(&image(2, 3), "x").unwrap();
+        let error = of(image(3, 2)).expect_shape(&image(2, 3), "x.npy").unwrap_err();
+        assert_eq!(error.to_string(), "x.npy: found 3x2 grey images, expected 2x3 grey images");
+        assert!(of(image(1, 3)).expect_shape(&ItemShape::Vector { columns: None, width: 6 }, "x").is_err());
     }
 
     fn small() -> Dataset {

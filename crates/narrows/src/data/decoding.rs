@@ -62,6 +62,17 @@ impl Reading {
         measured
     }
 
+    /// Tells of colours that are left out.
+    pub fn tell_colours(&self, notes: &mut Vec<String>) {
+        let coloured = self.all - self.grey;
+        if coloured > 0 && self.coloured {
+            notes.push(format!(
+                "{coloured} of {} pictures are stored in colour, and were read as grey",
+                self.all
+            ));
+        }
+    }
+
     pub fn tell(&mut self, colour: bool, notes: &mut Vec<String>) {
         let found = self.all + self.names.len();
         if !self.names.is_empty() {

@@ -293,6 +293,16 @@ pub enum DataError {
         /// The range.
         expected: &'static str,
     },
+    /// Pictures of another shape than the model's.
+    #[error("{name}: found {found}, expected {expected}")]
+    Form {
+        /// What has the wrong shape.
+        name: String,
+        /// The shape that fits.
+        expected: String,
+        /// The shape that is there.
+        found: String,
+    },
     /// Data of another width than the model's (or the preparation's).
     #[error("{name}: {found} features a row, expected {expected}")]
     Width {
@@ -412,7 +422,9 @@ impl DataError {
                 "give more rows, or hold out fewer with data.validation and data.test"
             }
             DataError::Fraction { .. } => return None,
-            DataError::Width { .. } => "use data of the same form as the data that the model was trained on",
+            DataError::Width { .. } | DataError::Form { .. } => {
+                "use data of the same form as the data that the model was trained on"
+            }
             DataError::PatchTooLarge { .. } => {
                 "choose smaller patches with data.patch, or take larger pictures"
             }

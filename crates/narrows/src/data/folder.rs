@@ -104,7 +104,8 @@ fn list(folder: &Path, wanted: &Wanted) -> Result<(Vec<PathBuf>, Vec<PathBuf>), 
         let path = entry.map_err(unreadable)?.path();
         if path.is_dir() {
             folders.push(path);
-        } else if is_wanted(&path, wanted) {
+        } else if path.is_file() && is_wanted(&path, wanted) {
+            // A pipe of that name would be waited for.
             files.push(path);
         }
     }

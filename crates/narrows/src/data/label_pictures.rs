@@ -14,10 +14,19 @@ pub struct Legend {
     classes: Vec<(String, [u8; 3])>,
 }
 
+/// Colours of the first classes, each as far as can be from those before (Kelly 1965, his black and white left out).
+const CONTRASTING: [u32; 20] = [
+    0xffb300, 0x803e75, 0xff6800, 0xa6bdd7, 0xc10020, 0xcea262, 0x817066, 0x007d34, 0xf6768e, 0x00538a,
+    0xff7a5c, 0x53377a, 0xff8e00, 0xb32851, 0xf4c800, 0x7f180d, 0x93aa00, 0x593315, 0xf13a13, 0x232c16,
+];
+
 impl Legend {
-    /// A colour for each class: hues a golden angle apart, so that neighbours differ, at two depths.
+    /// A colour for each class: contrasting ones, and when these are used up hues a golden angle apart, at two depths.
     pub fn new(names: &[String]) -> Legend {
         let colour = |number: usize| {
+            if let Some(colour) = CONTRASTING.get(number) {
+                return [16, 8, 0].map(|shift| (colour >> shift) as u8);
+            }
             let hue = (number as f32 * 0.618_034).fract() * 6.0;
             let (strong, light) = if number.is_multiple_of(2) { (0.65, 0.9) } else { (0.85, 0.6) };
             let channel = |shift: f32| {
@@ -69,8 +78,8 @@ impl Legend {
 /// Sub-folders of pictures in one another.
 const MOST_DEPTH: usize = 12;
 
-/// Writes N maps of this height and width as palette PNG files whose numbers are the classes, named after the pictures that they belong to, or
-/// `00000.png` and so on; `classes.csv` and `legend.html` say which colour is which. A folder that an earlier call wrote is replaced; one with
+/// Writes N maps of this height and width as palette PNG files whose numbers are the classes, in the sizes of the pictures that they belong to and
+/// named after them, or in their own size and as `00000.png` and so on; `classes.csv` and `legend.html` say which colour is which. A folder that an earlier call wrote is replaced; one with
 /// other files in it is refused.
 ///
 /// # Errors
@@ -78,30 +87,41 @@ const MOST_DEPTH: usize = 12;
 pub fn write_label_pictures(
     folder: &Path,
     maps: &[u8],
-    (height, width): (usize, usize),
-    names: Option<&[String]>,
+    size: (usize, usize),
+    pictures: Option<&[(String, (usize, usize))]>,
     legend: &Legend,
 ) -> Result<(), DataError> {
     let failed = |source| WriteError::new(folder, source);
-    let ours = |name: &str| name.ends_with(".png") || name == "classes.csv" || name == "legend.html";
+    let ours = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".png") || name == "classes.csv" || name == "legend.html"
+    };
     // Nobody else's pictures have these beside them.
     let earlier = ["classes.csv", "legend.html"].iter().all(|name| folder.join(name).is_file());
-    let beside = FolderBeside::new(folder, MOST_DEPTH, |name| earlier && ours(name))?;
+    let beside = FolderBeside::new(folder, MOST_DEPTH, |path| earlier && ours(path))?;
     let palette: Vec<u8> = legend.classes.iter().flat_map(|(_, colour)| *colour).collect();
-    for (number, map) in maps.chunks_exact(height * width).enumerate() {
-        let name = names.map_or_else(|| format!("{number:05}"), |names| names[number].clone());
+    for (number, map) in maps.chunks_exact(size.0 * size.1).enumerate() {
+        let (name, to) =
+            pictures.map_or_else(|| (format!("{number:05}"), size), |pictures| pictures[number].clone());
         let path = beside.path().join(&name).with_extension("png");
         if path.exists() {
             let found = format!("{name} and another picture differ in their ending only");
             return Err(DataError::OutputKind { path: folder.to_path_buf(), expected: ".png", found });
         }
         fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(failed)?;
-        let png = encode_png_with((height, width), &palette, map).map_err(std::io::Error::other);
+        let png = encode_png_with(to, &palette, &enlarged(map, size, to)).map_err(std::io::Error::other);
         fs::write(path, png.map_err(failed)?).map_err(failed)?;
     }
     fs::write(beside.path().join("classes.csv"), legend.as_csv()).map_err(failed)?;
     fs::write(beside.path().join("legend.html"), legend.as_html()).map_err(failed)?;
     beside.put_in_place(folder)
+}
+
+/// A map in another size: each pixel is of the class of that which lies under its middle.
+fn enlarged(map: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
+    let under = |place: usize, from: usize, to: usize| (2 * place + 1) * from / (2 * to);
+    let pixel = |at: usize| under(at / to.1, from.0, to.0) * from.1 + under(at % to.1, from.1, to.1);
+    (0..to.0 * to.1).map(|at| map[pixel(at)]).collect()
 }
 
 #[cfg(test)]
@@ -131,12 +151,13 @@ mod tests {
         let out = folder.path().join("out");
         let legend = Legend::new(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
         let maps = [0, 1, 2, 2, 1, 0, 0, 0, 1, 1, 2, 2];
-        let names = ["x/one.jpg".to_owned(), "two.png".to_owned()];
+        let pictures = [("x/one.jpg".to_owned(), (4, 6)), ("two.png".to_owned(), (2, 3))];
         for _ in 0..2 {
-            write_label_pictures(&out, &maps, (2, 3), Some(&names), &legend).unwrap();
+            write_label_pictures(&out, &maps, (2, 3), Some(&pictures), &legend).unwrap();
         }
         let read = |name: &str| super::super::picture_file::read_numbers(&out.join(name)).unwrap();
-        assert_eq!(read("x/one.png"), (maps[..6].to_vec(), (2, 3)));
+        let twice = [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2, 2, 2, 1, 1, 0, 0, 2, 2, 1, 1, 0, 0];
+        assert_eq!(read("x/one.png"), (twice.to_vec(), (4, 6)));
         assert_eq!(read("two.png"), (maps[6..].to_vec(), (2, 3)));
         let colours = super::super::picture_file::read(&out.join("two.png")).unwrap();
         assert_eq!(colours.pixels[..3], legend.colour(0));

@@ -54,7 +54,7 @@ pub use glyphs::{GLYPH_SIZE, GlyphPart, draw_glyph};
 pub use label_maps::{LabelMaps, MapOptions, VOID};
 pub use label_pictures::{Legend, write_label_pictures};
 pub use labels::Labels;
-pub use pictures::read_mask;
+pub use pictures::{picture_size, read_mask};
 pub use preparation::{Preparation, PreparationChoice, Suits};
 pub use source::Source;
 pub use split::{Part, Split, SplitOptions};

@@ -25,7 +25,10 @@ const WANTED: Wanted =
 const MOST_OWN_PIXELS: usize = 256 * 256;
 
 /// The longest side of pictures that differ in size or are too large, where the recipe does not say one.
-const DEFAULT_SIDE: usize = 32;
+const DEFAULT_SIDE: usize = 64;
+
+/// Proportions that differ by more than this are told of.
+const SQUEEZED: f64 = 0.05;
 
 /// Loads a folder of pictures, or a single one. Pictures that cannot be read are left out and told of, unless none is left.
 pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> {
@@ -46,6 +49,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
         Some((height, width)) if height > 0 && width > 0 => (height, width),
         _ => common_size(train.iter().chain(test.iter().flatten()).map(|(_, size)| *size), &mut notes)?,
     };
+    tell_resized(train.iter().chain(test.iter().flatten()).map(|(_, own)| *own), size, &mut notes);
     let all = (train.len() + test.as_ref().map_or(0, Vec::len)) as u64;
     let bytes = all.saturating_mul((size.0 * size.1) as u64).saturating_mul(3);
     let cache =
@@ -88,6 +92,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
             cache.path.display()
         ));
     } else if !colour {
+        reading.tell_colours(&mut notes);
         for part in std::iter::once(&mut train).chain(&mut test) {
             part.values = recolour(&part.values, 1);
             part.shape = ItemShape::Image { height: size.0, width: size.1, channels: 1 };
@@ -135,7 +140,7 @@ pub(super) fn load_patches(
     Ok(Source { name: "pictures".to_string(), train, test, notes })
 }
 
-/// Which pixels of a picture are bright, above half: a mask. Masks are of the size that is asked for.
+/// Which pixels of a picture are bright, above half, or 1 where there is nothing but 0 and 1: a mask. Masks are of the size that is asked for.
 ///
 /// # Errors
 /// A picture that cannot be read, or of another size.
@@ -144,10 +149,19 @@ pub fn read_mask(path: &Path, (height, width): (usize, usize)) -> Result<Vec<boo
     if size != (height, width) {
         return Err(DataError::MaskSize { path: path.to_path_buf(), expected: (height, width), found: size });
     }
+    let dark = if pixels.iter().all(|value| *value <= 1) { 0 } else { 382 };
     Ok(pixels
         .chunks_exact(3)
-        .map(|pixel| pixel.iter().map(|value| u32::from(*value)).sum::<u32>() > 382)
+        .map(|pixel| pixel.iter().map(|value| u32::from(*value)).sum::<u32>() > dark)
         .collect())
+}
+
+/// Height and width of a picture, the way up that its EXIF data say.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn picture_size(path: &Path) -> Result<(usize, usize), DataError> {
+    Ok(picture_file::size(path)?.0)
 }
 
 /// Whether there is a picture in the folder, at any depth.
@@ -175,9 +189,35 @@ fn common_size(
     let (height, width) = (side(shape), side(1.0 / shape));
     let why = if equal { format!("are {}x{}", first.0, first.1) } else { "differ in size".to_string() };
     notes.push(format!(
-        "the pictures {why} and were resized to {height}x{width}; data.size asks for another size"
+        "the pictures {why}: {height}x{width} is small enough to learn from quickly; data.size asks for another size"
     ));
     Ok((height, width))
+}
+
+/// Tells how many pictures are brought to another size, and how many of them to other proportions.
+fn tell_resized(
+    sizes: impl Iterator<Item = (usize, usize)>,
+    (height, width): (usize, usize),
+    notes: &mut Vec<String>,
+) {
+    let (mut all, mut resized, mut squeezed) = (0, 0, 0);
+    for own in sizes {
+        all += 1;
+        resized += usize::from(own != (height, width));
+        // A rounded side is no other proportion.
+        let [exact, rounded] = [own.0 as f64 * width as f64, own.1 as f64 * height as f64];
+        let apart = (exact - rounded).abs() > SQUEEZED * exact.min(rounded) + 0.5 * (own.0 + own.1) as f64;
+        squeezed += usize::from(apart);
+    }
+    if resized > 0 {
+        let verb = if resized == 1 { "was" } else { "were" };
+        let lost = if squeezed > 0 {
+            format!(", {squeezed} of them squeezed out of proportion")
+        } else {
+            String::new()
+        };
+        notes.push(format!("{resized} of {all} pictures {verb} resized to {height}x{width}{lost}"));
+    }
 }
 
 /// Reads all pictures as colour, resized, and leaves out of `entries` those that cannot be read. Names are paths inside `root`.

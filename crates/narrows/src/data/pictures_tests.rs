@@ -107,17 +107,27 @@ fn pictures_of_one_size_keep_it_and_others_are_brought_to_one() {
     let wide = flat(20, 40, &[7], ColorType::Grayscale);
     let source =
         folder(&[("a.png", wide.clone()), ("b.png", flat(50, 100, &[7], ColorType::Grayscale))]).unwrap();
-    assert_eq!(source.train.shape, ItemShape::Image { height: 16, width: 32, channels: 1 });
-    assert_eq!(source.train.values, Values::U8(vec![7; 2 * 16 * 32]));
-    assert!(source.notes[0].contains("differ in size and were resized to 16x32"), "{:?}", source.notes);
+    assert_eq!(source.train.shape, ItemShape::Image { height: 32, width: 64, channels: 1 });
+    assert_eq!(source.train.values, Values::U8(vec![7; 2 * 32 * 64]));
+    assert!(source.notes[0].contains("differ in size: 32x64 is small enough"), "{:?}", source.notes);
+    assert_eq!(source.notes[1], "2 of 2 pictures were resized to 32x64");
     let small = folder(&[("a.png", grey(1)), ("b.png", flat(4, 6, &[1], ColorType::Grayscale))]).unwrap();
     assert_eq!(small.train.shape, ItemShape::Image { height: 4, width: 6, channels: 1 });
     let large = folder(&[("a.png", flat(300, 600, &[1], ColorType::Grayscale))]).unwrap();
-    assert_eq!(large.train.shape, ItemShape::Image { height: 16, width: 32, channels: 1 });
+    assert_eq!(large.train.shape, ItemShape::Image { height: 32, width: 64, channels: 1 });
     let options = Options { image_size: Some((5, 4)), ..Options::default() };
     let source = folder_with(&[("a.png", wide)], &options).unwrap();
     assert_eq!(source.train.shape, ItemShape::Image { height: 5, width: 4, channels: 1 });
-    assert!(source.notes.is_empty());
+    assert_eq!(source.notes, ["1 of 1 pictures was resized to 5x4, 1 of them squeezed out of proportion"]);
+}
+
+#[test]
+fn colours_that_a_model_does_not_see_are_told_of() {
+    let options = Options { colour: Some(false), ..Options::default() };
+    let files = [("a.png", grey(1)), ("b.png", flat(2, 2, &[1, 2, 3], ColorType::Rgb))];
+    let source = folder_with(&files, &options).unwrap();
+    let told = "1 of 2 pictures are stored in colour, and were read as grey".to_owned();
+    assert!(source.notes.contains(&told), "{:?}", source.notes);
 }
 
 #[test]

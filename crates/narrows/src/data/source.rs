@@ -3,7 +3,7 @@
 use narrows_engine::random::shuffle;
 use sha2::{Digest, Sha256};
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, ItemShape};
 use super::error::DataError;
 use super::labels::Labels;
 use super::patches::{self, Cutter};
@@ -49,8 +49,13 @@ impl Source {
 
     /// Applies the image options to both parts.
     pub(super) fn fit_images(&mut self, options: &Options) -> Result<(), DataError> {
+        let before = self.train.shape.clone();
         for part in std::iter::once(&mut self.train).chain(&mut self.test) {
             part.fit_images(options, &self.name)?;
+        }
+        let after = &self.train.shape;
+        if matches!(before, ItemShape::Image { .. }) && before != *after {
+            self.notes.push(format!("{} were brought to {}", before.describe(), after.describe()));
         }
         Ok(())
     }

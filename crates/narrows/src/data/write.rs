@@ -4,7 +4,7 @@
 //! the same 32 bits.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::atomic::write_bytes_atomically;
@@ -95,7 +95,7 @@ pub fn write_csv(
 /// Writes images as `00000.png`, `00001.png`, … into the folder `folder`, all of them or none.
 ///
 /// `range` holds the values that become black and white; what lies beyond is cut off. A folder of pictures that an
-/// earlier call wrote is replaced; one with anything else in it is refused.
+/// earlier call wrote is replaced; one with anything else in it is refused, numbered pictures of others included.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub fn write_pictures(
         return Err(DataError::OutputKind { path: folder.to_path_buf(), expected: ".npy or .csv", found });
     };
     let failed = |source| WriteError::new(folder, source);
-    let beside = FolderBeside::new(folder, 0, is_numbered)?;
+    let beside = FolderBeside::new(folder, 0, is_our_picture)?;
     for (i, row) in values.chunks_exact(shape.features()).enumerate() {
         let bytes: Vec<u8> = row.iter().map(|&value| to_byte(value, range)).collect();
         let png = png_bytes(height, width, channels, &bytes);
@@ -121,10 +121,22 @@ pub fn write_pictures(
     beside.put_in_place(folder)
 }
 
-/// Whether a file's name is one that we give to pictures.
-fn is_numbered(name: &str) -> bool {
+/// What our pictures carry as their software, so that nobody else's are taken for them.
+const SOFTWARE: (&str, &str) = ("Software", "Narrows");
+/// It stands among the first bytes of a file.
+const HEAD: u64 = 1024;
+
+/// Whether a file is one of the pictures that we number: by its name, and by what it says that it was written with.
+fn is_our_picture(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let number = name.strip_suffix(".png").unwrap_or("");
-    number.len() >= 5 && number.bytes().all(|b| b.is_ascii_digit())
+    let mut head = Vec::new();
+    let mut read = || fs::File::open(path)?.take(HEAD).read_to_end(&mut head);
+    let mark = format!("tEXt{}\0{}", SOFTWARE.0, SOFTWARE.1);
+    number.len() >= 5
+        && number.bytes().all(|b| b.is_ascii_digit())
+        && read().is_ok()
+        && head.windows(mark.len()).any(|bytes| bytes == mark.as_bytes())
 }
 
 /// Pixels between the pictures of a sheet.
@@ -169,11 +181,11 @@ pub fn png_bytes(height: usize, width: usize, channels: usize, pixels: &[u8]) ->
     assert_eq!(pixels.len(), height * width * channels, "{height}x{width} pixels of {channels} channels");
     assert!(channels == 1 || channels == 3, "grey or colour");
     let colour = if channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb };
-    encode_png((height, width), colour, png::Compression::Fast, pixels)
+    encode_png((height, width), colour, png::Compression::Fast, Some(SOFTWARE), pixels)
         .expect("a Vec takes all, and the sizes have been checked")
 }
 
-/// The bytes of a PNG file of this height and width, 8 bits a channel.
+/// The bytes of a PNG file of this height and width, 8 bits a channel, and perhaps a keyword and a text.
 ///
 /// # Errors
 ///
@@ -182,6 +194,7 @@ pub(crate) fn encode_png(
     (height, width): (usize, usize),
     colour: png::ColorType,
     compression: png::Compression,
+    text: Option<(&str, &str)>,
     pixels: &[u8],
 ) -> Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
@@ -190,6 +203,9 @@ pub(crate) fn encode_png(
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(compression);
     encoder.set_filter(png::Filter::Adaptive);
+    if let Some((keyword, text)) = text {
+        encoder.add_text_chunk(keyword.to_owned(), text.to_owned())?;
+    }
     encoder.write_header()?.write_image_data(pixels)?;
     Ok(file)
 }
@@ -217,9 +233,9 @@ pub(super) fn encode_png_with(
 pub(super) struct FolderBeside(std::path::PathBuf);
 
 impl FolderBeside {
-    /// A new folder for one that is to be written. An existing one may be replaced if it holds nothing but files that are `ours` by their
-    /// names, so many folders deep.
-    pub fn new(folder: &Path, depth: usize, ours: impl Fn(&str) -> bool) -> Result<FolderBeside, DataError> {
+    /// A new folder for one that is to be written. An existing one may be replaced if it holds nothing but files that are `ours`, so many
+    /// folders deep.
+    pub fn new(folder: &Path, depth: usize, ours: impl Fn(&Path) -> bool) -> Result<FolderBeside, DataError> {
         let failed = |source| WriteError::new(folder, source);
         if let Some(found) = foreign_file(folder, &ours, depth).map_err(failed)? {
             return Err(DataError::FolderInUse { path: folder.to_path_buf(), found });
@@ -253,7 +269,7 @@ impl Drop for FolderBeside {
 }
 
 /// A file in the folder that is not ours.
-fn foreign_file(folder: &Path, ours: &dyn Fn(&str) -> bool, depth: usize) -> io::Result<Option<String>> {
+fn foreign_file(folder: &Path, ours: &dyn Fn(&Path) -> bool, depth: usize) -> io::Result<Option<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -261,11 +277,10 @@ fn foreign_file(folder: &Path, ours: &dyn Fn(&str) -> bool, depth: usize) -> io:
     };
     for entry in entries {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
         let found = if entry.file_type()?.is_dir() && depth > 0 {
             foreign_file(&entry.path(), ours, depth - 1)?
         } else {
-            (!ours(&name)).then_some(name)
+            (!ours(&entry.path())).then(|| entry.file_name().to_string_lossy().into_owned())
         };
         if found.is_some() {
             return Ok(found);

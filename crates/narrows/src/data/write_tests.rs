@@ -83,6 +83,17 @@ fn a_folder_with_other_files_is_left_alone() {
     assert_eq!(names(folder.path()), ["thesis.txt"]);
 }
 
+/// Frames of a film are numbered, too.
+#[test]
+fn numbered_pictures_of_others_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = encode_png((1, 1), png::ColorType::Grayscale, png::Compression::Fast, None, &[7]).unwrap();
+    fs::write(folder.path().join("00000.png"), &theirs).unwrap();
+    let error = write_pictures(folder.path(), &GREY, &PIXELS, (0.0, 255.0)).unwrap_err();
+    assert!(matches!(&error, DataError::FolderInUse { found, .. } if found == "00000.png"), "{error}");
+    assert_eq!(fs::read(folder.path().join("00000.png")).unwrap(), theirs);
+}
+
 #[test]
 fn places_that_cannot_be_written_to_are_named_and_stay_empty() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,6 @@
-//! What pictures without a recipe are trained with: a convolutional autoencoder that suits their size.
+//! What pictures without a recipe are trained with: a convolutional autoencoder, or classifier, that suits their size.
+
+use super::ModelKind;
 
 /// Maps of the convolutions, each of which halves what the one before leaves.
 const MAPS: [usize; 4] = [32, 64, 128, 128];
@@ -18,9 +20,16 @@ pub struct Suited {
     pub why: String,
 }
 
-/// A convolutional autoencoder for so many pictures of this height, width and number of channels; nothing for pictures that are too small to be
-/// looked at through windows.
-pub fn suited_to_pictures([height, width, channels]: [usize; 3], rows: usize) -> Option<Suited> {
+/// A convolutional model of this kind for so many pictures of this height, width and number of channels; nothing for kinds that have no
+/// code, and for pictures that are too small to be looked at through windows.
+pub fn suited_to_pictures(
+    kind: ModelKind,
+    [height, width, channels]: [usize; 3],
+    rows: usize,
+) -> Option<Suited> {
+    if !matches!(kind, ModelKind::Autoencoder | ModelKind::Classifier) {
+        return None;
+    }
     let mut size = [height, width];
     let mut maps = Vec::new();
     for channels in MAPS {
@@ -52,8 +61,9 @@ pub fn suited_to_pictures([height, width, channels]: [usize; 3], rows: usize) ->
     Some(Suited {
         settings: settings.map(|(path, value)| (path.to_owned(), value)).into(),
         why: format!(
-            "pictures are learned by a convolutional autoencoder: {count} convolution{plural} at stride 2 {halve} {height}x{width} pixels to {}x{}, \
-             and a code keeps {code} numbers of {}; model.hidden and model.code ask for another",
+            "pictures are learned by a convolutional {}: {count} convolution{plural} at stride 2 {halve} {height}x{width} pixels to {}x{}, \
+             and a code of their {} numbers follows, {code} if model.code does not say; model.hidden asks for other layers",
+            kind.name(),
             size[0],
             size[1],
             height * width * channels
@@ -75,7 +85,7 @@ mod tests {
             ([9, 40, 1], 1, 16, 60),
         ] {
             let rows = if epochs == 5 { 60_000 } else { 1000 };
-            let suited = suited_to_pictures(size, rows).unwrap();
+            let suited = suited_to_pictures(ModelKind::Autoencoder, size, rows).unwrap();
             let recipe = Recipe::parse("", &suited.settings).unwrap();
             assert_eq!(
                 (recipe.model.hidden.len(), recipe.model.code, recipe.train.epochs),
@@ -83,6 +93,10 @@ mod tests {
             );
             assert!(suited.why.contains(&format!("{}x{}", size[0], size[1])), "{}", suited.why);
         }
-        assert_eq!(suited_to_pictures([7, 30, 3], 10), None);
+        assert_eq!(suited_to_pictures(ModelKind::Autoencoder, [7, 30, 3], 10), None);
+        assert_eq!(suited_to_pictures(ModelKind::Segmenter, [70, 30, 3], 10), None);
+        assert!(
+            suited_to_pictures(ModelKind::Classifier, [70, 30, 3], 10).unwrap().why.contains("classifier")
+        );
     }
 }

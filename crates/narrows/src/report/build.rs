@@ -20,6 +20,8 @@ use super::{
 use crate::Error;
 use crate::apply::evaluate::{components, fit_pca, largest, true_classes};
 use crate::apply::family::Denoiser;
+use crate::apply::inpaint::{Mask, block, border_mean, inpaint, missing_error};
+use crate::apply::picture_quality::psnr;
 use crate::apply::{Codec, Evaluation, Figures, Rival};
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Values};
 use crate::model_file::Description;
@@ -73,7 +75,7 @@ pub fn of_model(
         title,
         about: recipe.about.clone(),
         facts: facts::of(codec, source),
-        verdict: Some(verdict(&shown, evaluation)),
+        verdict: Some(verdict(&shown, evaluation)?),
         history: history(description),
         loss_name: description.output.loss_name().to_owned(),
         best_epoch: description.best_epoch,
@@ -90,6 +92,7 @@ pub fn of_model(
         generated: generated::of(&shown, (&source.train, &split.train))?,
         classes: classes(&shown, evaluation)?,
         segmentation: maps::segmentation(&shown, &evaluation.figures)?,
+        followed: shown.followed(followed),
         maps: maps::feature_maps(&shown, followed)?,
         recipe: recipe.to_toml(),
     })
@@ -151,6 +154,16 @@ impl<'a> Shown<'a> {
             .collect()
     }
 
+    /// One of the rows, counted from 0, by its name or its number among them, as the page draws it.
+    fn followed(&self, number: usize) -> Option<(String, Vec<f32>)> {
+        let row = *self.rows.get(number).filter(|_| self.picture.is_some())?;
+        let name = match &self.dataset.names {
+            Some(names) => names[row as usize].clone(),
+            None => format!("picture {number} of the {} part, counted from 0", self.part),
+        };
+        Some((name, self.draw(self.stored(&[row])).concat()))
+    }
+
     /// Stored values of rows, one row after the other.
     fn stored(&self, rows: &[u32]) -> Vec<f32> {
         self.dataset.select(rows).values.to_f32()
@@ -201,13 +214,41 @@ fn levels(values: &Values, preparation: &Preparation) -> (f32, f32) {
     if low < high { (low, high) } else { (low, low + 1.0) }
 }
 
-fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
+/// Pictures of which blocks are filled in for the verdict.
+const MOST_FILLED: usize = 256;
+
+/// How well missing blocks are filled in, of models that have learned to, beside the mean of their border.
+fn filled(shown: &Shown<'_>) -> Result<Vec<(String, String)>, Error> {
+    let train = &shown.codec.model().description.recipe.train;
+    let (Corruption::Block { height, width }, Some(picture)) = (train.corruption, shown.picture) else {
+        return Ok(Vec::new());
+    };
+    let rows = shown.spread(MOST_FILLED);
+    let stored = shown.stored(&rows);
+    let shape = &shown.dataset.shape;
+    let masks: Vec<Mask> =
+        rows.iter().map(|row| block(shape, (height, width), *row, train.seed)).collect::<Result<_, _>>()?;
+    let range = f64::from(shown.levels.1 - shown.levels.0);
+    let decibels = |filled: &[f32]| {
+        format!("{:.2} dB", psnr(missing_error(&stored, filled, &masks, picture.channels), range))
+    };
+    let made = inpaint(shown.codec, &stored, &masks)?;
+    let blocks = format!("missing blocks of {height}x{width}");
+    Ok(vec![
+        (format!("{blocks}, filled"), decibels(&made)),
+        (format!("{blocks}, the mean of their border"), decibels(&border_mean(&stored, &masks, shape))),
+    ])
+}
+
+fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Result<Verdict, Error> {
     let rows = shown.words(evaluation.rows);
     let figure = |name: String, value, is_model| Figure { name, value, is_model };
     let of_rivals = |scale: f64| {
         evaluation.rivals.iter().map(move |rival| figure(rival.name.clone(), scale * rival.figure, false))
     };
-    let mut text = capitalised(&evaluation.verdict) + ".";
+    let text = capitalised(&evaluation.verdict) + ".";
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    let mut more: Vec<(&str, String)> = Vec::new();
     let (figures_are, figures) = match &evaluation.figures {
         Figures::Reconstruction(own) => {
             let components = own.baselines.pca_components;
@@ -218,11 +259,19 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
                 figure(pca, own.baselines.pca.squared_error, false),
                 figure("the mean".to_owned(), own.baselines.mean.squared_error, false),
             ];
+            if let Some(pictures) = &own.pictures {
+                more.extend([
+                    ("PSNR", format!("{:.2} dB", pictures.psnr)),
+                    ("SSIM", format!("{:.4}", pictures.ssim)),
+                ]);
+            }
             let figures = figures.into_iter().chain(of_rivals(1.0)).collect();
             (format!("squared error a row on {rows}, in the prepared scale; lower is better"), figures)
         }
         Figures::Classification(own) => {
-            text.push_str(&format!(" Cross-entropy: {} a row.", super::html::number(own.cross_entropy)));
+            more.push(("accuracy", percent(own.accuracy)));
+            more.extend(own.top_5.map(|share| ("top-5 accuracy", percent(share))));
+            more.push(("cross-entropy a row", super::html::number(own.cross_entropy)));
             let figures = vec![
                 figure("this model".to_owned(), 100.0 * own.accuracy, true),
                 figure("always the commonest".to_owned(), 100.0 * own.most_frequent, false),
@@ -235,11 +284,17 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Verdict {
                 figure("this model".to_owned(), 100.0 * own.pixel_accuracy, true),
                 figure("always the commonest".to_owned(), 100.0 * own.most_frequent, false),
             ];
+            more.extend([
+                ("pixel accuracy", percent(own.pixel_accuracy)),
+                ("class average", percent(own.class_average)),
+                ("mean IoU", percent(own.mean_iou)),
+            ]);
             let figures = figures.into_iter().chain(of_rivals(100.0)).collect();
             (format!("{rows}: percent of pixels that are given their own class; higher is better"), figures)
         }
     };
-    Verdict { text, figures_are, figures }
+    let more = more.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(Verdict { text, figures_are, figures, more: more.chain(filled(shown)?).collect() })
 }
 
 fn capitalised(text: &str) -> String {

@@ -19,6 +19,13 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
         "<p>One picture on its way through the network: of each layer the maps whose values differ most, each scaled by its own largest, and \
          below them the windows that they are found with, each for the channel that it weighs most.</p>\n",
     );
+    if let (Some((name, row)), Some(shape)) = (&input.followed, input.picture) {
+        let sheet = Sheet::draw("followed", &[row], shape, Ink::Levels, 1, LONGEST)?;
+        html.push_str(&format!("<h3>{}</h3>\n<div class=\"tiles\">\n", escape(name)));
+        html.push_str(&sheet.tile(0, name));
+        html.push_str("\n</div>\n");
+        sheets.push(sheet);
+    }
     for (number, layer) in input.maps.iter().enumerate() {
         html.push_str(&format!("<h3>{}</h3>\n", escape(&layer.name)));
         if layer.maps.len() < layer.maps_of {

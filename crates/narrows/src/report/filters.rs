@@ -55,9 +55,11 @@ pub(super) fn section(input: &ReportInput, sheets: &mut Vec<Sheet>) -> Result<Op
     if let Some(words) = &input.words {
         return Ok(Some(in_words(shown, words, all)));
     }
-    let mut about = String::from(
-        "Each tile is one unit of the first layer: orange where a larger input excites it, blue where it inhibits it.",
-    );
+    let colours = match input.filter_picture {
+        Some(PictureShape { channels: 3, .. }) => "in the colours that excite it, on grey where none does",
+        _ => "orange where a larger input excites it, blue where it inhibits it",
+    };
+    let mut about = format!("Each tile is one unit of the first layer: {colours}.");
     about.push_str(&chosen(shown.len(), all));
     let others: Vec<&NamedRows> = input.other_filters.iter().filter(|_| input.picture.is_some()).collect();
     let (sheet, class) = match input.filter_picture {

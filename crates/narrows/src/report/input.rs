@@ -43,7 +43,9 @@ pub struct ReportInput {
     pub classes: Option<ClassFigures>,
     /// For a segmenter: pictures beside their classes.
     pub segmentation: Option<SegmentedPictures>,
-    /// What layers of maps make of one picture, and what they look for.
+    /// The picture that is followed through layers of maps: its name, and what the page draws of it.
+    pub followed: Option<(String, Vec<f32>)>,
+    /// What layers of maps make of it, and what they look for.
     pub maps: Vec<LayerMaps>,
     /// The resolved recipe as TOML.
     pub recipe: String,
@@ -111,6 +113,8 @@ pub struct Verdict {
     pub figures_are: String,
     /// The model's figure and the baselines'.
     pub figures: Vec<Figure>,
+    /// What else was measured: name and value with its unit.
+    pub more: Vec<(String, String)>,
 }
 
 /// One figure of the verdict, drawn as a bar.

@@ -175,7 +175,7 @@ fn encode(pixels: &[u8], width: usize, height: usize, grey: bool) -> Result<Vec<
     } else {
         (pixels.to_vec(), png::ColorType::Rgba)
     };
-    Ok(encode_png((height, width), colour, png::Compression::High, &bytes)?)
+    Ok(encode_png((height, width), colour, png::Compression::High, None, &bytes)?)
 }
 
 #[cfg(test)]

@@ -29,7 +29,13 @@ pub(super) fn verdict(input: &ReportInput) -> Option<Section> {
         let caption = escape(&verdict.figures_are);
         format!("<table class=\"bars\">\n<caption>{caption}</caption>\n{rows}</table>\n")
     };
-    let html = format!("<p class=\"verdict\">{}</p>\n{bars}", escape(&verdict.text));
+    let more: String = verdict
+        .more
+        .iter()
+        .map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value)))
+        .collect();
+    let more = if more.is_empty() { more } else { format!("<dl class=\"facts\">\n{more}</dl>\n") };
+    let html = format!("<p class=\"verdict\">{}</p>\n{bars}{more}", escape(&verdict.text));
     Some(Section { id: "verdict", title: "Verdict", html })
 }
 

@@ -79,6 +79,7 @@ fn autoencoder() -> ReportInput {
             figures: [("this model", 3.02, true), ("PCA, 30 units", 13.87, false), ("the mean", 52.7, false)]
                 .map(|(name, value, is_model)| Figure { name: name.into(), value, is_model })
                 .to_vec(),
+            more: vec![("PSNR".into(), "21.50 dB".into())],
         }),
         history: history(),
         loss_name: "squared error a row".into(),
@@ -127,6 +128,7 @@ fn autoencoder() -> ReportInput {
         },
         classes: None,
         segmentation: None,
+        followed: None,
         maps: vec![],
         recipe: "name = \"mnist-deep\"\n\n[model]\nhidden = [1000, 500, 250]\ncode = 30\n".into(),
     }
@@ -220,6 +222,7 @@ fn segmenter() -> ReportInput {
             legend: vec![("road & path".into(), [200, 20, 20]), ("sky".into(), [0, 0, 255])],
             iou: vec![Some(0.625), None],
         }),
+        followed: Some(("streets/1.png".into(), vec![0.5; 28 * 28])),
         maps: vec![
             layer("encoder.0: convolution 3×3", waves(10, 9)),
             layer("encoder.1: max-pool 2×2", vec![]),
@@ -454,6 +457,7 @@ fn a_report_that_cannot_be_written_says_so() {
 fn sheets_have_classes_of_their_own() {
     let all = ReportInput {
         segmentation: segmenter().segmentation,
+        followed: segmenter().followed,
         maps: segmenter().maps,
         classes: classifier().classes,
         ..autoencoder()
@@ -473,7 +477,16 @@ fn segmentation_has_a_legend_and_layers_their_maps_and_windows() {
     assert!(page.html.contains("road &amp; path 62 %") && page.html.contains("rgb(0,0,255)\">sky<"));
     assert!(page.html.contains("10 of 64 maps."));
     let names: Vec<&str> = page.pictures.iter().map(|(name, _)| name.as_str()).collect();
-    for name in ["truths.png", "told.png", "layer-0-maps.png", "layer-0-windows.png", "layer-1-maps.png"] {
+    assert!(page.html.contains("<h3>streets/1.png</h3>"));
+    assert!(page.html.contains("<dt>PSNR</dt><dd>21.50 dB</dd>"));
+    for name in [
+        "truths.png",
+        "told.png",
+        "followed.png",
+        "layer-0-maps.png",
+        "layer-0-windows.png",
+        "layer-1-maps.png",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
     assert!(!names.contains(&"layer-1-windows.png"));

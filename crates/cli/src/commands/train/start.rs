@@ -2,7 +2,7 @@
 
 use crate::wording::{bytes, count, flops, table};
 use narrows::data::Preparation;
-use narrows::recipe::Recipe;
+use narrows::recipe::{ClassWeights, Recipe};
 use narrows::train::{Compute, Setup, Trainer};
 
 /// The run in a few lines.
@@ -91,6 +91,23 @@ fn training(setup: &Setup) -> String {
         train.schedule.name(),
         train.seed
     );
+    for (amount, what) in [
+        (train.augment_shift as f64, "shifted"),
+        (f64::from(u8::from(train.augment_flip)), "flipped"),
+        (train.augment_crop, "cropped"),
+        (train.augment_rotate, "rotated"),
+        (train.augment_scale, "scaled"),
+        (train.augment_brightness, "brightened"),
+        (train.augment_elastic, "bent"),
+    ] {
+        if amount > 0.0 {
+            let by = if what == "flipped" { String::new() } else { format!(" by up to {amount}") };
+            text.push_str(&format!(", {what}{by}"));
+        }
+    }
+    if train.class_weights != ClassWeights::Equal {
+        text.push_str(&format!(", classes weighted by {}", train.class_weights));
+    }
     let before: Vec<_> = setup.stages.iter().filter(|stage| stage.number > 0).collect();
     if !before.is_empty() {
         let epochs: usize = before.iter().map(|stage| stage.train.epochs).sum();
