@@ -93,14 +93,16 @@ fn what_does_not_fit_is_refused() {
         ("{ kind = 'max-pool', size = [2, 10] }", "2×10"),
         ("{ kind = 'convolution', groups = 3, channels = 6 }", "3 groups do not divide 4 channels"),
         ("{ kind = 'convolution', groups = 2, channels = 5 }", "5 out"),
-        ("{ kind = 'transposed-convolution', size = 1, padding = 8 }", "cannot grow"),
+        ("{ kind = 'transposed-convolution', size = 1, stride = 1, padding = 8 }", "cannot grow"),
         ("{ kind = 'transposed-convolution', padding = 1, output_padding = 2 }", "2×2 added"),
         ("{ kind = 'transposed-convolution', output_padding = 1 }", "padding in numbers"),
-        ("{ kind = 'transposed-convolution', dilation = [1, 2] }", "share a factor"),
+        ("{ kind = 'transposed-convolution', dilation = [1, 2] }", "leave out pixels"),
+        ("{ kind = 'transposed-convolution', size = 2, stride = 3 }", "leave out pixels"),
+        ("{ kind = 'convolution', dilation = 4, padding = 'none' }", "reaches over 9×9"),
         ("{ kind = 'transposed-convolution', channels = 3, groups = 2 }", "2 groups do not divide"),
         ("{ kind = 'reshape', height = 6 }", "6×7×64"),
         ("{ kind = 'max-pool', padding = 2 }", "nothing but zeros"),
-        ("{ kind = 'convolution', size = 1000, dilation = 1000 }", "nothing but zeros"),
+        ("{ kind = 'convolution', size = 1000, dilation = 1000 }", "far larger than"),
         ("{ kind = 'repeat', size = 1000 }", "more than"),
         ("{ kind = 'reshape', height = 100000, width = 100000, channels = 100000 }", "not as many"),
     ] {
@@ -126,7 +128,7 @@ fn what_does_not_fit_is_refused() {
 /// Every height and width from 5 to 40 and 223 and 224, strides 1 to 3, every way of growing: what comes back is as large as what went in.
 #[test]
 fn a_mirrored_decoder_says_what_the_encoder_heard() {
-    for growth in ["transposed", "repeat", "upsample"] {
+    for growth in ["transposed", "repeat", "upsample", "unpool"] {
         for (stride, padding) in
             [(1, "same"), (2, "same"), (3, "same"), (1, "none"), (2, "none"), (3, "none")]
         {
@@ -137,11 +139,14 @@ fn a_mirrored_decoder_says_what_the_encoder_heard() {
             let sizes = || (5..=40).chain([223, 224]);
             for (height, width) in sizes().flat_map(|h| sizes().map(move |w| (h, w))) {
                 let heard = rows(height, width, 3);
-                let Ok(network) = Network::new(&recipe.model, heard, 0) else {
-                    // Pooling what is one pixel wide.
-                    assert!(height.min(width) < 8, "{height}×{width} at {stride}");
-                    continue;
+                // What is one pixel wide cannot be pooled, and nothing else is refused.
+                let places = match padding {
+                    "same" => height.min(width).div_ceil(stride),
+                    _ => (height.min(width) - 3) / stride + 1,
                 };
+                let network = Network::new(&recipe.model, heard, 0);
+                assert_eq!(network.is_ok(), places > 1, "{height}×{width} at {stride}, {padding}");
+                let Ok(network) = network else { continue };
                 let layers = &network.layers;
                 assert_eq!(layers.len(), 8);
                 for layer in 0..4 {
@@ -158,10 +163,33 @@ fn a_mirrored_decoder_says_what_the_encoder_heard() {
     }
 }
 
+/// A mirror image that some pixels of would hear nothing in is refused; as upsampling and a convolution it is none of that.
+#[test]
+fn mirror_images_leave_no_pixel_out() {
+    for form in ["stride = 2, dilation = 2", "stride = 2, size = 1", "stride = [1, 3], size = 2"] {
+        let hidden = format!("model.hidden=[{{ kind = 'convolution', {form} }}]");
+        let message = refused(&[&hidden], rows(12, 12, 1));
+        assert!(
+            message.contains("the mirror image of encoder.0") && message.contains("hear nothing"),
+            "{message}"
+        );
+        network(&[&hidden, "model.growth=upsample"], rows(12, 12, 1));
+    }
+}
+
+/// Windows larger than what pooling has left see all of it.
+#[test]
+fn windows_may_be_larger_than_what_they_see() {
+    for (hidden, heard) in [("size = 7", rows(2, 2, 3)), ("size = 5, stride = 2", rows(1, 784, 1))] {
+        let network = network(&[&format!("model.hidden=[{{ kind = 'convolution', {hidden} }}]")], heard);
+        assert_eq!(network.layers.last().unwrap().to, heard);
+    }
+}
+
 /// The same in a graph: shapes are those that the layers promise, for sizes at which strides and pooling leave something over.
 #[test]
 fn networks_can_be_built_at_any_size() {
-    for growth in ["transposed", "repeat", "upsample"] {
+    for growth in ["transposed", "repeat", "upsample", "unpool"] {
         for (height, width, stride) in [(5, 8, 1), (9, 11, 2), (23, 17, 3), (28, 28, 2), (31, 30, 2)] {
             for padding in ["same", "none"] {
                 let convolution = format!(
@@ -349,7 +377,10 @@ fn networks_of_maps_are_trained_and_used() {
 /// Of a window whose gaps the stride divides, every weight meets the pixels that any of them meets; groups hear and say their part alone.
 #[test]
 fn weights_that_meet_are_counted_beside_gaps_and_groups() {
-    let fans = |layer: &str| network(&[&format!("model.hidden=[{layer}]")], rows(9, 9, 4)).layers[0].fans().1;
+    let fans = |layer: &str| {
+        let hidden = format!("model.hidden=[{layer}]");
+        network(&[&hidden, "model.decoder=[10]"], rows(9, 9, 4)).layers[0].fans().1
+    };
     assert_eq!(fans("{ kind = 'convolution', stride = 2, channels = 6 }"), [36.0, 9.0 / 4.0 * 6.0]);
     assert_eq!(fans("{ kind = 'convolution', stride = 2, dilation = 2, channels = 6 }"), [36.0, 54.0]);
     let grown = "{ kind = 'transposed-convolution', stride = 2, dilation = 3, padding = 1, channels = 6, groups = 2 }";

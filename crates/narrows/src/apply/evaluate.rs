@@ -234,7 +234,8 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let baselines = Baselines {
         mean: Baseline { squared_error: mean / count },
         pca: Baseline { squared_error: pca.squared_error(rows.len(), &mut read)? },
-        pca_components: pca.components(),
+        // N rows differ from their mean in N − 1 directions at most.
+        pca_components: pca.components().min(fitted.saturating_sub(1)).max(1),
     };
     let family = family::figures(judged)?;
     let held_back = family != Family::default() || codec.model().is_boltzmann();

@@ -105,7 +105,7 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
             );
             let form = around(padding, form, from.size(), size);
             sees(&form, size, from)?;
-            let to = holds(size, form.output(from.size(), size), from, channels)?;
+            let to = holds(&form, size, form.output(from.size(), size), from, channels)?;
             (LayerWork::Convolution { form, size }, to)
         }
         LayerKind::TransposedConvolution {
@@ -119,17 +119,13 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
             ..
         } => {
             divides(groups, from, channels)?;
-            if let Some(axis) = [0, 1].into_iter().find(|axis| common(stride.0[*axis], dilation.0[*axis]) > 1)
-            {
-                let (stride, dilation) = (stride.0[axis], dilation.0[axis]);
-                return Err(format!(
-                    "with a stride of {stride} and a dilation of {dilation}, which share a factor, some pixels hear nothing"
-                ));
-            }
             let (size, form) = (
                 size.0,
                 Convolution { stride: stride.0, dilation: dilation.0, groups, ..Convolution::default() },
             );
+            if leaves_out(&form, size) {
+                return Err(left_out(&form, size));
+            }
             // With "same" a convolution of the result would give what the layer hears, stride by stride.
             let whole = [from.height * stride.0[0], from.width * stride.0[1]];
             let form = around(padding, form, whole, size);
@@ -226,18 +222,26 @@ fn pooled(
     let form = around(padding, Convolution { stride, ..Convolution::default() }, from.size(), size);
     sees(&form, size, from)?;
     let pool = Pool { size, stride, before: form.before, after: form.after };
-    holds(size, pool.output(from.size()), from, from.channels).map(|to| (pool, to))
+    holds(&form, size, pool.output(from.size()), from, from.channels).map(|to| (pool, to))
 }
 
 fn holds(
+    form: &Convolution,
     window: [usize; 2],
     to: Option<[usize; 2]>,
     from: Extent,
     channels: usize,
 ) -> Result<Extent, String> {
+    let reach = [0, 1].map(|axis| (window[axis] - 1) * form.dilation[axis] + 1);
+    let reach = match reach == window {
+        true => String::new(),
+        false => format!(", which reaches over {}×{} with its gaps,", reach[0], reach[1]),
+    };
     match to {
         Some([height, width]) => Ok(Extent { height, width, channels }),
-        None => Err(format!("a window of {}×{} pixels does not fit into {from}", window[0], window[1])),
+        None => {
+            Err(format!("a window of {}×{} pixels{reach} does not fit into {from}", window[0], window[1]))
+        }
     }
 }
 
@@ -254,15 +258,41 @@ fn divides(groups: usize, from: Extent, channels: usize) -> Result<(), String> {
     Err(format!("{groups} groups do not divide {} channels in and {channels} out", from.channels))
 }
 
-/// Windows that lie wholly beyond the picture see nothing.
+/// Reaches up to this are no mistake even where pictures are small: what pooling leaves may be a single pixel.
+const USUAL_REACH: usize = 64;
+
+/// Windows that lie wholly beyond the picture see nothing; those that reach much further than it does would take its memory many times.
 fn sees(form: &Convolution, window: [usize; 2], from: Extent) -> Result<(), String> {
     let reach = [0, 1].map(|axis| (window[axis] - 1) * form.dilation[axis] + 1);
-    let large = [0, 1].into_iter().any(|axis| form.before[axis].max(form.after[axis]) >= reach[axis]);
-    match large {
-        false => Ok(()),
-        true => Err(format!(
-            "windows that reach over {}×{} pixels, with {}×{} zeros before {from}, see nothing but zeros",
-            reach[0], reach[1], form.before[0], form.before[1]
-        )),
+    let any = |test: &dyn Fn(usize) -> bool| [0, 1].into_iter().any(test);
+    if any(&|axis| form.before[axis].max(form.after[axis]) >= reach[axis]) {
+        let [before, after] = [form.before, form.after];
+        return Err(format!(
+            "some windows see nothing but zeros: they reach over {}×{} pixels, and before {from} stand {}×{} zeros, behind it {}×{}",
+            reach[0], reach[1], before[0], before[1], after[0], after[1]
+        ));
     }
+    if any(&|axis| reach[axis] > USUAL_REACH.max(2 * from.size()[axis] + 1)) {
+        return Err(format!(
+            "windows that reach over {}×{} pixels are far larger than {from}",
+            reach[0], reach[1]
+        ));
+    }
+    Ok(())
+}
+
+/// Whether transposed windows leave pixels out, which hear nothing: narrower than their stride, or with gaps that share a factor with it.
+pub fn leaves_out(form: &Convolution, window: [usize; 2]) -> bool {
+    [0, 1]
+        .into_iter()
+        .any(|axis| window[axis] < form.stride[axis] || common(form.stride[axis], form.dilation[axis]) > 1)
+}
+
+/// What there is to say of such windows.
+pub fn left_out(form: &Convolution, window: [usize; 2]) -> String {
+    let ([down, across], [gap_down, gap_across]) = (form.stride, form.dilation);
+    format!(
+        "windows of {}×{} pixels with a stride of {down}×{across} and a dilation of {gap_down}×{gap_across} leave out pixels, which hear nothing",
+        window[0], window[1]
+    )
 }
