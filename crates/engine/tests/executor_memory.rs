@@ -1,11 +1,12 @@
 //! Training allocates nothing once it runs. A program of its own, since it counts what the whole program allocates.
 #![allow(unsafe_code, reason = "an allocator that counts is one that allocates")]
 
-use narrows_engine::Graph;
 use narrows_engine::cpu::{Executable, Feed, Level, Pool, Run, States};
 use narrows_engine::op::Distribution;
+use narrows_engine::{Convolution, Graph, Pool as Pooling};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 struct Counting;
 
@@ -49,14 +50,54 @@ fn a_run_allocates_nothing_after_the_first() {
     for (w, g) in weights.into_iter().zip(gradients) {
         graph.update(w, w - rate * g / (norm + 1.0));
     }
-    let values: Vec<f32> = (0..64 * 200).map(|at| (at % 17) as f32 * 0.05).collect();
+    expect_no_allocation(&graph, &[("w", 200 * 300)], 64 * 200);
+}
+
+/// The same of maps: convolutions both ways, in groups, of what holds much and little, and pooling both ways.
+#[test]
+fn a_run_of_maps_allocates_nothing_after_the_first() {
+    let graph = Graph::new();
+    let (x, ids) = (graph.input("x", [64, 12, 10, 1]), graph.indices("ids", [64]));
+    let shapes = [("a", [3, 3, 1, 20]), ("b", [3, 3, 2, 20]), ("c", [3, 3, 20, 20]), ("d", [2, 2, 20, 1])];
+    let weights = shapes.map(|(name, shape)| graph.state(name, shape));
+    let [a, b, c, d] = weights;
+    let same = Convolution { before: [1; 2], after: [1; 2], ..Convolution::default() };
+    let pool = Pooling::of([2, 2]);
+    let noise = graph.random(ids, 120, Distribution::Uniform).reshape([64, 12, 10, 1]);
+    let first = (x + noise * 0.01).convolution(a, &same).maximum(graph.constant(0.0));
+    let second = first.max_pool(&pool).convolution(b, &Convolution { groups: 10, ..same }).tanh();
+    let third = second.unpool(&pool, first.pool_positions(&pool), [12, 10]).convolution(c, &same);
+    let fourth = third.pool_sum(&pool).transposed_convolution(
+        d,
+        &Convolution { stride: [2; 2], ..Convolution::default() },
+        [12, 10],
+    );
+    let loss = (fourth - x).square().sum_all();
+    graph.output("loss", loss);
+    let rate = graph.scalar("rate");
+    for (w, g) in weights.into_iter().zip(graph.gradient(loss, &weights).unwrap()) {
+        graph.update(w, w - rate * 1e-3 * g);
+    }
+    let sizes = shapes.map(|(name, shape)| (name, shape.iter().product()));
+    expect_no_allocation(&graph, &sizes, 64 * 120);
+}
+
+/// Tests of allocations take turns: each would count the other's.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Trains with inputs x, so many numbers, and ids, 64 of them, from constant weights.
+fn expect_no_allocation(graph: &Graph, weights: &[(&str, usize)], inputs: usize) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let values: Vec<f32> = (0..inputs).map(|at| (at % 17) as f32 * 0.05).collect();
     let indices: Vec<u32> = (0..64).collect();
     for level in Level::all_available() {
         for threads in [1, 2] {
             let pool = Pool::new(threads).unwrap();
-            let mut executable = Executable::new(&graph, &pool, level).unwrap();
+            let mut executable = Executable::new(graph, &pool, level).unwrap();
             let mut states = States::new(&graph.states());
-            states.set("w", &vec![0.01; 200 * 300]).unwrap();
+            for (name, size) in weights {
+                states.set(name, &vec![0.01; *size]).unwrap();
+            }
             let inputs = [Feed::F32(&values), Feed::U32(&indices)];
             let mut step = |step: u32| {
                 let run = Run { inputs: &inputs, scalars: &[0.001], seed: 1, step };

@@ -125,5 +125,12 @@ fn street_scenes_are_resized_and_made_grey_on_request() {
     let source = load(Some(&path), &options).unwrap();
     assert_eq!(source.train.shape, ItemShape::Image { height: 30, width: 40, channels: 1 });
     assert_eq!((source.train.rows(), source.test.unwrap().rows()), (367, 233));
-    assert_eq!(source.notes.len(), 1, "the sub-folders that are not used are named: {:?}", source.notes);
+    assert!(
+        source.notes[0].ends_with("not used: testannot, trainannot, val, valannot"),
+        "{:?}",
+        source.notes
+    );
+    assert_eq!(source.notes[1], "600 of 600 pictures were resized to 30x40");
+    assert_eq!(source.notes[2], "600 of 600 pictures are stored in colour, and were read as grey");
+    assert_eq!(source.notes.len(), 3);
 }

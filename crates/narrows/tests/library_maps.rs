@@ -41,10 +41,18 @@ fn the_lectures_network() {
 /// A 200×200 picture and 40,000 units: 1.6 billion weights if each hears every pixel, 2,500 for 100 maps of 5×5.
 #[test]
 fn the_lectures_count_of_weights() {
-    let settings = ["model.hidden=[{ kind = 'convolution', channels = 100, size = 5 }]"];
-    let layer = &network(&settings, rows(200, 200, 1)).layers[0];
-    assert_eq!(layer.parameter_count() - 100, 2500);
-    assert_eq!(layer.inputs() * 40_000, 1_600_000_000);
+    // 40,000 units, a map of them or a hundred maps, each unit with a bias or a window without.
+    for (channels, bias, parameters, connected) in [
+        (1, "none", 25, 1_600_000_000),
+        (100, "none", 2500, 160_000_000_000),
+        (1, "shared", 26, 1_600_040_000),
+    ] {
+        let settings = format!(
+            "model.hidden=[{{ kind = 'convolution', channels = {channels}, size = 5, bias = '{bias}' }}]"
+        );
+        let layer = &network(&[&settings], rows(200, 200, 1)).layers[0];
+        assert_eq!((layer.parameter_count(), layer.if_fully_connected()), (parameters, Some(connected)));
+    }
 }
 
 #[test]

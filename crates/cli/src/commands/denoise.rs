@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     // A classifier is refused before its data are read.
-    codec.reconstruct(&[])?;
+    codec.expect_autoencoder("denoise")?;
     let description = &codec.model().description;
     let corruption = description.recipe.train.corruption;
     if options.corrupt.is_some() && corruption == Corruption::None {

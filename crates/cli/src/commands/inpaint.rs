@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     // A model of another kind is refused before its data are read.
-    codec.reconstruct(&[])?;
+    codec.expect_autoencoder("inpaint")?;
     let description = &codec.model().description;
     let to: Vec<&Path> = std::iter::once(&options.out).chain(&options.masked).map(PathBuf::as_path).collect();
     let rows = options.rows.load(description, &to)?;

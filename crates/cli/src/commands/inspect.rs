@@ -169,15 +169,27 @@ impl Shown {
                 "activation": layer.activation.name(),
                 "parameters": layer.parameter_count(),
                 "flops": layer.flops(),
+                "if_fully_connected": layer.if_fully_connected(),
             })
         };
+        let with_inner = |of: &narrows::network::Layer| {
+            let mut object = layer(of);
+            // The first is the layer itself.
+            let inner: Vec<Value> = of.with_inner().into_iter().skip(1).map(layer).collect();
+            if !inner.is_empty() {
+                object["inside"] = json!(inner);
+            }
+            object
+        };
+        let heads = self.network.auxiliary.iter().flat_map(|head| &head.layers);
         let mut object = json!({
             "kind": if self.trained.is_some() { "model" } else { "recipe" },
             "name": recipe.name,
             "features": self.network.features,
             "code": self.network.code(),
             "parameters": self.network.parameter_count(),
-            "layers": self.network.layers.iter().map(layer).collect::<Vec<_>>(),
+            "layers": self.network.layers.iter().map(with_inner).collect::<Vec<_>>(),
+            "auxiliary": heads.map(with_inner).collect::<Vec<_>>(),
             "recipe": recipe,
             "notes": self.notes,
         });
@@ -273,9 +285,7 @@ fn layers(network: &Network) -> String {
         } else {
             ""
         };
-        let connected = layer.window().map_or(String::new(), |_| {
-            count((layer.inputs() as u64 + 1).saturating_mul(layer.outputs() as u64))
-        });
+        let connected = layer.if_fully_connected().map_or(String::new(), count);
         let mut row = vec![
             format!("{}{code}", shown(&layer.name)),
             format!("{} → {}", layer.from, layer.to),

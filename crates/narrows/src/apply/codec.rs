@@ -203,7 +203,11 @@ impl Codec {
         Ok(told)
     }
 
-    fn expect_autoencoder(&self, operation: &'static str) -> Result<(), Error> {
+    /// Makes sure that the model rebuilds rows, for an operation of this name.
+    ///
+    /// # Errors
+    /// A model that does something else.
+    pub fn expect_autoencoder(&self, operation: &'static str) -> Result<(), Error> {
         if self.model.is_segmenter() {
             let hint = "use narrows segment, or train an autoencoder";
             return Err(Error::WrongKind { operation, kind: "a segmenter", hint });

@@ -30,8 +30,12 @@ const MOST_NAMES: usize = 3;
 
 impl Reading {
     pub fn add(&mut self, root: &Path, entry: &Entry, failure: DataError) {
-        self.names.push(name_inside(root, &entry.path));
-        self.first.get_or_insert(failure);
+        // The reason that is told is that of the name that is told first.
+        let name = name_inside(root, &entry.path);
+        if self.names.iter().all(|other| name < *other) {
+            self.first = Some(failure);
+        }
+        self.names.push(name);
     }
 
     pub fn count(&mut self, adapted: Adapted) {

@@ -213,3 +213,11 @@ fn nothing_and_what_is_not_finite_are_refused() {
         file(&npy("<f4", true, "(2, 2)", &floats(&[1.0, 2.0, f32::NAN, 4.0]))).unwrap_err().to_string();
     assert!(fortran.contains("row 1, column 2"), "{fortran}");
 }
+
+/// Two images of two channels and three pixels.
+#[test]
+fn channels_that_come_first_are_put_last() {
+    let first = [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16];
+    assert_eq!(channels_last(&first, 2, 3), [1, 4, 2, 5, 3, 6, 11, 14, 12, 15, 13, 16]);
+    assert_eq!(channels_last(&first[..6], 1, 6), first[..6]);
+}

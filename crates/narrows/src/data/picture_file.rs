@@ -140,6 +140,8 @@ fn open(path: &Path) -> Result<(Decoder, (usize, usize)), DataError> {
         let mut bytes = Vec::new();
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         open_jpeg(bytes)
+    } else if start.is_empty() {
+        Err("the file is empty".to_string())
     } else {
         Err("its content is neither PNG nor JPEG".to_string())
     };

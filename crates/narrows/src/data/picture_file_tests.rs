@@ -152,7 +152,7 @@ fn jpeg_is_read_in_grey_in_colour_and_in_printing_inks() {
 #[test]
 fn other_content_and_early_ends_are_told() {
     assert_eq!(reason(b"GIF89a"), "its content is neither PNG nor JPEG");
-    assert_eq!(reason(b""), "its content is neither PNG nor JPEG");
+    assert_eq!(reason(b""), "the file is empty");
     let png = png_file((2, 2), [8, 0, 0], &[], &[0, 1, 2, 0, 3, 4]);
     for end in [8, 20, 33, 45] {
         assert_eq!(reason(&png[..end]), "PNG: unexpected end of file", "{end}");

@@ -51,7 +51,8 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     };
     tell_resized(train.iter().chain(test.iter().flatten()).map(|(_, own)| *own), size, &mut notes);
     let all = (train.len() + test.as_ref().map_or(0, Vec::len)) as u64;
-    let bytes = all.saturating_mul((size.0 * size.1) as u64).saturating_mul(3);
+    let channels = if options.colour.unwrap_or(reading.coloured) { 3 } else { 1 };
+    let bytes = all.saturating_mul((size.0 * size.1) as u64).saturating_mul(channels);
     let cache =
         options.cache.as_ref().filter(|cache| bytes > cache.most_in_memory && options.patch.is_none());
     let mut part = 0;

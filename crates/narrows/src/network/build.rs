@@ -87,7 +87,7 @@ impl<'m> Building<'m> {
                 let layer = self.layer(name, recipe, self.at, &around).map_err(|problem| Error::Setting {
                     setting,
                     problem: format!("layer {}: {problem}", number + 1),
-                    hint: "`narrows inspect` tells what every layer says; rows are pictures only where data.size or the files say so"
+                    hint: "rows are pictures only where data.size or the files say so; layers are counted from 1, and `narrows inspect` tells what those say that fit"
                         .to_owned(),
                 })?;
                 self.push(layer);

@@ -268,6 +268,14 @@ impl Layer {
         learned.map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
+    /// Numbers that a fully connected layer in a convolution's place would have: a weight from each number it hears to each that it says, and a
+    /// bias for each of these if it has any.
+    pub fn if_fully_connected(&self) -> Option<u64> {
+        let (inputs, outputs) = (self.inputs() as u64, self.outputs() as u64);
+        let bias = u64::from(self.bias_shape().is_some());
+        self.window().map(|_| (inputs + bias).saturating_mul(outputs))
+    }
+
     /// The units' sides that start at 1: what a normalisation multiplies by, and the variance that it assumes.
     pub fn starting_ones(&self) -> Vec<(String, Vec<f32>)> {
         let ones = |state: &str| (format!("{}.{state}", self.name), vec![1.0; self.units()]);

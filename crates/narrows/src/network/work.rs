@@ -225,6 +225,7 @@ fn pooled(
     holds(&form, size, pool.output(from.size()), from, from.channels).map(|to| (pool, to))
 }
 
+/// The extent of a result, if it has one.
 fn holds(
     form: &Convolution,
     window: [usize; 2],
