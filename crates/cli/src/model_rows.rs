@@ -2,7 +2,7 @@
 
 use crate::arguments;
 use crate::failure::Failure;
-use crate::wording;
+use crate::{places, wording};
 use clap::{Args, ValueEnum};
 use narrows::data::{self, DataError, Dataset, ItemShape, Kind, Options, Preparation, Source, Values};
 use narrows::model_file::Description;
@@ -48,16 +48,7 @@ impl RowOptions {
     /// # Errors
     /// Data that cannot be read, or are of another form; no test part; an output in the place of the data.
     pub fn load(&self, model: &Description, to: &[&Path]) -> Result<Rows, Failure> {
-        let place = |path: &Path| path.canonicalize().ok();
-        if let Some(taken) = to.iter().find(|to| place(to).is_some_and(|to| place(&self.data) == Some(to))) {
-            return Err(Failure::new(
-                format!(
-                    "{}: the data lie there, and would be replaced by what is made of them",
-                    taken.display()
-                ),
-                "write to another place",
-            ));
-        }
+        places::expect_apart(&[&self.data], to)?;
         let source = load(model, &self.data, self.kind, Limit::Use)?;
         expect_form(model, &source, &self.data)?;
         let mut notes = source.notes.clone();

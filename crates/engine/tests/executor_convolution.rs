@@ -4,7 +4,7 @@
 mod executor_support;
 
 use executor_support::{EXACT, check, numbers, pool, refusal, roundings_of, run};
-use narrows_engine::cpu::Level;
+use narrows_engine::cpu::{Executable, Level};
 use narrows_engine::random::Stream;
 use narrows_engine::reference::{Feed, evaluate};
 use narrows_engine::{Convolution, Graph, Tensor};
@@ -199,6 +199,21 @@ fn groups_hear_their_own_channels_alone() {
         let pairs = outputs["apart"].iter().zip(&outputs["together"]);
         assert!(largest > 1.0 && pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-12), "{groups} groups");
     }
+}
+
+/// A depthwise convolution's plan grows with its channels, not with their square.
+#[test]
+fn plans_of_many_groups_are_short() {
+    let steps = |channels: usize| {
+        let graph = Graph::new();
+        let form = Convolution { before: [1; 2], after: [1; 2], groups: channels, ..Convolution::default() };
+        let (x, kernel) = (graph.input("x", [2, 6, 6, channels]), graph.state("kernel", [3, 3, 1, channels]));
+        let loss = x.convolution(kernel, &form).square().sum_all();
+        graph.output("by", graph.gradient(loss, &[kernel]).unwrap()[0]);
+        Executable::new(&graph, &pool(1), Level::Plain).unwrap().steps().len()
+    };
+    let (few, many) = (steps(64), steps(256));
+    assert!(few < 20 && many < 5 * few, "{few} and {many}");
 }
 
 /// The same bits at any number of threads.

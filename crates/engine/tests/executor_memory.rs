@@ -35,6 +35,7 @@ static COUNTING: Counting = Counting;
 
 #[test]
 fn a_run_allocates_nothing_after_the_first() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let graph = Graph::new();
     let (x, ids) = (graph.input("x", [64, 200]), graph.indices("ids", [64]));
     let (w, table) = (graph.state("w", [200, 300]), graph.state("table", [50, 300]));
@@ -56,6 +57,7 @@ fn a_run_allocates_nothing_after_the_first() {
 /// The same of maps: convolutions both ways, in groups, of what holds much and little, and pooling both ways.
 #[test]
 fn a_run_of_maps_allocates_nothing_after_the_first() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let graph = Graph::new();
     let (x, ids) = (graph.input("x", [64, 12, 10, 1]), graph.indices("ids", [64]));
     let shapes = [("a", [3, 3, 1, 20]), ("b", [3, 3, 2, 20]), ("c", [3, 3, 20, 20]), ("d", [2, 2, 20, 1])];
@@ -87,7 +89,6 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Trains with inputs x, so many numbers, and ids, 64 of them, from constant weights.
 fn expect_no_allocation(graph: &Graph, weights: &[(&str, usize)], inputs: usize) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let values: Vec<f32> = (0..inputs).map(|at| (at % 17) as f32 * 0.05).collect();
     let indices: Vec<u32> = (0..64).collect();
     for level in Level::all_available() {

@@ -3,7 +3,7 @@
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
 use crate::model_rows::picture_range;
-use crate::{output, wording};
+use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::Codec;
 use narrows::data::{DataError, read_codes, write_rows};
@@ -31,6 +31,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Failure> {
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
+    places::expect_apart(&[&options.codes], &[&options.out])?;
     let codes = read_codes(&options.codes)?;
     if codes.width != codec.code() {
         let name = options.codes.display().to_string();

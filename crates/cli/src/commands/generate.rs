@@ -4,12 +4,12 @@ use crate::arguments::{self, ComputeOptions};
 use crate::failure::Failure;
 use crate::judged_rows::{JudgedRows, Which};
 use crate::model_rows::picture_range;
-use crate::{output, wording};
+use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::{Codec, generate};
 use narrows::data::{Kind, write_rows};
 use narrows::recipe::SourceKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Options of `narrows generate`.
 #[derive(Debug, Args)]
@@ -84,6 +84,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             "say where its training data are with --data PATH: a mixture is fitted to their codes",
         ));
     }
+    let data: Vec<&Path> = options.data.iter().map(PathBuf::as_path).collect();
+    places::expect_apart(&data, &[&options.out])?;
     let rows = match alone {
         true => None,
         false => Some(JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?),

@@ -3,7 +3,7 @@
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
 use crate::model_rows::{RowOptions, picture_range};
-use crate::{output, wording};
+use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::Codec;
 use narrows::apply::inpaint::{Mask, block, border_mean, inpaint, missing_error};
@@ -70,14 +70,14 @@ impl FromStr for Missing {
 /// # Errors
 /// A model or data that cannot be read or do not go together; masks of another size; pictures that cannot be written.
 pub fn run(options: &Options) -> Result<(), Failure> {
-    if options.masked.as_ref() == Some(&options.out) {
-        return Err(Failure::new("--out and --masked name the same place", "give them two places"));
-    }
     let compute = options.compute.start()?;
     let codec = Codec::load(&options.model, &compute)?;
     // A model of another kind is refused before its data are read.
     codec.expect_autoencoder("inpaint")?;
     let description = &codec.model().description;
+    if let Missing::Bright(mask) = &options.mask {
+        places::expect_apart(&[mask], &[&options.out])?;
+    }
     let to: Vec<&Path> = std::iter::once(&options.out).chain(&options.masked).map(PathBuf::as_path).collect();
     let rows = options.rows.load(description, &to)?;
     let shape = &rows.dataset.shape;

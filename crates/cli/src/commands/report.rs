@@ -42,6 +42,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let codec = Codec::load(&options.model, &compute)?;
     places::expect_writable(&page)?;
     let description = &codec.model().description;
+    let data: Vec<&Path> = options.data.iter().map(PathBuf::as_path).collect();
+    places::expect_apart(&data, &[&page])?;
     let rows = JudgedRows::load(description, options.data.as_deref(), options.kind, Which::Test)?;
     let followed = options.picture.as_deref().map(|picture| followed(&codec, &rows, picture)).transpose()?;
     let evaluation = rows.evaluate(&codec, 0, &compute)?;

@@ -6,7 +6,7 @@ use crate::model_rows::{RowOptions, in_chunks};
 use crate::{output, wording};
 use clap::Args;
 use narrows::apply::Codec;
-use narrows::data::{DataError, ItemShape, Legend, picture_size, write_label_pictures};
+use narrows::data::{ItemShape, Legend, picture_size, write_label_pictures};
 use std::path::PathBuf;
 
 /// Options of `narrows segment`.
@@ -40,11 +40,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let legend = Legend::new(&codec.model().description.classes);
     // Maps lie on the pictures that they are of, whatever size these had to be brought to.
     let data = &options.rows.data;
-    let pictures: Option<Result<Vec<_>, DataError>> = rows.dataset.names.as_ref().map(|names| {
+    let pictures: Option<Vec<_>> = rows.dataset.names.as_ref().map(|names| {
         let file = |name: &String| if data.is_dir() { data.join(name) } else { data.clone() };
-        names.iter().map(|name| Ok((name.clone(), picture_size(&file(name))?))).collect()
+        // A name that is no text is not found again; such a map keeps its own size.
+        let size = |name: &String| picture_size(&file(name)).unwrap_or((height, width));
+        names.iter().map(|name| (name.clone(), size(name))).collect()
     });
-    let pictures = pictures.transpose()?;
     write_label_pictures(&options.out, &classes, (height, width), pictures.as_deref(), &legend)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));

@@ -9,11 +9,11 @@ use crate::arguments::{ComputeOptions, Settings};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::training_log::TrainingLog;
-use crate::{interrupt, output, recipe_choice};
+use crate::{interrupt, output, places, recipe_choice};
 use clap::{Args, ValueEnum};
 use files::Files;
 use narrows::train::{Event, Outcome, Setup, Signal, Trainer};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Options of `narrows train`.
 #[derive(Debug, Args)]
@@ -71,6 +71,8 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let mut choice =
         recipe_choice::choose(options.recipe.as_deref(), options.data.as_deref(), &options.settings)?;
     let files = Files::new(options.out.as_deref(), &choice.recipe.name)?;
+    let data: Vec<&Path> = choice.data.iter().map(PathBuf::as_path).collect();
+    places::expect_apart(&data, &[&files.model, &files.log, &files.report])?;
     let compute = options.compute.start()?;
     let source = choice.load((!files.is_special).then_some(&files.rows))?;
     let mut notes = source.notes.clone();

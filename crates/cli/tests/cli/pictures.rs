@@ -51,6 +51,19 @@ fn pictures_are_segmented_into_a_folder_with_a_legend() {
     assert!(same > 170, "{same} of 192");
     // Again into the same folder; not into one with other things in it.
     room.done("segment s.narrows --data streets --part test --out told");
+    room.write("told/mine.png", &png_bytes(2, 2, 1, &[1, 2, 3, 4])[..33]);
+    assert!(room.refused("segment s.narrows --data streets --out told").contains("mine.png"));
+    // Maps of pictures that are brought to the model's size lie on these as they are.
+    room.write("large/one.png", png_bytes(24, 32, 3, &[90; 24 * 32 * 3]));
+    room.done("segment s.narrows --data large --out twice");
+    room.done("segment s.narrows --data large/one.png --out once");
+    let map = image_numbers(&room.read("twice/one.png"));
+    assert_eq!((map.len(), &map), (24 * 32, &image_numbers(&room.read("once/one.png"))));
+    // Models that tell classes fill nothing in, whatever they are trained with.
+    let mut command = room.command("train streets --out b.narrows --set train.corruption=block --set train.epochs=1 --set model.kind=segmenter --set data.maps=annot --set data.void=9 --set model.code=0");
+    command.args(["--set", "model.hidden=['convolution']"]);
+    assert!(command.output().unwrap().status.success());
+    assert!(!room.text("b.html").contains("missing blocks"));
     assert!(room.refused("segment s.narrows --data streets --out streets").contains("streets"));
     let told = room.json("evaluate s.narrows --data streets --json");
     assert_eq!(told["classes"], serde_json::json!(["ground", "square"]));
@@ -134,6 +147,15 @@ fn missing_pixels_are_filled_and_known_ones_kept() {
     }
     room.done("inpaint a.narrows --data streets --part test --mask masks --out again");
     assert_eq!(room.read("again/00003.png"), room.read("filled/00003.png"));
+    let page = room.text("a.html");
+    assert!(
+        page.contains("missing blocks of 8x8, filled") && page.contains("the mean of their border"),
+        "{page}"
+    );
+    for (mask, out) in [("mask.png", "mask.png"), ("masks", "masks")] {
+        let line = room.refused(&format!("inpaint a.narrows --data streets --mask {mask} --out {out}"));
+        assert!(line.contains("would be replaced"), "{line}");
+    }
     // Ones among zeros are as good as white; nothing but zeros is no mask.
     let ones: Vec<u8> = (0..192).map(|at| u8::from(at < 30)).collect();
     room.write("ones.png", png_bytes(12, 16, 1, &ones));
@@ -168,7 +190,14 @@ fn nothing_of_the_users_is_lost() {
     assert!(ran.stderr.contains("2 of 2 pictures were resized to 12x16"), "{}", ran.stderr);
     // Nor is what is made of pictures put in their place, nor over others that are numbered alike.
     let (before, one) = (room.everything(), "large/one.png");
-    for (data, out) in [("large", "large"), (one, one), ("large", "./large"), ("back.npy", "back.npy")] {
+    for (data, out) in [
+        ("large", "large"),
+        (one, one),
+        (one, "large"),
+        ("large", one),
+        ("large", "./large"),
+        ("back.npy", "back.npy"),
+    ] {
         let line = room.refused(&format!("reconstruct a.narrows --data {data} --out {out}"));
         assert!(line.contains("the data lie there"), "{line}");
     }
@@ -243,6 +272,7 @@ fn what_cannot_be_is_refused() {
         ("[{kind='convolution',groups=2}]", "2 groups do not divide 3 channels"),
         ("['unpool']", "none is left"),
         ("[{kind='convolution',channels=0}]", "channels"),
+        ("[{kind='convolution',stride=2,dilation=2}]", "hear nothing"),
     ] {
         let line = room.refused(&format!("train streets --set model.hidden={layers}"));
         assert!(line.contains(expected), "{layers}: {line}");

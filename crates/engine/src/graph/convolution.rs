@@ -3,9 +3,9 @@
 //! Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016), has the shapes. As everywhere in deep learning the kernel is
 //! not turned round: what is called convolution is a correlation.
 
-use super::Tensor;
 use super::op::{Kind, Op, Windows};
 use super::shape::Shape;
+use super::{Graph, Tensor};
 use crate::error::Error;
 
 /// Channels of a group, at most, for which it is worth while to be bundled with others, and of a bundle.
@@ -66,6 +66,17 @@ impl Convolution {
 
     fn windows(&self) -> Windows {
         Windows { stride: self.stride, dilation: self.dilation, before: self.before }
+    }
+}
+
+impl Graph {
+    /// Ones where a group's results hear its own channels, zeros between groups: windows × (groups·inputs) × (groups·outputs).
+    fn between_groups(&self, [windows, inputs, outputs]: [usize; 3], groups: usize) -> Tensor<'_> {
+        let columns = groups * outputs;
+        let own = |at: usize| at / columns % (inputs * groups) / inputs == at % columns / outputs;
+        let mask: Vec<f32> =
+            (0..windows * groups * inputs * columns).map(|at| f32::from(u8::from(own(at)))).collect();
+        self.table([windows, groups * inputs, columns], &mask)
     }
 }
 
@@ -167,28 +178,25 @@ impl<'g> Tensor<'g> {
             sizes[3] = own * count;
             tensor.slice(&[0, 0, 0, first * own], &sizes)
         };
+        let [down, across] = [0, 1].map(|axis| kernel.shape().sizes()[axis]);
+        let mask_of = |count: usize| self.graph.between_groups([down * across, inputs, outputs], count);
+        let full = (most > 1).then(|| mask_of(most.min(groups)));
         let bundle = |first: usize| {
             let count = most.min(groups - first);
-            let weights = part(kernel, first, count);
-            let weights = if count == 1 { weights } else { weights.between_groups(inputs, outputs, count) };
+            let own = part(kernel, first, count);
+            let mask = if count == most.min(groups) { full } else { Some(mask_of(count)) };
+            // The kernel once for each group's inputs, of which only the group's own results hear.
+            let weights = match mask.filter(|_| count > 1) {
+                None => own,
+                Some(mask) => {
+                    let every = own.concatenate(&vec![own; count - 1], 2);
+                    every * mask.reshape(every.shape())
+                }
+            };
             convolve(part(self, first, count), weights)
         };
         let parts: Vec<Tensor<'g>> = (0..groups).step_by(most).map(bundle).collect();
-        match &parts[..] {
-            [all] => *all,
-            [first, others @ ..] => first.concatenate(others, 3),
-            [] => self,
-        }
-    }
-
-    /// The kernel of so many groups, K×L×C×(groups·D), as one over all their channels, K×L×(groups·C)×(groups·D): zeros between groups.
-    fn between_groups(self, inputs: usize, outputs: usize, groups: usize) -> Tensor<'g> {
-        let every = self.concatenate(&vec![self; groups - 1], 2);
-        let sizes = every.shape();
-        let columns = sizes.columns();
-        let own = |at: usize| at / columns % (inputs * groups) / inputs == at % columns / outputs;
-        let mask: Vec<f32> = (0..sizes.elements()).map(|at| f32::from(u8::from(own(at)))).collect();
-        every * self.graph.table(sizes, &mask)
+        if parts.len() == 1 { parts[0] } else { parts[0].concatenate(&parts[1..], 3) }
     }
 
     /// The primitive; shapes go together.

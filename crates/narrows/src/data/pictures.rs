@@ -15,7 +15,7 @@ use super::labels::Labels;
 use super::patches::Cutter;
 use super::picture_cache::store_all;
 use super::picture_file::{self, Picture};
-use super::resize::recolour;
+use super::resize::{luminance, recolour};
 use super::source::{Source, chosen, patches_of};
 
 const WANTED: Wanted =
@@ -51,7 +51,9 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     };
     tell_resized(train.iter().chain(test.iter().flatten()).map(|(_, own)| *own), size, &mut notes);
     let all = (train.len() + test.as_ref().map_or(0, Vec::len)) as u64;
-    let channels = if options.colour.unwrap_or(reading.coloured) { 3 } else { 1 };
+    // Where every file is grey, or is to be, no colours are kept.
+    let coloured = options.colour.unwrap_or(reading.coloured);
+    let channels = if coloured { 3 } else { 1 };
     let bytes = all.saturating_mul((size.0 * size.1) as u64).saturating_mul(channels);
     let cache =
         options.cache.as_ref().filter(|cache| bytes > cache.most_in_memory && options.patch.is_none());
@@ -59,12 +61,11 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
     let mut read = |entries: &mut Vec<Measured>| -> Result<Dataset, DataError> {
         part += 1;
         let mut dataset = match cache {
-            None => read_all(path, entries, size, &mut reading)?,
+            None => read_all(path, entries, (size, coloured), &mut reading)?,
             Some(cache) => {
                 let mut file = cache.path.clone().into_os_string();
                 file.push(if part == 1 { "" } else { ".test" });
-                let colour = options.colour.unwrap_or(reading.coloured);
-                store_all(path, entries, (size, colour), &mut reading, Path::new(&file))?
+                store_all(path, entries, (size, coloured), &mut reading, Path::new(&file))?
             }
         };
         if let (Some(options), Some((first, _))) = (&options.maps, entries.first()) {
@@ -84,7 +85,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
         (own.names, other.names) = (names.clone(), names);
     }
     let grey = |part: &Dataset| matches!(&part.values, Values::U8(v) if v.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]));
-    let colour = options.colour.unwrap_or_else(|| !(grey(&train) && test.as_ref().is_none_or(grey)));
+    let colour = coloured && (options.colour.is_some() || !(grey(&train) && test.as_ref().is_none_or(grey)));
     if let Some(cache) = cache {
         notes.push(format!(
             "the pictures take {} MB, more than the {} MB of data.in_memory: they were decoded into {}",
@@ -92,12 +93,14 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Source, DataError> 
             cache.most_in_memory / 1_000_000,
             cache.path.display()
         ));
-    } else if !colour {
-        reading.tell_colours(&mut notes);
+    } else if coloured && !colour {
         for part in std::iter::once(&mut train).chain(&mut test) {
             part.values = recolour(&part.values, 1);
             part.shape = ItemShape::Image { height: size.0, width: size.1, channels: 1 };
         }
+    }
+    if options.colour == Some(false) {
+        reading.tell_colours(&mut notes);
     }
     reading.tell(colour, &mut notes);
     Ok(Source { name: "pictures".to_string(), train, test, notes })
@@ -221,14 +224,15 @@ fn tell_resized(
     }
 }
 
-/// Reads all pictures as colour, resized, and leaves out of `entries` those that cannot be read. Names are paths inside `root`.
+/// Reads all pictures, resized and in colour or grey, and leaves out of `entries` those that cannot be read. Names are paths inside `root`.
 fn read_all(
     root: &Path,
     entries: &mut Vec<Measured>,
-    (height, width): (usize, usize),
+    ((height, width), coloured): ((usize, usize), bool),
     reading: &mut Reading,
 ) -> Result<Dataset, DataError> {
-    let features = height * width * 3;
+    let channels = if coloured { 3 } else { 1 };
+    let features = height * width * channels;
     let bytes = (entries.len() as u64).saturating_mul(features as u64);
     let too_large = |_| DataError::TooLarge { name: "pictures".to_string(), bytes };
     let mut values = Vec::new();
@@ -237,7 +241,12 @@ fn read_all(
     let all = std::mem::take(entries);
     decode(root, &all, (height, width), reading, |pixels| {
         kept.push(pixels.is_some());
-        values.extend_from_slice(pixels.unwrap_or_default());
+        let pixels = pixels.unwrap_or_default();
+        if coloured {
+            values.extend_from_slice(pixels);
+        } else {
+            values.extend(luminance(pixels));
+        }
         Ok(())
     })?;
     *entries = all.into_iter().zip(kept).filter_map(|(entry, kept)| kept.then_some(entry)).collect();
@@ -246,7 +255,7 @@ fn read_all(
     }
     let labels: Option<Vec<&str>> = entries.iter().map(|(entry, _)| entry.label.as_deref()).collect();
     Ok(Dataset {
-        shape: ItemShape::Image { height, width, channels: 3 },
+        shape: ItemShape::Image { height, width, channels },
         values: Values::U8(values),
         labels: labels.map(|labels| Labels::from_texts(&labels)),
         maps: None,

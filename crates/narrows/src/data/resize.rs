@@ -106,20 +106,18 @@ pub(super) fn recolour(values: &Values, channels: usize) -> Values {
         (Values::Stored(stored), _) => recolour(&Values::U8(stored.all()), channels),
         (Values::U8(values), 3) => Values::U8(triple(values)),
         (Values::F32(values), 3) => Values::F32(triple(values)),
-        // ITU-R BT.601, in whole numbers that sum to 1000, so that a grey pixel keeps its exact value.
-        (Values::U8(values), _) => Values::U8(
-            values
-                .chunks_exact(3)
-                .map(|p| {
-                    ((299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2]) + 500) / 1000)
-                        as u8
-                })
-                .collect(),
-        ),
+        (Values::U8(values), _) => Values::U8(luminance(values).collect()),
         (Values::F32(values), _) => {
             Values::F32(values.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect())
         }
     }
+}
+
+/// The luminance of red, green and blue, by ITU-R BT.601, in whole numbers that sum to 1000, so that a grey pixel keeps its exact value.
+pub(super) fn luminance(pixels: &[u8]) -> impl Iterator<Item = u8> {
+    pixels
+        .chunks_exact(3)
+        .map(|p| ((299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2]) + 500) / 1000) as u8)
 }
 
 #[cfg(test)]

@@ -126,17 +126,19 @@ const SOFTWARE: (&str, &str) = ("Software", "Narrows");
 /// It stands among the first bytes of a file.
 const HEAD: u64 = 1024;
 
-/// Whether a file is one of the pictures that we number: by its name, and by what it says that it was written with.
+/// Whether a file is one of the pictures that we number.
 fn is_our_picture(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let number = name.strip_suffix(".png").unwrap_or("");
+    number.len() >= 5 && number.bytes().all(|b| b.is_ascii_digit()) && is_marked(path)
+}
+
+/// Whether a picture says that it was written with us.
+pub(super) fn is_marked(path: &Path) -> bool {
     let mut head = Vec::new();
     let mut read = || fs::File::open(path)?.take(HEAD).read_to_end(&mut head);
     let mark = format!("tEXt{}\0{}", SOFTWARE.0, SOFTWARE.1);
-    number.len() >= 5
-        && number.bytes().all(|b| b.is_ascii_digit())
-        && read().is_ok()
-        && head.windows(mark.len()).any(|bytes| bytes == mark.as_bytes())
+    path.is_file() && read().is_ok() && head.windows(mark.len()).any(|bytes| bytes == mark.as_bytes())
 }
 
 /// Pixels between the pictures of a sheet.
@@ -225,6 +227,7 @@ pub(super) fn encode_png_with(
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette);
+    encoder.add_text_chunk(SOFTWARE.0.to_owned(), SOFTWARE.1.to_owned())?;
     encoder.write_header()?.write_image_data(numbers)?;
     Ok(file)
 }

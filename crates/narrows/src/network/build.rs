@@ -3,7 +3,7 @@
 use super::auxiliary::AuxiliaryHead;
 use super::extent::Extent;
 use super::layer::{Layer, MOST_NUMBERS};
-use super::work::{LayerWork, leaves_out, left_out, work_of};
+use super::work::{LayerWork, work_of};
 use crate::error::Error;
 use crate::recipe::{
     Activation, AuxiliaryRecipe, Bias, Decoder, LayerKind, LayerRecipe, ModelKind, ModelRecipe, Padding, Pair,
@@ -240,17 +240,6 @@ impl<'m> Building<'m> {
                                 hint: "write model.decoder as a list of layers".to_owned(),
                             }
                         })?;
-                    // Blocks may leave out on one way what they bring on another.
-                    if let LayerWork::TransposedConvolution { form, size } = &mirrored.work
-                        && leaves_out(form, *size)
-                    {
-                        return Err(Error::Setting {
-                            setting: "model.decoder",
-                            problem: format!("the mirror image of {}: {}", layer.name, left_out(form, *size)),
-                            hint: "set model.growth=upsample, or write model.decoder as a list of layers"
-                                .to_owned(),
-                        });
-                    }
                     if end && mirrored.to != target {
                         if !mirrored.has_weights() {
                             return Err(Error::Setting {

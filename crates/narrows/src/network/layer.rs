@@ -7,7 +7,7 @@ use super::dropout::dropout;
 use super::extent::Extent;
 use super::maps;
 use super::shape::{Mode, Pass, Step};
-use super::work::{LayerWork, common};
+use super::work::{LayerWork, common, leaves_out, left_out};
 use crate::recipe::{Activation, Bias};
 use narrows_engine::{Convolution, Graph, Tensor};
 
@@ -266,6 +266,16 @@ impl Layer {
         let running = |name: &str| name.ends_with(".mean") || name.ends_with(".variance");
         let learned = self.tensors().into_iter().filter(|(name, _)| !running(name));
         learned.map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+
+    /// What is to be said of a transposed convolution some of whose pixels hear nothing.
+    pub fn leaves_out(&self) -> Option<String> {
+        match &self.work {
+            LayerWork::TransposedConvolution { form, size } if leaves_out(form, *size) => {
+                Some(left_out(form, *size))
+            }
+            _ => None,
+        }
     }
 
     /// Numbers that a fully connected layer in a convolution's place would have: a weight from each number it hears to each that it says, and a

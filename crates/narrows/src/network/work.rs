@@ -123,7 +123,7 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
                 size.0,
                 Convolution { stride: stride.0, dilation: dilation.0, groups, ..Convolution::default() },
             );
-            if leaves_out(&form, size) {
+            if [0, 1].into_iter().any(|axis| common(form.stride[axis], form.dilation[axis]) > 1) {
                 return Err(left_out(&form, size));
             }
             // With "same" a convolution of the result would give what the layer hears, stride by stride.
@@ -262,21 +262,28 @@ fn divides(groups: usize, from: Extent, channels: usize) -> Result<(), String> {
 /// Reaches up to this are no mistake even where pictures are small: what pooling leaves may be a single pixel.
 const USUAL_REACH: usize = 64;
 
-/// Windows that lie wholly beyond the picture see nothing; those that reach much further than it does would take its memory many times.
+/// Windows must meet pixels: none may lie wholly among the zeros around, and not all of them with their gaps over the picture. Those that reach
+/// much further than it does would take its memory many times.
 fn sees(form: &Convolution, window: [usize; 2], from: Extent) -> Result<(), String> {
     let reach = [0, 1].map(|axis| (window[axis] - 1) * form.dilation[axis] + 1);
+    let (size, [before, after]) = (from.size(), [form.before, form.after]);
     let any = |test: &dyn Fn(usize) -> bool| [0, 1].into_iter().any(test);
-    if any(&|axis| form.before[axis].max(form.after[axis]) >= reach[axis]) {
-        let [before, after] = [form.before, form.after];
-        return Err(format!(
-            "some windows see nothing but zeros: they reach over {}×{} pixels, and before {from} stand {}×{} zeros, behind it {}×{}",
-            reach[0], reach[1], before[0], before[1], after[0], after[1]
-        ));
-    }
-    if any(&|axis| reach[axis] > USUAL_REACH.max(2 * from.size()[axis] + 1)) {
+    if any(&|axis| reach[axis] > USUAL_REACH.max(2 * size[axis] + 1)) {
         return Err(format!(
             "windows that reach over {}×{} pixels are far larger than {from}",
             reach[0], reach[1]
+        ));
+    }
+    let meets = |axis: usize| {
+        let room = (size[axis] + before[axis] + after[axis]).saturating_sub(reach[axis]);
+        let mut places = (0..=room).step_by(form.stride[axis]);
+        let inside = before[axis]..before[axis] + size[axis];
+        places.any(|place| (0..window[axis]).any(|tap| inside.contains(&(place + tap * form.dilation[axis]))))
+    };
+    if any(&|axis| before[axis].max(after[axis]) >= reach[axis] || !meets(axis)) {
+        return Err(format!(
+            "windows see nothing but zeros: they reach over {}×{} pixels, and before {from} stand {}×{} zeros, behind it {}×{}",
+            reach[0], reach[1], before[0], before[1], after[0], after[1]
         ));
     }
     Ok(())

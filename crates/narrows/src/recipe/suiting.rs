@@ -62,7 +62,7 @@ pub fn suited_to_pictures(
         settings: settings.map(|(path, value)| (path.to_owned(), value)).into(),
         why: format!(
             "pictures are learned by a convolutional {}: {count} convolution{plural} at stride 2 {halve} {height}x{width} pixels to {}x{}, \
-             and a code of their {} numbers follows, {code} if model.code does not say; model.hidden asks for other layers",
+             and of {} numbers the code keeps {code}, if model.code does not say otherwise; model.hidden asks for other layers",
             kind.name(),
             size[0],
             size[1],

@@ -294,7 +294,11 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Result<Verdict, Error>
         }
     };
     let more = more.into_iter().map(|(name, value)| (name.to_owned(), value));
-    Ok(Verdict { text, figures_are, figures, more: more.chain(filled(shown)?).collect() })
+    let mut more: Vec<(String, String)> = more.collect();
+    if matches!(evaluation.figures, Figures::Reconstruction(_)) {
+        more.extend(filled(shown)?);
+    }
+    Ok(Verdict { text, figures_are, figures, more })
 }
 
 fn capitalised(text: &str) -> String {

@@ -18,6 +18,15 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
         || matches!(network.bottleneck, Bottleneck::Binary { .. });
     let normalised = network.layers.iter().flat_map(Layer::with_inner).any(|layer| layer.normalised);
     let dense = network.layers.get(network.encoder).is_some_and(Layer::is_dense);
+    // Blocks may leave out on one way what they bring on another.
+    if let Some((layer, problem)) = network.layers.iter().find_map(|layer| Some((layer, layer.leaves_out()?)))
+    {
+        return Err(Error::Setting {
+            setting: "model.decoder",
+            problem: format!("{}: {problem}", layer.name),
+            hint: "set model.growth=upsample, or write model.decoder as a list of layers".to_owned(),
+        });
+    }
     let wrong = [
         (
             linear && (said != Activation::Identity || !code.has_weights()),

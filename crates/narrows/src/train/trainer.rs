@@ -13,7 +13,7 @@ use super::stage::Stage;
 use super::start;
 use super::targets::Targets;
 use crate::autoencoder::bottleneck;
-use crate::data::Values;
+use crate::data::{Dataset, Values};
 use crate::error::Error;
 use crate::model_file::{Description, Model, NamedTensor, RowCounts};
 use crate::network::Layer;
@@ -26,6 +26,10 @@ use std::time::{Duration, Instant};
 /// The step whose random numbers scoring uses: one that training never comes to.
 const SCORING_STEP: u32 = u32::MAX;
 const AVERAGE: &str = "average/";
+/// Bytes that the program takes without any model or rows: its code, the stacks of its threads, what the allocator keeps.
+const PROGRAM: usize = 12 << 20;
+/// How often a row's name is there at most, while rows are loaded: in a list of files, as a path, and as a name.
+const NAMED: usize = 3;
 
 /// How training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,15 +110,18 @@ impl Trainer {
     pub fn prediction(&self) -> Prediction {
         let plans: usize = self.plans.iter().map(StagePlans::bytes).sum();
         let test = self.setup.source.test.as_ref().map_or(0, |test| test.values.memory());
-        let maps =
-            |dataset: &crate::data::Dataset| dataset.maps.as_ref().map_or(0, |maps| maps.of_pixel.len());
-        let maps = maps(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, maps);
-        let data = self.setup.source.train.values.memory() + test + maps + self.batches.bytes();
+        let beside = |dataset: &Dataset| {
+            let maps = dataset.maps.as_ref().map_or(0, |maps| maps.of_pixel.len());
+            let names = dataset.names.iter().flatten().map(|name| NAMED * (size_of::<String>() + name.len()));
+            maps + names.sum::<usize>()
+        };
+        let beside = beside(&self.setup.source.train) + self.setup.source.test.as_ref().map_or(0, beside);
+        let data = self.setup.source.train.values.memory() + test + beside + self.batches.bytes();
         // A checkpoint is put together in memory before it is written, once as numbers and once as bytes, then as a file.
         let states = self.states.bytes();
         let last = self.plans.len() - 1;
         Prediction {
-            peak_bytes: plans + data + 4 * states,
+            peak_bytes: PROGRAM + plans + data + 4 * states,
             flops_an_epoch: self.plans[last].flops_an_epoch(&self.setup.stages[last]),
             parameters: self.setup.network.parameter_count(),
         }
