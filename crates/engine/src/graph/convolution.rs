@@ -70,13 +70,13 @@ impl Convolution {
 }
 
 impl Graph {
-    /// Ones where a group's results hear its own channels, zeros between groups: windows × (groups·inputs) × (groups·outputs).
+    /// Ones where a group's results hear its own channels, zeros between groups: windows × groups × inputs × (groups·outputs).
     fn between_groups(&self, [windows, inputs, outputs]: [usize; 3], groups: usize) -> Tensor<'_> {
         let columns = groups * outputs;
         let own = |at: usize| at / columns % (inputs * groups) / inputs == at % columns / outputs;
         let mask: Vec<f32> =
             (0..windows * groups * inputs * columns).map(|at| f32::from(u8::from(own(at)))).collect();
-        self.table([windows, groups * inputs, columns], &mask)
+        self.table([windows, groups, inputs, columns], &mask)
     }
 }
 
@@ -189,8 +189,8 @@ impl<'g> Tensor<'g> {
             let weights = match mask.filter(|_| count > 1) {
                 None => own,
                 Some(mask) => {
-                    let every = own.concatenate(&vec![own; count - 1], 2);
-                    every * mask.reshape(every.shape())
+                    let every = own.reshape([down * across, 1, inputs, count * outputs]) * mask;
+                    every.reshape([down, across, count * inputs, count * outputs])
                 }
             };
             convolve(part(self, first, count), weights)
