@@ -40,8 +40,9 @@ pub fn choose(named: Option<&str>, data: Option<&Path>, settings: &Settings) -> 
         let recipe = match Recipe::parse("", &settings.set) {
             Ok(recipe) => recipe,
             Err(problems) => {
-                let convolution = ("model.hidden".to_owned(), "['max-pool']".to_owned());
-                let for_pictures = Recipe::parse("", &[&[convolution], &settings.set[..]].concat());
+                // Any layer of maps stands for those that the pictures' size will ask for.
+                let maps = ("model.hidden".to_owned(), "['max-pool']".to_owned());
+                let for_pictures = Recipe::parse("", &[&[maps], &settings.set[..]].concat());
                 let problems = Failure::from(problems);
                 let Ok(recipe) = for_pictures else { return Err(problems) };
                 lacking = Some(problems);

@@ -6,8 +6,7 @@ use crate::model_rows::{RowOptions, picture_range};
 use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::Codec;
-use narrows::apply::inpaint::{Mask, block, border_mean, inpaint, missing_error};
-use narrows::apply::picture_quality::psnr;
+use narrows::apply::inpaint::{Mask, block, inpaint, quality};
 use narrows::data::{Dataset, ItemShape, read_mask, write_rows};
 use narrows::recipe::Corruption;
 use serde_json::json;
@@ -95,8 +94,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let filled = inpaint(&codec, &stored, &masks)?;
     let range = picture_range(&description.preparation);
     write_rows(&options.out, shape, &filled, range)?;
-    let channels = shape.features() / shape.pixels();
     if let Some(path) = &options.masked {
+        let channels = shape.features() / shape.pixels();
         let middle = (range.0 + range.1) / 2.0;
         let missing = masks.iter().flatten().flat_map(|missing| std::iter::repeat_n(*missing, channels));
         let seen: Vec<f32> = stored
@@ -108,9 +107,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     // Where pixels were taken away for the occasion, it is known what they were.
     let known = matches!(options.mask, Missing::Block(..));
-    let decibels =
-        |filled: &[f32]| psnr(missing_error(&stored, filled, &masks, channels), f64::from(range.1 - range.0));
-    let figures = known.then(|| [decibels(&filled), decibels(&border_mean(&stored, &masks, shape))]);
+    let figures = known.then(|| quality(&stored, &filled, &masks, shape, f64::from(range.1 - range.0)));
     let untrained = (description.recipe.train.corruption == Corruption::None)
         .then_some("this model was trained on whole pictures, not to fill in what is missing; recipe inpaint and train.corruption=block are");
     if options.json {

@@ -110,7 +110,11 @@ fn a_folder_of_pictures_is_learned_by_a_network_that_suits_it() {
     room.write("table.csv", "1,2\n3,4\n5,6\n7,8\n9,10\n11,12\n13,14\n15,16\n17,18\n19,20\n");
     let line = room.refused("train table.csv --set model.growth=repeat");
     assert!(line.contains("model.growth"), "{line}");
-    let asked = room.done("train streets --out b.narrows --set train.epochs=2 --set model.hidden=[5]");
+    let asked = room.done(
+        "train streets --out b.narrows --set train.epochs=2 --set model.hidden=[5] --set model.code=50",
+    );
+    // So many directions do 36 rows have.
+    assert!(asked.stdout.contains("PCA, 35 units"), "{}", asked.stdout);
     assert!(!asked.stderr.contains("stride 2"), "{}", asked.stderr);
     assert!(room.text("a.html").contains("What layers make of a picture"));
     // More than may be kept in memory: decoded into a file, which is gone in the end.
@@ -221,7 +225,8 @@ fn nothing_of_the_users_is_lost() {
     let ran = room.done("encode a.narrows --data other.npy --out codes.npy");
     let told = "16x12 colour images were brought to 12x16 colour images";
     assert!(ran.stderr.contains(told), "{}", ran.stderr);
-    room.done("inpaint a.narrows --data large --mask block:3x3 --out filled.png");
+    let ran = room.done("inpaint a.narrows --data large --mask block:3x3 --out filled.png");
+    assert!(ran.stderr.contains("trained on whole pictures, not to fill in"), "{}", ran.stderr);
     assert!(
         room.refused("inpaint a.narrows --data large --mask block:3x3 --out x --masked x")
             .contains("same place")
@@ -244,6 +249,11 @@ fn report_follows_a_chosen_picture() {
     let (first, second) = (page(""), page("--picture 1"));
     assert!(first.contains("What layers make of a picture") && first != second);
     assert!(first == page("--picture 0") && second == page("--picture 01.png"));
+    assert!(first.contains("<h3>test/00.png</h3>") && second.contains("<h3>test/01.png</h3>"));
+    let told = room.json("inspect googlenet --json");
+    assert_eq!(told["layers"][0]["if_fully_connected"].as_u64(), Some(224 * 224 * 3 * 112 * 112 * 64));
+    assert_eq!(told["auxiliary"].as_array().map(Vec::len).map(|heads| heads > 2), Some(true));
+    assert!(told["layers"].as_array().unwrap().iter().any(|layer| layer["inside"].is_array()));
     let line = room.refused("report a.narrows --data streets --picture 4711");
     assert!(line.contains("no picture `4711`"), "{line}");
     let table = Room::with_table_model();

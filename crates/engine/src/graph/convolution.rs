@@ -60,7 +60,7 @@ impl Convolution {
     }
 
     /// Pixels from the first to the last element of the kernel.
-    fn extent(&self, axis: usize, kernel: [usize; 2]) -> usize {
+    pub fn extent(&self, axis: usize, kernel: [usize; 2]) -> usize {
         (kernel[axis].max(1) - 1).saturating_mul(self.dilation[axis]).saturating_add(1)
     }
 

@@ -1,6 +1,7 @@
 //! Inpainting: what a model makes of the missing pixels of a picture; known ones stay as they are.
 
 use super::codec::Codec;
+use super::picture_quality::psnr;
 use crate::data::ItemShape;
 use crate::error::Error;
 use crate::streams;
@@ -80,7 +81,7 @@ pub fn inpaint(codec: &Codec, rows: &[f32], masks: &[Mask]) -> Result<Vec<f32>, 
 }
 
 /// The same with each missing pixel filled by the mean of the known pixels that touch a missing one: what needs no model.
-pub fn border_mean(rows: &[f32], masks: &[Mask], shape: &ItemShape) -> Vec<f32> {
+fn border_mean(rows: &[f32], masks: &[Mask], shape: &ItemShape) -> Vec<f32> {
     let &ItemShape::Image { height, width, channels } = shape else { return rows.to_vec() };
     let mut filled = rows.to_vec();
     for (picture, mask) in filled.chunks_exact_mut(height * width * channels).zip(masks) {
@@ -101,8 +102,15 @@ pub fn border_mean(rows: &[f32], masks: &[Mask], shape: &ItemShape) -> Vec<f32> 
     filled
 }
 
+/// PSNR of missing pixels alone, in dB, values being so far apart at most: as they were filled, and if each had the mean of its border.
+pub fn quality(rows: &[f32], filled: &[f32], masks: &[Mask], shape: &ItemShape, range: f64) -> [f64; 2] {
+    let channels = shape.features() / shape.pixels();
+    [filled, &border_mean(rows, masks, shape)]
+        .map(|filled| psnr(missing_error(rows, filled, masks, channels), range))
+}
+
 /// The mean squared error of missing pixels alone.
-pub fn missing_error(rows: &[f32], filled: &[f32], masks: &[Mask], channels: usize) -> f64 {
+fn missing_error(rows: &[f32], filled: &[f32], masks: &[Mask], channels: usize) -> f64 {
     let missing = masks.iter().flatten().flat_map(|missing| std::iter::repeat_n(*missing, channels));
     let (mut sum, mut count) = (0.0, 0usize);
     for ((truth, filled), _) in rows.iter().zip(filled).zip(missing).filter(|(_, missing)| *missing) {

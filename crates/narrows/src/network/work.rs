@@ -137,7 +137,7 @@ pub fn work_of(kind: &LayerKind, from: Extent) -> Result<(LayerWork, Extent), St
                 }
                 Padding::Same => whole,
                 _ => [0, 1].map(|axis| {
-                    let reach = (size[axis] - 1) * form.dilation[axis] + 1;
+                    let reach = form.extent(axis, size);
                     let grown = (from.size()[axis] - 1) * form.stride[axis] + reach + output_padding.0[axis];
                     grown.saturating_sub(form.before[axis] + form.after[axis])
                 }),
@@ -233,7 +233,7 @@ fn holds(
     from: Extent,
     channels: usize,
 ) -> Result<Extent, String> {
-    let reach = [0, 1].map(|axis| (window[axis] - 1) * form.dilation[axis] + 1);
+    let reach = [0, 1].map(|axis| form.extent(axis, window));
     let reach = match reach == window {
         true => String::new(),
         false => format!(", which reaches over {}×{} with its gaps,", reach[0], reach[1]),
@@ -265,7 +265,7 @@ const USUAL_REACH: usize = 64;
 /// Windows must meet pixels: none may lie wholly among the zeros around, and not all of them with their gaps over the picture. Those that reach
 /// much further than it does would take its memory many times.
 fn sees(form: &Convolution, window: [usize; 2], from: Extent) -> Result<(), String> {
-    let reach = [0, 1].map(|axis| (window[axis] - 1) * form.dilation[axis] + 1);
+    let reach = [0, 1].map(|axis| form.extent(axis, window));
     let (size, [before, after]) = (from.size(), [form.before, form.after]);
     let any = |test: &dyn Fn(usize) -> bool| [0, 1].into_iter().any(test);
     if any(&|axis| reach[axis] > USUAL_REACH.max(2 * size[axis] + 1)) {

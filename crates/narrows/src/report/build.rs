@@ -20,8 +20,7 @@ use super::{
 use crate::Error;
 use crate::apply::evaluate::{components, fit_pca, largest, true_classes};
 use crate::apply::family::Denoiser;
-use crate::apply::inpaint::{Mask, block, border_mean, inpaint, missing_error};
-use crate::apply::picture_quality::psnr;
+use crate::apply::inpaint::{Mask, block, inpaint, quality};
 use crate::apply::{Codec, Evaluation, Figures, Rival};
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Values};
 use crate::model_file::Description;
@@ -220,7 +219,7 @@ const MOST_FILLED: usize = 256;
 /// How well missing blocks are filled in, of models that have learned to, beside the mean of their border.
 fn filled(shown: &Shown<'_>) -> Result<Vec<(String, String)>, Error> {
     let train = &shown.codec.model().description.recipe.train;
-    let (Corruption::Block { height, width }, Some(picture)) = (train.corruption, shown.picture) else {
+    let (Corruption::Block { height, width }, true) = (train.corruption, shown.picture.is_some()) else {
         return Ok(Vec::new());
     };
     let rows = shown.spread(MOST_FILLED);
@@ -229,14 +228,12 @@ fn filled(shown: &Shown<'_>) -> Result<Vec<(String, String)>, Error> {
     let masks: Vec<Mask> =
         rows.iter().map(|row| block(shape, (height, width), *row, train.seed)).collect::<Result<_, _>>()?;
     let range = f64::from(shown.levels.1 - shown.levels.0);
-    let decibels = |filled: &[f32]| {
-        format!("{:.2} dB", psnr(missing_error(&stored, filled, &masks, picture.channels), range))
-    };
     let made = inpaint(shown.codec, &stored, &masks)?;
+    let [own, border] = quality(&stored, &made, &masks, shape, range);
     let blocks = format!("missing blocks of {height}x{width}");
     Ok(vec![
-        (format!("{blocks}, filled"), decibels(&made)),
-        (format!("{blocks}, the mean of their border"), decibels(&border_mean(&stored, &masks, shape))),
+        (format!("{blocks}, filled"), format!("{own:.2} dB")),
+        (format!("{blocks}, the mean of their border"), format!("{border:.2} dB")),
     ])
 }
 
@@ -248,7 +245,8 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Result<Verdict, Error>
     };
     let text = capitalised(&evaluation.verdict) + ".";
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-    let mut more: Vec<(&str, String)> = Vec::new();
+    let mut more: Vec<(String, String)> = Vec::new();
+    let mut tell = |name: &str, value: String| more.push((name.to_owned(), value));
     let (figures_are, figures) = match &evaluation.figures {
         Figures::Reconstruction(own) => {
             let components = own.baselines.pca_components;
@@ -260,18 +258,19 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Result<Verdict, Error>
                 figure("the mean".to_owned(), own.baselines.mean.squared_error, false),
             ];
             if let Some(pictures) = &own.pictures {
-                more.extend([
-                    ("PSNR", format!("{:.2} dB", pictures.psnr)),
-                    ("SSIM", format!("{:.4}", pictures.ssim)),
-                ]);
+                tell("PSNR", format!("{:.2} dB", pictures.psnr));
+                tell("SSIM", format!("{:.4}", pictures.ssim));
             }
+            more.extend(filled(shown)?);
             let figures = figures.into_iter().chain(of_rivals(1.0)).collect();
             (format!("squared error a row on {rows}, in the prepared scale; lower is better"), figures)
         }
         Figures::Classification(own) => {
-            more.push(("accuracy", percent(own.accuracy)));
-            more.extend(own.top_5.map(|share| ("top-5 accuracy", percent(share))));
-            more.push(("cross-entropy a row", super::html::number(own.cross_entropy)));
+            tell("accuracy", percent(own.accuracy));
+            if let Some(share) = own.top_5 {
+                tell("top-5 accuracy", percent(share));
+            }
+            tell("cross-entropy a row", super::html::number(own.cross_entropy));
             let figures = vec![
                 figure("this model".to_owned(), 100.0 * own.accuracy, true),
                 figure("always the commonest".to_owned(), 100.0 * own.most_frequent, false),
@@ -284,20 +283,13 @@ fn verdict(shown: &Shown<'_>, evaluation: &Evaluation) -> Result<Verdict, Error>
                 figure("this model".to_owned(), 100.0 * own.pixel_accuracy, true),
                 figure("always the commonest".to_owned(), 100.0 * own.most_frequent, false),
             ];
-            more.extend([
-                ("pixel accuracy", percent(own.pixel_accuracy)),
-                ("class average", percent(own.class_average)),
-                ("mean IoU", percent(own.mean_iou)),
-            ]);
+            tell("pixel accuracy", percent(own.pixel_accuracy));
+            tell("class average", percent(own.class_average));
+            tell("mean IoU", percent(own.mean_iou));
             let figures = figures.into_iter().chain(of_rivals(100.0)).collect();
             (format!("{rows}: percent of pixels that are given their own class; higher is better"), figures)
         }
     };
-    let more = more.into_iter().map(|(name, value)| (name.to_owned(), value));
-    let mut more: Vec<(String, String)> = more.collect();
-    if matches!(evaluation.figures, Figures::Reconstruction(_)) {
-        more.extend(filled(shown)?);
-    }
     Ok(Verdict { text, figures_are, figures, more })
 }
 
