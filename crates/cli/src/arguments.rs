@@ -1,8 +1,8 @@
 //! The command line: which commands there are, and the options that several of them share.
 
 use crate::commands::{
-    classify, completions, decode, denoise, encode, evaluate, generate, inpaint, inspect, interpolate, probe,
-    recipes, reconstruct, report, segment, train,
+    classify, completions, decode, denoise, encode, evaluate, generate, import, inpaint, inspect,
+    interpolate, probe, recipes, reconstruct, report, segment, train,
 };
 use crate::failure::Failure;
 use crate::output;
@@ -59,6 +59,8 @@ pub enum Command {
     Segment(segment::Options),
     /// Show the layers of a model or recipe, and the plan of a training step
     Inspect(inspect::Options),
+    /// Make a model of weights that were published for a recipe's network
+    Import(import::Options),
     /// Write a model's report: one HTML page
     Report(report::Options),
     /// List the built-in recipes, or print one

@@ -55,7 +55,7 @@ impl JudgedRows {
         which: Which,
     ) -> Result<JudgedRows, Failure> {
         let (rows, same) = JudgedRows::split(model, path, kind)?;
-        let mut rows = rows.choose(model.recipe.model.kind, same, which);
+        let mut rows = rows.choose(model, same, which);
         rows.expect_some();
         Ok(rows)
     }
@@ -129,7 +129,7 @@ impl JudgedRows {
     }
 
     /// Puts the rows that were asked for where judges look.
-    fn choose(mut self, kind: ModelKind, same: bool, which: Which) -> JudgedRows {
+    fn choose(mut self, model: &Description, same: bool, which: Which) -> JudgedRows {
         let own_part = self.split.test_is_own_part;
         match which {
             Which::Test if same || own_part => {}
@@ -143,14 +143,19 @@ impl JudgedRows {
         if !same {
             let fitted = wording::of(self.split.train.len(), "row", "rows");
             // Models that tell classes are not held against PCA.
-            let tells_classes = matches!(kind, ModelKind::Classifier | ModelKind::Segmenter);
+            let tells_classes =
+                matches!(model.recipe.model.kind, ModelKind::Classifier | ModelKind::Segmenter);
             let told = [
                 (which == Which::Test && !own_part, "all of them are judged".to_owned()),
                 (!tells_classes, format!("PCA and the mean are fitted on {fitted} of them")),
             ];
             let told: Vec<String> = told.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
             let what = if told.is_empty() { String::new() } else { format!(": {}", told.join(", and ")) };
-            self.notes.push(format!("these are other data than the model was trained on{what}"));
+            let whose = match model.is_imported() {
+                true => "nobody here knows what the imported weights were trained on",
+                false => "these are other data than the model was trained on",
+            };
+            self.notes.push(format!("{whose}{what}"));
         }
         self
     }

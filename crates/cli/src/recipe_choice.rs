@@ -2,7 +2,7 @@
 
 use crate::arguments::{Settings, recipe_names};
 use crate::failure::Failure;
-use narrows::data::{Cache, DataError, ItemShape, Source, load};
+use narrows::data::{Cache, DataError, GLYPH_SIZE, ItemShape, Source, load};
 use narrows::recipe::{Recipe, SourceKind, suited_to_pictures};
 use std::path::{Path, PathBuf};
 
@@ -106,6 +106,21 @@ impl Choice {
         options.cache = cache.map(|path| Cache { path: path.to_path_buf(), most_in_memory });
         Ok(load(self.data.as_deref(), &options)?)
     }
+}
+
+/// Classes that are assumed where nobody says how many: there are ten digits.
+pub const USUAL_CLASSES: usize = 10;
+
+/// What rows of a recipe are, if that can be told without data.
+pub fn shape_of(recipe: &Recipe) -> Option<ItemShape> {
+    let colours = if recipe.data.colour == Some(true) { 3 } else { 1 };
+    let channels = recipe.data.channels.unwrap_or(colours);
+    let [height, width] = match (recipe.data.patch.or(recipe.data.size), recipe.data.source) {
+        (Some(size), _) => size,
+        (None, SourceKind::Idx | SourceKind::Glyphs) => [GLYPH_SIZE; 2],
+        _ => return None,
+    };
+    Some(ItemShape::Image { height, width, channels })
 }
 
 /// Reads a recipe. One that draws its rows can be run on others; how many it would have drawn is no limit to them.

@@ -8,6 +8,7 @@ pub mod autoencoder;
 pub mod boltzmann;
 pub mod data;
 mod error;
+pub mod import;
 pub mod model_file;
 pub mod network;
 pub mod recipe;

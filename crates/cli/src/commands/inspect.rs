@@ -237,13 +237,13 @@ fn head(recipe: &Recipe) -> String {
 }
 
 fn history(trained: &Description) -> String {
-    let mut text = format!(
-        "trained for {} on {} ({}: {})",
-        of(trained.history.len(), "epoch", "epochs"),
-        of(trained.rows.train, "row", "rows"),
-        trained.source,
-        trained.shape.describe()
-    );
+    let rows = format!("{}: {}", trained.source, trained.shape.describe());
+    let mut text = if trained.is_imported() {
+        format!("imported weights ({rows})")
+    } else {
+        let epochs = of(trained.history.len(), "epoch", "epochs");
+        format!("trained for {epochs} on {} ({rows})", of(trained.rows.train, "row", "rows"))
+    };
     if let Some(last) = trained.history.last() {
         text.push_str(&format!("; last loss {}", figure(last.train_loss)));
         if let Some(held_out) = last.held_out_loss {

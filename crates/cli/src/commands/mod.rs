@@ -7,6 +7,7 @@ pub mod denoise;
 pub mod encode;
 pub mod evaluate;
 pub mod generate;
+pub mod import;
 pub mod inpaint;
 pub mod inspect;
 pub mod interpolate;
@@ -40,6 +41,7 @@ pub fn run(command: Option<Command>) -> Result<(), Failure> {
         Some(Command::Classify(options)) => classify::run(&options),
         Some(Command::Segment(options)) => segment::run(&options),
         Some(Command::Inspect(options)) => inspect::run(&options),
+        Some(Command::Import(options)) => import::run(&options),
         Some(Command::Report(options)) => report::run(&options),
         Some(Command::Recipes(options)) => recipes::run(&options),
         Some(Command::Completions(options)) => completions::run(&options),

@@ -8,3 +8,4 @@ mod refusals;
 mod resume;
 mod support;
 mod uses;
+mod weights;

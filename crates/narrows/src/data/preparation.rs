@@ -14,7 +14,7 @@ use super::error::DataError;
 
 /// How rows are prepared; invertible but for [`Preparation::TfIdf`].
 ///
-/// Lists hold one entry a feature, or a single one for all features alike (images).
+/// Lists hold one entry a feature, one a channel of a picture (published weights), or a single one for all features alike (images).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Preparation {
@@ -192,8 +192,9 @@ impl Preparation {
         let Some((shifts, other)) = self.lists() else { return Ok(()) };
         // Each word has a weight of its own.
         let shared = !matches!(self, Preparation::TfIdf { .. });
+        let repeats = |list: &[f32]| shared && !list.is_empty() && features.is_multiple_of(list.len());
         for list in [shifts, other] {
-            if !(shared && list.len() == 1) && list.len() != features || list.len() != shifts.len() {
+            if !repeats(list) && list.len() != features || list.len() != shifts.len() {
                 return Err(DataError::Width {
                     name: name.to_string(),
                     expected: list.len(),

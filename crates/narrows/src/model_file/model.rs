@@ -46,6 +46,13 @@ pub struct Description {
     pub rows: RowCounts,
 }
 
+impl Description {
+    /// Whether the weights were made by another program.
+    pub fn is_imported(&self) -> bool {
+        self.history.is_empty() && self.rows.train == 0
+    }
+}
+
 /// A trained model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {

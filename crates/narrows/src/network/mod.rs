@@ -21,6 +21,7 @@ mod words;
 pub mod work;
 
 pub use auxiliary::AuxiliaryHead;
+pub use batch_normalisation::EPSILON;
 pub use dense::{Parameters, Role};
 pub use extent::Extent;
 pub use layer::Layer;

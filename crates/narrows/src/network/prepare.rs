@@ -6,8 +6,11 @@ use narrows_engine::{Graph, Tensor};
 /// Prepares stored rows, B×D.
 pub fn prepare<'g>(graph: &'g Graph, preparation: &Preparation, rows: Tensor<'g>) -> Tensor<'g> {
     let rows = rows.convert();
-    let values = |list: &[f32]| {
-        if list.len() == 1 { graph.constant(list[0]) } else { graph.table([list.len()], list) }
+    let features = rows.shape().columns();
+    let values = |list: &[f32]| match list {
+        [one] => graph.constant(*one),
+        // One for each channel stands for one for each pixel's.
+        _ => graph.table([features], &list.iter().copied().cycle().take(features).collect::<Vec<f32>>()),
     };
     let spread = |list: Vec<f32>| {
         let safe: Vec<f32> = list.into_iter().map(|value| if value == 0.0 { 1.0 } else { value }).collect();

@@ -1,9 +1,8 @@
 //! Rows that stand in for the real ones where only their shape matters: a plan is the same for any rows.
 
 use crate::failure::Failure;
-use narrows::data::{
-    Dataset, GLYPH_SIZE, ItemShape, LabelMaps, Labels, Preparation, Source, Split, Values, load,
-};
+use crate::recipe_choice::{USUAL_CLASSES, shape_of};
+use narrows::data::{Dataset, ItemShape, LabelMaps, Labels, Preparation, Source, Split, Values, load};
 use narrows::model_file::Model;
 use narrows::recipe::{ModelKind, Recipe, SourceKind};
 use narrows::train::stage::stages;
@@ -22,24 +21,18 @@ pub fn source_of_recipe(recipe: &Recipe) -> Result<(Source, Vec<String>), Failur
         options.test_rows = Some(1);
         return Ok((load(None, &options)?, Vec::new()));
     }
-    let grey = if recipe.data.colour == Some(true) { 3 } else { 1 };
-    let channels = recipe.data.channels.unwrap_or(grey);
-    let tells_classes = matches!(recipe.model.kind, ModelKind::Classifier | ModelKind::Segmenter);
-    let (height, width, note) = match (recipe.data.patch.or(recipe.data.size), recipe.data.source) {
-        (Some([height, width]), _) => (height, width, None),
-        (None, SourceKind::Idx) => {
-            let note = "taken for MNIST's pictures of 28 × 28 and 10 classes; --data PATH shows it for yours";
-            (GLYPH_SIZE, GLYPH_SIZE, Some(note.to_owned()))
-        }
-        _ => {
-            return Err(Failure::new(
-                format!("{}: how wide the network is depends on the data, and none are named", recipe.name),
-                "name them with --data PATH",
-            ));
-        }
+    let Some(shape) = shape_of(recipe) else {
+        return Err(Failure::new(
+            format!("{}: how wide the network is depends on the data, and none are named", recipe.name),
+            "name them with --data PATH",
+        ));
     };
-    let shape = ItemShape::Image { height, width, channels };
-    let classes = if tells_classes { recipe.data.classes.unwrap_or(10) } else { 0 };
+    let told = recipe.data.patch.or(recipe.data.size).is_some();
+    let note = (!told).then(|| {
+        "taken for MNIST's pictures of 28 × 28 and 10 classes; --data PATH shows it for yours".to_owned()
+    });
+    let tells_classes = matches!(recipe.model.kind, ModelKind::Classifier | ModelKind::Segmenter);
+    let classes = if tells_classes { recipe.data.classes.unwrap_or(USUAL_CLASSES) } else { 0 };
     Ok((pixels(shape, rows, classes), note.into_iter().collect()))
 }
 

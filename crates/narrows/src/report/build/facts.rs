@@ -20,6 +20,20 @@ pub(super) fn of(codec: &Codec, source: &Source) -> Vec<(String, String)> {
         ("units", units(recipe)),
         ("parameters", count(codec.network().parameter_count())),
         ("output and loss", output(description.output).to_owned()),
+    ];
+    if description.is_imported() {
+        facts.retain(|(name, _)| *name != "rows");
+        facts.push(("weights", "imported".to_owned()));
+    } else {
+        facts.extend(training(description, source));
+    }
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// How it was trained, and whether on the rows that are shown.
+fn training(description: &Description, source: &Source) -> Vec<(&'static str, String)> {
+    let recipe = &description.recipe;
+    let mut facts = vec![
         ("optimiser", format!("{}, learning rate {}", recipe.train.optimiser, recipe.train.learning_rate)),
         ("schedule", schedule(recipe)),
     ];
@@ -37,7 +51,7 @@ pub(super) fn of(codec: &Codec, source: &Source) -> Vec<(String, String)> {
         let start: String = fingerprint.chars().take(12).collect();
         facts.push(("rows shown here", format!("others than those trained on: {start}")));
     }
-    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    facts
 }
 
 /// Where rows come from, in words.
