@@ -150,7 +150,9 @@ fn maps_that_never_lie_in_memory_have_the_bits_of_those_that_do() {
         let shown = listing(&graph);
         let both = shown.contains("the largest of") && shown.contains("(unpooled by");
         let long = case.size[0] * case.images[2] > 1100;
-        assert_eq!(both, !long, "{case:?}\n{shown}");
+        // Windows of one pixel are a plain product, whose result lies in memory.
+        let product = case.taps == [1; 2] && case.form == Convolution::default();
+        assert_eq!(both, !long && !product, "{case:?}\n{shown}");
         let unfused = listing(&kept);
         assert!(
             !unfused.contains("the largest of") && unfused.matches("(unpooled by").count() <= 2,
