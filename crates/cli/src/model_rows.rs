@@ -214,8 +214,12 @@ pub fn picture_range(preparation: &Preparation) -> (f32, f32) {
         Preparation::Scale { minimum, maximum } if minimum.len() == 1 && maximum.len() == 1 => {
             (minimum[0], maximum[0])
         }
-        // A mean above 1 is one of bytes.
-        Preparation::Standardise { mean, .. } if mean.iter().any(|mean| *mean > 1.0) => (0.0, 255.0),
+        // Means and deviations above 1 are those of bytes.
+        Preparation::Standardise { mean, deviation }
+            if mean.iter().chain(deviation).any(|number| *number > 1.0) =>
+        {
+            (0.0, 255.0)
+        }
         _ => (0.0, 1.0),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::arguments::Settings;
 use crate::failure::Failure;
-use crate::wording::{count, table};
+use crate::wording::{count, figure, table};
 use crate::{output, places, recipe_choice};
 use clap::Args;
 use narrows::data::{DataError, ItemShape, Preparation};
@@ -51,8 +51,8 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Failure> {
     let recipe = recipe_choice::choose(Some(&options.recipe), None, &options.settings)?.recipe;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.narrows", recipe.name)));
-    let inputs: Vec<&Path> =
-        std::iter::once(&options.weights).chain(&options.classes).map(PathBuf::as_path).collect();
+    let mut inputs: Vec<&Path> = vec![&options.weights, Path::new(&options.recipe)];
+    inputs.extend(options.classes.as_deref());
     places::expect_apart(&inputs, &[&out])?;
     places::expect_writable(&out)?;
     let known = known(options, &recipe)?;
@@ -71,14 +71,29 @@ pub fn run(options: &Options) -> Result<(), Failure> {
                 "layer": pair.layer,
                 "found": pair.found,
                 "sizes": pair.sizes,
+                "other": pair.other,
             })).collect::<Vec<_>>(),
         }));
     }
     output::result(&pairs(&imported.pairs))?;
+    if imported.pairs.iter().any(|pair| pair.other.is_some()) {
+        output::note(
+            "note: the file does not tell in which order its layers come; they were taken by name, and those of the last column would have fitted, too",
+        );
+    }
     let prepared = match &known.preparation {
-        Preparation::Scale { .. } => "pixels of 0 to 255 become 0 to 1",
-        Preparation::Standardise { .. } => "pixels are standardised",
-        _ => "rows are taken as they are",
+        Preparation::Scale { .. } => "pixels of 0 to 255 become 0 to 1".to_owned(),
+        Preparation::Standardise { mean, deviation } => {
+            let shares = |list: &[f32]| {
+                list.iter().map(|one| figure(f64::from(one / 255.0))).collect::<Vec<_>>().join(", ")
+            };
+            format!(
+                "from pixels of 0 to 1 is taken {}; they are divided by {}",
+                shares(mean),
+                shares(deviation)
+            )
+        }
+        _ => "rows are taken as they are".to_owned(),
     };
     let parameters = count(parameters as u64);
     output::note(&format!("{}: {}, {parameters} parameters; {prepared}", out.display(), recipe.name));
@@ -86,17 +101,22 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn pairs(pairs: &[Pair]) -> String {
-    let head = ["layer", "found as", "sizes there"].map(str::to_owned).to_vec();
+    let columns = if pairs.iter().any(|pair| pair.other.is_some()) { 4 } else { 3 };
+    let head = ["layer", "found as", "sizes there", "or"].map(str::to_owned)[..columns].to_vec();
     let row = |pair: &Pair| {
         let sizes: Vec<String> = pair.sizes.iter().map(usize::to_string).collect();
-        vec![pair.layer.clone(), pair.found.clone(), sizes.join("×")]
+        let other = pair.other.clone().unwrap_or_default();
+        let mut row = vec![pair.layer.clone(), pair.found.clone(), sizes.join("×"), other];
+        row.truncate(columns);
+        row
     };
     table(&std::iter::once(head).chain(pairs.iter().map(row)).collect::<Vec<_>>(), |_| false)
 }
 
 /// What the file does not say, by what is asked for, what is published, and the recipe.
 fn known(options: &Options, recipe: &Recipe) -> Result<Known, Failure> {
-    let published = PUBLISHED.iter().find(|published| published.recipe == recipe.name);
+    // A recipe of one's own may have such a name, too.
+    let published = PUBLISHED.iter().find(|published| published.recipe == options.recipe);
     let shape = match (options.width, recipe_choice::shape_of(recipe)) {
         (Some(width), _) => ItemShape::Vector { columns: None, width },
         (None, Some(shape)) => shape,
@@ -138,14 +158,19 @@ fn classes(options: &Options, recipe: &Recipe) -> Result<Vec<String>, Failure> {
         std::io::ErrorKind::NotFound => DataError::Missing { path: path.clone() },
         _ => DataError::Unreadable { path: path.clone(), source },
     })?;
-    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
-    let mut sorted: Vec<&String> = names.iter().collect();
-    sorted.sort();
-    let twice = sorted.windows(2).find(|two| two[0] == two[1]).map(|two| two[0]);
-    let problem = match (twice, recipe.data.classes) {
-        (Some(name), _) => format!("two classes are called `{name}`"),
+    let text = text.trim_start_matches('\u{feff}').trim_end();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let named = |(at, line): (usize, &&str)| match lines[..at].iter().filter(|other| *other == line).count() {
+        0 => (*line).to_owned(),
+        // Lists of ImageNet's classes have two cranes.
+        before => format!("{line} ({})", before + 1),
+    };
+    let names: Vec<String> = lines.iter().enumerate().map(named).collect();
+    let empty = lines.iter().position(|line| line.is_empty());
+    let problem = match (empty, recipe.data.classes) {
+        (Some(at), _) => format!("line {} is empty", at + 1),
         (None, Some(count)) if count != names.len() => {
-            format!("expected {count} names, found {}", names.len())
+            format!("expected {count} names (data.classes), found {}", names.len())
         }
         (None, None) if names.is_empty() => "it names no classes".to_owned(),
         _ => return Ok(names),
@@ -163,6 +188,10 @@ fn preparation(
     published: Option<(&[f32], &[f32])>,
 ) -> Result<Preparation, Failure> {
     let asked = options.mean.as_deref().zip(options.deviation.as_deref());
+    let published = published.filter(|(mean, _)| {
+        let fits = matches!(shape, ItemShape::Image { channels, .. } if *channels == mean.len());
+        fits && !options.settings.names("data.prepare")
+    });
     let (ItemShape::Image { channels, .. }, Some((mean, deviation))) = (shape, asked.or(published)) else {
         return match (shape, recipe.data.prepare) {
             (_, PrepareChoice::None) | (ItemShape::Vector { .. }, PrepareChoice::Auto) => {
@@ -177,15 +206,24 @@ fn preparation(
             )),
         };
     };
-    let fits = |list: &[f32]| list.len() == 1 || list.len() == *channels;
-    let sound =
-        deviation.iter().all(|one| one.is_finite() && *one > 0.0) && mean.iter().all(|one| one.is_finite());
-    if !(fits(mean) && fits(deviation) && mean.len() == deviation.len() && sound) {
+    let problem = match (mean, deviation) {
+        _ if mean.len() != deviation.len() || ![1, *channels].contains(&mean.len()) => Some(format!(
+            "expected one number each, or {channels}, found {} and {}",
+            mean.len(),
+            deviation.len()
+        )),
+        _ if !mean.iter().all(|one| (0.0..=1.0).contains(one)) => {
+            Some("expected means from 0 to 1, as pixels have them".to_owned())
+        }
+        _ if !deviation.iter().all(|one| *one > 0.0 && *one <= 1.0) => {
+            Some("expected deviations above 0, and no more than 1".to_owned())
+        }
+        _ => None,
+    };
+    if let Some(problem) = problem {
         return Err(Failure::new(
-            format!(
-                "--mean and --deviation: expected one number each, or {channels}, and deviations above 0"
-            ),
-            "write the channels' numbers with commas between them, such as 0.485,0.456,0.406",
+            format!("--mean and --deviation: {problem}"),
+            "write what was done to pixels of 0 to 1, channels with commas between them, such as 0.485,0.456,0.406",
         ));
     }
     // Pictures are bytes here.

@@ -71,7 +71,8 @@ pub fn run(mut options: Options) -> Result<(), Failure> {
     let mut choice =
         recipe_choice::choose(options.recipe.as_deref(), options.data.as_deref(), &options.settings)?;
     let files = Files::new(options.out.as_deref(), &choice.recipe.name)?;
-    let data: Vec<&Path> = choice.data.iter().map(PathBuf::as_path).collect();
+    let named = options.recipe.as_deref().map(Path::new).filter(|path| path.is_file());
+    let data: Vec<&Path> = choice.data.iter().map(PathBuf::as_path).chain(named).collect();
     places::expect_apart(&data, &[&files.model, &files.log, &files.report])?;
     let compute = options.compute.start()?;
     let source = choice.load((!files.is_special).then_some(&files.rows))?;

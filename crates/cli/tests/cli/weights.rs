@@ -59,16 +59,24 @@ fn published_weights_become_a_model_that_is_put_to_use() {
     assert_eq!(told["preparation"]["mean"], serde_json::json!([127.5]));
     assert_eq!(
         told["weights"][1],
-        serde_json::json!({"layer": "output", "found": "classifier", "sizes": [2, 12]})
+        serde_json::json!({"layer": "output", "found": "classifier", "sizes": [2, 12], "other": null})
     );
     for (added, message) in [
-        ("--mean 0.5,0.5 --deviation 1,1", "--mean and --deviation: expected one number each, or 3"),
+        (
+            "--mean 0.5,0.5 --deviation 1,1",
+            "--mean and --deviation: expected one number each, or 3, found 2 and 2",
+        ),
+        ("--mean 124 --deviation 1", "expected means from 0 to 1"),
+        ("--mean 0 --deviation 0", "expected deviations above 0"),
         ("--mean 0.5", "--deviation"),
-        ("--classes small.toml", "expected 2 names, found"),
+        ("--classes small.toml", "expected 2 names (data.classes), found"),
         ("--epsilon=-1", "--epsilon -1: expected a number from 0"),
-        ("--set data.classes=3", "output: expected weights of 3×12, found classifier (2×12)"),
+        (
+            "--set data.classes=3",
+            "output: expected weights of 3×12, a bias of 3 or none, found classifier (2×12, bias 2)",
+        ),
         ("--set data.prepare=standardise", "data.prepare: \"standardise\" goes by training rows"),
-        ("--set data.size=[8,8]", "output: expected weights of 2×48, found classifier (2×12)"),
+        ("--set data.size=[8,8]", "output: expected weights of 2×48"),
     ] {
         let ran = room.run(&format!("{asked} {added}"));
         assert_eq!(ran.code, 1, "{added}: {}", ran.stderr);
@@ -76,4 +84,42 @@ fn published_weights_become_a_model_that_is_put_to_use() {
     }
     let ran = room.run("import small.toml --weights small.safetensors --out small.safetensors");
     assert!(ran.stderr.contains("write to another place"), "{}", ran.stderr);
+    let ran = room.run("import small.toml --weights small.safetensors --out small.toml");
+    assert!(ran.stderr.contains("write to another place"), "{}", ran.stderr);
+    room.write("cranes.txt", "\u{feff}crane\ncrane\n\n");
+    let told =
+        room.json(&format!("{asked} --mean 0.1,0.2,0.3 --deviation 1,1,0.5 --classes cranes.txt --json"));
+    assert_eq!(told["preparation"]["deviation"], serde_json::json!([255.0, 255.0, 127.5]));
+    let shown = room.done("inspect other.narrows").stdout;
+    assert!(shown.contains("classes: crane, crane (2)"), "{shown}");
+    // As it is prepared before layers, so it is inside the network.
+    let codes = |data: &str| {
+        room.done(&format!("encode other.narrows --data {data} --out codes.csv"));
+        room.text("codes.csv")
+    };
+    assert_ne!(codes("pets/cat"), codes("pets/dog"));
+}
+
+/// Numbers of rows that are no pictures; layers that a file's order does not tell apart.
+#[test]
+fn weights_of_tables_are_imported_and_what_is_guessed_is_told() {
+    let room = Room::new();
+    room.write(
+        "table.toml",
+        "name = \"table\"\n[model]\nhidden = [3]\ncode = 3\noutput = \"gaussian\"\ndecoder = []\n",
+    );
+    let layers: [(&str, &[usize]); 3] =
+        [("encode.weight", &[3, 3]), ("code.weight", &[3, 3]), ("z.weight", &[3, 3])];
+    write_weights(&room, "table.safetensors", &layers);
+    let asked = "import table.toml --weights table.safetensors";
+    assert!(room.run(asked).stderr.contains("table: how wide its rows are is not said"));
+    let ran = room.done(&format!("{asked} --width 3"));
+    assert!(ran.stdout.contains("encoder.0  code      3×3          encode"), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("does not tell in which order")
+            && ran.stderr.contains("rows are taken as they are")
+    );
+    room.write("rows.csv", "1,2,3\n4,5,6\n7,8,8\n1,0,1\n2,2,2\n");
+    room.done("encode table.narrows --data rows.csv --out codes.csv");
+    assert_eq!(room.text("codes.csv").lines().count(), 5 + 1);
 }

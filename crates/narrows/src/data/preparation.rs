@@ -140,7 +140,7 @@ impl Preparation {
     ///
     /// # Panics
     ///
-    /// If `values` is not a whole number of rows: check with [`Preparation::expect_features`] before.
+    /// If `values` is not a whole number of rows: check with [`Preparation::expect_shape`] before.
     pub fn prepare(&self, values: &mut [f32]) {
         if let Preparation::TfIdf { weight } = self {
             assert_eq!(values.len() % weight.len(), 0, "whole rows of {} features", weight.len());
@@ -183,18 +183,23 @@ impl Preparation {
         }
     }
 
-    /// Checks that rows of `features` numbers can be prepared.
+    /// Checks that rows of this shape can be prepared.
     ///
     /// # Errors
     ///
     /// [`DataError::Width`] if the preparation was fitted on another width, or its own lists disagree.
-    pub fn expect_features(&self, features: usize, name: &str) -> Result<(), DataError> {
+    pub fn expect_shape(&self, shape: &ItemShape, name: &str) -> Result<(), DataError> {
         let Some((shifts, other)) = self.lists() else { return Ok(()) };
+        let features = shape.features();
         // Each word has a weight of its own.
         let shared = !matches!(self, Preparation::TfIdf { .. });
-        let repeats = |list: &[f32]| shared && !list.is_empty() && features.is_multiple_of(list.len());
+        let fits = |entries: usize| match shape {
+            _ if entries == features || (shared && entries == 1) => true,
+            ItemShape::Image { channels, .. } => shared && entries == *channels,
+            ItemShape::Vector { .. } => false,
+        };
         for list in [shifts, other] {
-            if !repeats(list) && list.len() != features || list.len() != shifts.len() {
+            if !fits(list.len()) || list.len() != shifts.len() {
                 return Err(DataError::Width {
                     name: name.to_string(),
                     expected: list.len(),

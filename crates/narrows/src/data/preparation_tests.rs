@@ -135,11 +135,32 @@ fn nothing_to_fit_to_is_an_error() {
 #[test]
 fn another_width_is_refused() {
     let preparation = fit(&table(2, &[1.0, 2.0, 3.0, 5.0]), PreparationChoice::Standardise);
-    preparation.expect_features(2, "model").unwrap();
-    let error = preparation.expect_features(3, "rows.csv").unwrap_err();
+    preparation.expect_shape(&columns(2), "model").unwrap();
+    let error = preparation.expect_shape(&columns(3), "rows.csv").unwrap_err();
     assert_eq!(error.to_string(), "rows.csv: 3 features a row, expected 2");
     let crooked = Preparation::Scale { minimum: vec![0.0, 0.0], maximum: vec![1.0] };
-    assert!(crooked.expect_features(2, "x").is_err());
+    assert!(crooked.expect_shape(&columns(2), "x").is_err());
+    assert!(preparation.expect_shape(&columns(4), "x").is_err());
+}
+
+fn columns(width: usize) -> ItemShape {
+    ItemShape::Vector { columns: None, width }
+}
+
+#[test]
+fn pictures_may_have_one_entry_a_channel() {
+    let preparation = Preparation::Standardise { mean: vec![1.0, 2.0], deviation: vec![2.0, 4.0] };
+    let pictures = |channels| ItemShape::Image { height: 2, width: 1, channels };
+    preparation.expect_shape(&pictures(2), "x").unwrap();
+    assert!(
+        preparation.expect_shape(&pictures(1), "x").is_ok()
+            && preparation.expect_shape(&pictures(4), "x").is_err()
+    );
+    let mut row = [1.0, 2.0, 5.0, 10.0];
+    preparation.prepare(&mut row);
+    assert_eq!(row, [0.0, 0.0, 2.0, 2.0]);
+    preparation.restore(&mut row);
+    assert_eq!(row, [1.0, 2.0, 5.0, 10.0]);
 }
 
 #[test]
@@ -182,8 +203,8 @@ fn counts_become_weights_of_length_one() {
     preparation.restore(&mut rows);
     assert_eq!(rows, weights);
     assert_eq!(Suits::of(&counts, &[0, 1, 2, 3], &preparation), Suits::Gaussian);
-    assert!(preparation.expect_features(4, "x").is_err());
-    assert!(Preparation::TfIdf { weight: vec![1.0] }.expect_features(4, "x").is_err());
+    assert!(preparation.expect_shape(&columns(4), "x").is_err());
+    assert!(Preparation::TfIdf { weight: vec![1.0] }.expect_shape(&columns(4), "x").is_err());
     let text = serde_json::to_string(&preparation).unwrap();
     assert!(text.starts_with(r#"{"kind":"tf-idf","weight":["#), "{text}");
     let refused = |values: &[f32]| {

@@ -3,7 +3,7 @@
 //! The network's layers, in order, take the first of the file's that fits. Names are a tree, and a block's layers lie together in it: a part that
 //! was begun is finished before another is. Only what is called auxiliary is an auxiliary network's: its shapes may be the network's own.
 
-use super::names::Module;
+use super::names::{Module, differ_in_words};
 use crate::network::{Layer, LayerWork};
 
 /// What a layer of the network takes from the file.
@@ -46,16 +46,25 @@ pub struct Misfit<'l> {
     pub modules: Vec<usize>,
 }
 
+/// The module of a want.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// The module.
+    pub module: usize,
+    /// Another that would have fitted, and whose place could not be told by numbers in its name.
+    pub other: Option<usize>,
+}
+
 /// The module of each want.
 ///
 /// # Errors
 /// How far it goes, and what stands there.
-pub fn assign<'l>(wants: &[Want<'l>], modules: &[Module]) -> Result<Vec<usize>, Misfit<'l>> {
+pub fn assign<'l>(wants: &[Want<'l>], modules: &[Module]) -> Result<Vec<Found>, Misfit<'l>> {
     let mut free = vec![true; modules.len()];
-    let mut chosen: Vec<usize> = Vec::new();
+    let mut all: Vec<Found> = Vec::new();
     let apart = wants.iter().any(|want| is_auxiliary(&want.layer.name));
     for want in wants {
-        let last = chosen.last().map_or("", |last| &modules[*last].name);
+        let last = all.last().map_or("", |last| &modules[last.module].name);
         let may_be = |number: &usize| {
             let module = &modules[*number];
             free[*number]
@@ -63,18 +72,21 @@ pub fn assign<'l>(wants: &[Want<'l>], modules: &[Module]) -> Result<Vec<usize>, 
                 && (!apart || is_auxiliary(&want.layer.name) == is_auxiliary(&module.name))
         };
         let next = next((0..modules.len()).filter(may_be).collect(), modules, last);
-        let Some(module) = next.iter().find(|module| fits(want, &modules[**module])) else {
+        let mut fitting = next.iter().copied().filter(|module| fits(want, &modules[*module]));
+        let Some(module) = fitting.next() else {
             return Err(Misfit { want: Some(*want), modules: next });
         };
-        free[*module] = false;
-        chosen.push(*module);
+        let other = fitting.find(|other| differ_in_words(&modules[module].name, &modules[*other].name));
+        free[module] = false;
+        all.push(Found { module, other });
     }
     let left: Vec<usize> = (0..modules.len()).filter(|module| free[*module]).collect();
-    if left.is_empty() { Ok(chosen) } else { Err(Misfit { want: None, modules: left }) }
+    if left.is_empty() { Ok(all) } else { Err(Misfit { want: None, modules: left }) }
 }
 
 fn is_auxiliary(name: &str) -> bool {
-    name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("aux"))
+    let begins = |part: &str| part.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("aux"));
+    name.split('.').any(begins)
 }
 
 /// Those modules that may follow on one of this name: the ones in the innermost part of the tree, seen from it, that has any.
@@ -103,7 +115,7 @@ fn fits(want: &Want<'_>, module: &Module) -> bool {
             let bias = module.bias.as_ref().is_none_or(|bias| takes && bias.values.len() == layer.units());
             bias && fits_weight(layer, sizes)
         }
-        Part::Batch => module.normalises() == Some(layer.units()) && module.variance.is_some(),
+        Part::Batch => module.normalises() == Some(layer.units()) && module.mean.is_some(),
         Part::Group => module.normalises() == Some(layer.units()) && module.mean.is_none(),
     }
 }
@@ -123,16 +135,18 @@ pub fn usual_sizes(layer: &Layer) -> Vec<usize> {
     }
 }
 
-/// Whether weights of these sizes are the layer's. Windows may be written without their ones, and what a dense layer hears as the maps that it
-/// is.
+/// Whether weights of these sizes are the layer's. Windows of a row or a pixel may be written without their ones, and what a dense layer hears as
+/// the maps that it is.
 fn fits_weight(layer: &Layer, sizes: &[usize]) -> bool {
     let usual = usual_sizes(layer);
-    let window = |sizes: &[usize]| sizes.iter().copied().filter(|size| *size > 1).collect::<Vec<_>>();
+    let long = |window: &[usize]| window.iter().copied().filter(|size| *size > 1).collect::<Vec<_>>();
     match sizes {
         [said, rest @ ..] if layer.is_dense() => {
             *said == usual[0] && rest.iter().product::<usize>() == usual[1]
         }
-        [first, second, rest @ ..] => [*first, *second] == usual[..2] && window(rest) == window(&usual[2..]),
-        _ => false,
+        [first, second, rest @ ..] if rest.len() < 2 => {
+            [*first, *second] == usual[..2] && long(rest) == long(&usual[2..])
+        }
+        _ => sizes == usual,
     }
 }

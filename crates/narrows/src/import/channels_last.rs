@@ -1,11 +1,12 @@
 //! Weights with channels first become weights with channels last.
 
 use super::names::Module;
+use crate::error::Error;
 use crate::model_file::NamedTensor;
-use crate::network::{Extent, Layer, LayerWork};
+use crate::network::{EPSILON, Extent, Layer, LayerWork};
 
-/// What a dense layer hears and says, where other programs have maps in its place and write them one after another.
-#[derive(Clone, Copy, Debug)]
+/// What a layer hears and says, where other programs write its numbers as maps, one after another; plain numbers are the channels of one pixel.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Maps {
     /// Heard.
     pub heard: Extent,
@@ -13,27 +14,78 @@ pub struct Maps {
     pub said: Extent,
 }
 
+impl From<&Layer> for Maps {
+    fn from(layer: &Layer) -> Maps {
+        Maps { heard: layer.from, said: layer.to }
+    }
+}
+
+impl Maps {
+    /// A number for each unit, in the order in which they lie here. Units of maps are channels, which have one order.
+    fn in_order(&self, layer: &Layer, values: &[f32]) -> Vec<f32> {
+        match values.len() == self.said.numbers() && layer.to.numbers() == values.len() {
+            true => (0..values.len()).map(|unit| values[maps_first(self.said, unit)]).collect(),
+            false => values.to_vec(),
+        }
+    }
+}
+
+fn named(layer: &Layer, part: &str, shape: Vec<usize>, values: Vec<f32>) -> NamedTensor {
+    NamedTensor { name: format!("{}.{part}", layer.name), shape, values }
+}
+
 /// The layer's weights and bias; without a bias in the file sums begin at 0.
 pub fn sums(layer: &Layer, maps: Maps, module: &Module) -> Vec<NamedTensor> {
-    let named = |part: &str, shape: Vec<usize>, values: Vec<f32>| NamedTensor {
-        name: format!("{}.{part}", layer.name),
-        shape,
-        values,
-    };
     let stored = module.weight.as_ref().map_or(&[][..], |weight| &weight.values);
     let values = if layer.is_dense() { dense(maps, stored) } else { kernel(layer, stored) };
-    let mut all = vec![named("weight", layer.weight_shape(), values)];
+    let mut all = vec![named(layer, "weight", layer.weight_shape(), values)];
     if let Some(shape) = layer.bias_shape() {
-        let units = layer.units();
-        let mut bias = module.bias.as_ref().map_or(vec![0.0; units], |bias| bias.values.clone());
-        if layer.is_dense() {
-            bias = (0..units).map(|unit| bias[maps_first(maps.said, unit)]).collect();
-        }
+        let bias = module.bias.as_ref().map_or(vec![0.0; layer.units()], |bias| bias.values.clone());
         // One for each place begins as one for all.
         let count = shape.iter().product::<usize>();
-        all.push(named("bias", shape, bias.iter().copied().cycle().take(count).collect()));
+        let bias = maps.in_order(layer, &bias).into_iter().cycle().take(count).collect();
+        all.push(named(layer, "bias", shape, bias));
     }
     all
+}
+
+/// What normalised numbers are multiplied by and moved by.
+pub fn scale_and_shift(layer: &Layer, maps: Maps, module: &Module) -> Vec<NamedTensor> {
+    let one = |state: &str, found: &Option<NamedTensor>, otherwise: f32| {
+        let values = found.as_ref().map_or(vec![otherwise; layer.units()], |tensor| tensor.values.clone());
+        named(layer, state, vec![layer.units()], maps.in_order(layer, &values))
+    };
+    vec![one("scale", &module.weight, 1.0), one("shift", &module.bias, 0.0)]
+}
+
+/// A batch normalisation: with an ε of its own, which variances are given here, and behind a bias, which means are.
+///
+/// # Errors
+/// A variance that is none.
+pub fn normalisation(
+    layer: &Layer,
+    maps: Maps,
+    module: &Module,
+    bias: Option<&[f32]>,
+    epsilon: f32,
+) -> Result<Vec<NamedTensor>, Error> {
+    let running = |tensor: &Option<NamedTensor>| tensor.as_ref().map_or(Vec::new(), |it| it.values.clone());
+    let (mut mean, mut variance) = (running(&module.mean), running(&module.variance));
+    mean.iter_mut().zip(bias.unwrap_or_default()).for_each(|(mean, bias)| *mean -= bias);
+    if let Some(least) = variance.iter().find(|variance| **variance + epsilon <= 0.0) {
+        return Err(Error::Mismatch {
+            what: format!("{}.running_var", module.name),
+            expected: "variances above 0".to_owned(),
+            found: format!("{least}"),
+            hint: "take the weights from where they were published".to_owned(),
+        });
+    }
+    variance.iter_mut().for_each(|variance| *variance += epsilon - EPSILON);
+    let state =
+        |state: &str, values: &[f32]| named(layer, state, vec![layer.units()], maps.in_order(layer, values));
+    let mut all = scale_and_shift(layer, maps, module);
+    all.extend([state("mean", &mean), state("variance", &variance)]);
+    Ok(all)
 }
 
 /// Where a number of maps, channels last, lies if maps come one after another.

@@ -1,14 +1,16 @@
 //! Published weights: files of other programs, channels first, become models.
 //!
-//! A file is safetensors or what PyTorch's `torch.save` writes of a `state_dict`; nothing in it is run. Its layers are matched with those of a
+//! A file is what PyTorch's `torch.save` writes of a `state_dict`, or safetensors; nothing in it is run. Its layers are matched with those of a
 //! recipe by order and shape ([`assignment`]), and turned so that channels come last ([`channels_last`]).
 
 mod assignment;
 mod channels_last;
+mod flattened;
 mod names;
 mod numbers;
 mod pickle;
 mod pytorch;
+mod state_dict;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +18,12 @@ use crate::autoencoder::Output;
 use crate::data::{DataError, ItemShape, Preparation};
 use crate::error::Error;
 use crate::model_file::{Description, Model, NamedTensor, RowCounts};
-use crate::network::{EPSILON, Extent, Layer, LayerWork, Network};
+use crate::network::{Extent, Layer, Network};
 use crate::recipe::{ModelKind, OutputChoice, PrepareChoice, Recipe};
 use assignment::{Misfit, Part, Want, assign, usual_sizes, wants};
-use channels_last::Maps;
-use names::{Module, modules};
+use channels_last::{normalisation, scale_and_shift, sums};
+use flattened::flattened;
+use names::{Module, by_name, modules};
 use numbers::Stored;
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
@@ -90,13 +93,24 @@ pub struct Pair {
     pub found: String,
     /// Sizes of what was found there.
     pub sizes: Vec<usize>,
+    /// Another layer of the file that would have fitted, where the file does not tell which of them comes first.
+    pub other: Option<String>,
+}
+
+/// Tensors of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// The tensors.
+    pub tensors: Vec<NamedTensor>,
+    /// Whether they come in the order in which the network has them; else they come as people would order their names.
+    pub ordered: bool,
 }
 
 /// Reads a file of weights.
 ///
 /// # Errors
 /// A file that is missing, damaged, or of another kind.
-pub fn read(path: &Path) -> Result<Vec<NamedTensor>, Error> {
+pub fn read(path: &Path) -> Result<Weights, Error> {
     let unreadable = |source| DataError::Unreadable { path: path.to_owned(), source };
     if !path.exists() {
         return Err(DataError::Missing { path: path.to_owned() }.into());
@@ -104,77 +118,81 @@ pub fn read(path: &Path) -> Result<Vec<NamedTensor>, Error> {
     let file = std::fs::read(path).map_err(unreadable)?;
     let malformed = |format, reason| DataError::Malformed { path: path.to_owned(), format, reason };
     if pytorch::is_one(&file) {
-        return Ok(pytorch::read(&file).map_err(|reason| malformed("PyTorch file", reason))?);
+        let tensors = pytorch::read(&file).map_err(|reason| malformed("PyTorch file", reason))?;
+        return Ok(Weights { tensors, ordered: true });
     }
     let reason = |reason| format!("{reason}; expected safetensors, or what torch.save writes");
-    Ok(safetensors(&file).map_err(|problem| malformed("weights", reason(problem)))?)
+    let mut tensors = safetensors(&file).map_err(|problem| malformed("weights", reason(problem)))?;
+    tensors.sort_by(|a, b| by_name(&a.name, &b.name));
+    Ok(Weights { tensors, ordered: false })
 }
 
 fn safetensors(file: &[u8]) -> Result<Vec<NamedTensor>, String> {
     let (_, metadata) = SafeTensors::read_metadata(file).map_err(|error| error.to_string())?;
     if metadata.metadata().as_ref().is_some_and(|entries| entries.contains_key("narrows")) {
-        return Err("expected weights of another program, found a model of Narrows".to_owned());
+        return Err("found a model of Narrows".to_owned());
     }
     let file = SafeTensors::deserialize(file).map_err(|error| error.to_string())?;
-    let fractions = file.tensors().into_iter().filter_map(|(name, view)| {
+    let counts = |name: &str| name.rsplit('.').next() == Some("num_batches_tracked");
+    let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
         let stored = match view.dtype() {
             Dtype::F16 => Stored::F16,
             Dtype::BF16 => Stored::Bf16,
             Dtype::F32 => Stored::F32,
             Dtype::F64 => Stored::F64,
-            _ => return None,
+            other => return Err(format!("{}: found numbers of kind {other:?}", name.escape_debug())),
         };
         let values = view.data().chunks_exact(stored.size()).map(|bytes| stored.number(bytes)).collect();
-        Some(NamedTensor { name, shape: view.shape().to_vec(), values })
-    });
-    Ok(fractions.collect())
+        Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
+    };
+    file.tensors().into_iter().filter(|(name, _)| !counts(name)).map(read).collect()
 }
 
 /// Makes a recipe's model of weights.
 ///
 /// # Errors
 /// Weights that are not this network's; a recipe whose network other programs do not have.
-pub fn import(recipe: &Recipe, known: &Known, tensors: Vec<NamedTensor>) -> Result<Imported, Error> {
+pub fn import(recipe: &Recipe, known: &Known, weights: Weights) -> Result<Imported, Error> {
     let network = Network::new(&recipe.model, &known.shape, known.classes.len())?;
-    if let Some(layer) = network.all_layers().flat_map(Layer::with_inner).find(|layer| layer.tied.is_some()) {
-        return Err(Error::Setting {
-            setting: "model.tied",
-            problem: format!("published weights have {} by itself, and here it is tied", layer.name),
-            hint: "set model.tied=false".to_owned(),
-        });
-    }
-    let modules = modules(tensors).map_err(|name| Error::Mismatch {
-        what: name,
-        expected: "a tensor called weight, bias, running_mean or running_var".to_owned(),
-        found: "a tensor of another name".to_owned(),
-        hint: "name it as PyTorch's layers name theirs, or leave it out".to_owned(),
+    expect_common(recipe, &network)?;
+    let rebuilds = recipe.model.kind == ModelKind::Autoencoder;
+    let maps = flattened(&network, Extent::from(&known.shape), rebuilds)?;
+    let modules = modules(weights.tensors).map_err(|(name, expected)| Error::Mismatch {
+        what: name.escape_debug().to_string(),
+        expected,
+        found: "something else".to_owned(),
+        hint: "save what PyTorch's layers save, under their names".to_owned(),
     })?;
-    let wants = wants(network.all_layers());
-    let places = assign(&wants, &modules).map_err(|misfit| mismatch(&misfit, &modules))?;
-    let mut weights = Vec::new();
-    let mut pairs = Vec::new();
-    for (number, (want, place)) in wants.iter().zip(&places).enumerate() {
-        let (layer, module) = (want.layer, &modules[*place]);
+    // What stands beside the code in a variational encoder stands there in files, too.
+    let (encoder, decoder) = network.layers.split_at(network.encoder);
+    let heads = network.auxiliary.iter().flat_map(|head| &head.layers);
+    let wants = wants(encoder.iter().chain(&network.log_variance).chain(decoder).chain(heads));
+    let found = assign(&wants, &modules).map_err(|misfit| mismatch(&misfit, &modules))?;
+    let (mut tensors, mut pairs) = (Vec::new(), Vec::new());
+    for (number, (want, place)) in wants.iter().zip(&found).enumerate() {
+        let (layer, module) = (want.layer, &modules[place.module]);
+        let maps = maps.get(layer.name.as_str()).copied().unwrap_or(layer.into());
         match want.part {
-            Part::Sums => weights.extend(channels_last::sums(layer, maps(&network, known, layer), module)),
+            Part::Sums => tensors.extend(sums(layer, maps, module)),
             Part::Batch => {
                 // Of a layer with weights these come right before.
                 let before = number.checked_sub(1).filter(|before| wants[*before].layer.name == layer.name);
-                let bias = before.and_then(|before| modules[places[before]].bias.as_ref());
+                let bias = before.and_then(|before| modules[found[before].module].bias.as_ref());
                 let unheard = bias.filter(|_| layer.bias_shape().is_none());
                 let taken_off = unheard.map(|bias| &bias.values[..]);
-                weights.extend(normalisation(layer, module, taken_off, known.epsilon)?);
+                tensors.extend(normalisation(layer, maps, module, taken_off, known.epsilon)?);
             }
-            Part::Group => weights.extend(scale_and_shift(layer, module)),
+            Part::Group => tensors.extend(scale_and_shift(layer, maps, module)),
         }
         let sizes = module.weight.as_ref().or(module.mean.as_ref()).map(|tensor| tensor.shape.clone());
         pairs.push(Pair {
             layer: layer.name.clone(),
-            found: module.name.clone(),
+            found: shown_name(module),
             sizes: sizes.unwrap_or_default(),
+            other: place.other.filter(|_| !weights.ordered).map(|other| shown_name(&modules[other])),
         });
     }
-    let model = Model { description: description(recipe, known), tensors: weights };
+    let model = Model { description: description(recipe, known), tensors };
     model.check().map_err(|problem| Error::Mismatch {
         what: recipe.name.clone(),
         expected: "a network whose parts all are in the file".to_owned(),
@@ -184,14 +202,38 @@ pub fn import(recipe: &Recipe, known: &Known, tensors: Vec<NamedTensor>) -> Resu
     Ok(Imported { model, pairs })
 }
 
+/// Makes sure that other programs have such networks, and that nothing is left to be found out by training.
+fn expect_common(recipe: &Recipe, network: &Network) -> Result<(), Error> {
+    let refused =
+        |setting, problem: String, hint: &str| Error::Setting { setting, problem, hint: hint.to_owned() };
+    let tied = network.all_layers().flat_map(Layer::with_inner).find(|layer| layer.tied.is_some());
+    if recipe.model.kind == ModelKind::Boltzmann {
+        let problem = "Boltzmann machines are trained here, not imported".to_owned();
+        return Err(refused("model.kind", problem, "train it: narrows train RECIPE --data PATH"));
+    }
+    if let Some(layer) = tied {
+        let problem = format!("files have {} by itself, and here it is tied", layer.name);
+        return Err(refused("model.tied", problem, "set model.tied=false"));
+    }
+    if recipe.model.kind == ModelKind::Autoencoder && Output::from_choice(recipe.model.output).is_none() {
+        let problem = "\"auto\" goes by training rows, and here are none".to_owned();
+        let hint =
+            "set model.output=gaussian where sums are the result, bernoulli where a sigmoid follows them";
+        return Err(refused("model.output", problem, hint));
+    }
+    Ok(())
+}
+
+/// A module's name for people; a file may be a single layer.
+fn shown_name(module: &Module) -> String {
+    if module.name.is_empty() { "the file itself".to_owned() } else { module.name.escape_debug().to_string() }
+}
+
 fn description(recipe: &Recipe, known: &Known) -> Description {
     let mut recipe = recipe.clone().without_path();
     let classes = matches!(recipe.model.kind, ModelKind::Classifier | ModelKind::Segmenter);
-    let output = match Output::from_choice(recipe.model.output) {
-        _ if classes => Output::Categorical,
-        Some(output) => output,
-        None => Output::Gaussian,
-    };
+    let chosen = Output::from_choice(recipe.model.output).unwrap_or(Output::Gaussian);
+    let output = if classes { Output::Categorical } else { chosen };
     recipe.model.output = match output {
         Output::Gaussian => OutputChoice::Gaussian,
         Output::Bernoulli => OutputChoice::Bernoulli,
@@ -221,86 +263,46 @@ fn description(recipe: &Recipe, known: &Known) -> Description {
     }
 }
 
-/// What a dense layer hears and says as maps: those around it, or pictures that nobody here looks at as such.
-fn maps(network: &Network, known: &Known, layer: &Layer) -> Maps {
-    let picture = Extent::from(&known.shape);
-    let mut maps = Maps { heard: layer.from, said: layer.to };
-    let Some(at) = network.layers.iter().position(|other| other.name == layer.name) else { return maps };
-    if at == 0 && maps.heard.numbers() == picture.numbers() {
-        maps.heard = picture;
-    }
-    match network.layers.get(at + 1) {
-        Some(next) if next.work == LayerWork::Reshape => maps.said = next.to,
-        None if maps.said.numbers() == picture.numbers() => maps.said = picture,
-        _ => {}
-    }
-    maps
-}
-
-fn scale_and_shift(layer: &Layer, module: &Module) -> [NamedTensor; 2] {
-    let one = |state: &str, found: &Option<NamedTensor>, otherwise: f32| NamedTensor {
-        name: format!("{}.{state}", layer.name),
-        shape: vec![layer.units()],
-        values: found.as_ref().map_or(vec![otherwise; layer.units()], |tensor| tensor.values.clone()),
-    };
-    [one("scale", &module.weight, 1.0), one("shift", &module.bias, 0.0)]
-}
-
-/// A batch normalisation: with an ε of its own, which variances are given here, and behind a bias, which means are.
-fn normalisation(
-    layer: &Layer,
-    module: &Module,
-    bias: Option<&[f32]>,
-    epsilon: f32,
-) -> Result<Vec<NamedTensor>, Error> {
-    let running = |tensor: &Option<NamedTensor>| tensor.as_ref().map_or(Vec::new(), |it| it.values.clone());
-    let (mut mean, mut variance) = (running(&module.mean), running(&module.variance));
-    mean.iter_mut().zip(bias.unwrap_or_default()).for_each(|(mean, bias)| *mean -= bias);
-    variance.iter_mut().for_each(|variance| *variance += epsilon - EPSILON);
-    if let Some(least) = variance.iter().find(|variance| **variance + EPSILON <= 0.0) {
-        return Err(Error::Mismatch {
-            what: format!("{}.running_var", module.name),
-            expected: "variances above 0".to_owned(),
-            found: format!("{least}"),
-            hint: "take the weights from where they were published".to_owned(),
-        });
-    }
-    let state = |state: &str, values: Vec<f32>| NamedTensor {
-        name: format!("{}.{state}", layer.name),
-        shape: vec![layer.units()],
-        values,
-    };
-    let mut all = scale_and_shift(layer, module).to_vec();
-    all.extend([state("mean", mean), state("variance", variance)]);
-    Ok(all)
-}
-
 /// Modules named in an error.
 const NAMED: usize = 3;
 
 fn mismatch(misfit: &Misfit<'_>, modules: &[Module]) -> Error {
-    let shown = |number: &usize| {
-        let module = &modules[*number];
-        let tensor = module.weight.as_ref().or(module.mean.as_ref()).or(module.bias.as_ref());
-        format!("{} ({})", module.name, tensor.map_or(String::new(), |tensor| sizes(&tensor.shape)))
-    };
+    let shown =
+        |number: &usize| format!("{} ({})", shown_name(&modules[*number]), shape_of(&modules[*number]));
     let mut found = misfit.modules.iter().take(NAMED).map(shown).collect::<Vec<_>>().join(", ");
     if misfit.modules.len() > NAMED {
         found.push_str(&format!(" and {} more", misfit.modules.len() - NAMED));
     }
-    match misfit.want {
-        Some(want) => Error::Mismatch {
-            what: want.layer.name.clone(),
-            expected: expected(&want),
-            found: if found.is_empty() { "no more of such".to_owned() } else { found },
-            hint: "the recipe must have the layers of the published network, in its order: `narrows inspect RECIPE` shows them".to_owned(),
-        },
-        None => Error::Mismatch {
-            what: "the weights".to_owned(),
-            expected: "a layer for each of them".to_owned(),
-            found: format!("none for {found}"),
-            hint: "the recipe must have the layers of the published network: `narrows inspect RECIPE` shows them".to_owned(),
-        },
+    let (what, expected, found) = match misfit.want {
+        Some(want) if found.is_empty() => {
+            (want.layer.name.clone(), expected(&want), "no more of such".to_owned())
+        }
+        Some(want) => (want.layer.name.clone(), expected(&want), found),
+        None => {
+            let expected = "a layer for each of them".to_owned();
+            ("the weights".to_owned(), expected, format!("none for {found}"))
+        }
+    };
+    let auxiliary = misfit.want.is_some_and(|want| want.layer.name.starts_with("auxiliary."));
+    let hint = match misfit.want {
+        Some(_) if auxiliary => "files without auxiliary classifiers go with --set model.auxiliary=[]",
+        Some(want) if want.layer.name == "output" => {
+            "how many classes there are is told with --set data.classes=N"
+        }
+        _ => {
+            "the recipe must have the layers of the published network, in its order: `narrows inspect RECIPE` shows them"
+        }
+    };
+    Error::Mismatch { what, expected, found, hint: hint.to_owned() }
+}
+
+/// Sizes of a module's weights and, where these alone would not tell, of its bias.
+fn shape_of(module: &Module) -> String {
+    let tensor = module.weight.as_ref().or(module.mean.as_ref());
+    let weight = tensor.map_or(String::new(), |tensor| sizes(&tensor.shape));
+    match (&module.bias, module.sums()) {
+        (Some(bias), Some(_)) => format!("{weight}, bias {}", bias.values.len()),
+        _ => weight,
     }
 }
 
@@ -309,7 +311,14 @@ fn expected(want: &Want<'_>) -> String {
     match want.part {
         Part::Batch => format!("a batch normalisation of {} channels", layer.units()),
         Part::Group => format!("a group normalisation of {} channels", layer.units()),
-        Part::Sums => format!("weights of {}", sizes(&usual_sizes(layer))),
+        Part::Sums => {
+            let bias = match (layer.bias_shape().is_some(), layer.normalised) {
+                (true, _) => format!(", a bias of {} or none", layer.units()),
+                (false, true) => String::new(),
+                (false, false) => " without bias".to_owned(),
+            };
+            format!("weights of {}{bias}", sizes(&usual_sizes(layer)))
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 
+/// Bytes of a function's name at most, of whatever is named.
+const LONGEST_NAME: usize = 1000;
+
 /// A value's place among [`Pickle::values`].
 pub type Handle = usize;
 
@@ -23,7 +26,9 @@ pub enum Value {
     Call(Handle, Handle),
     /// What lies outside the pickle, by what it is called there.
     Outside(Handle),
-    /// Anything else: nothing, truth, fractions, bytes.
+    /// Yes or no.
+    Truth(bool),
+    /// Anything else: nothing, fractions, bytes, sets.
     Other,
 }
 
@@ -36,6 +41,24 @@ pub struct Pickle {
     pub root: Handle,
     /// Bytes that it took.
     pub length: usize,
+}
+
+impl Pickle {
+    /// What a dictionary holds; anything else holds nothing.
+    pub fn entries(&self, handle: Handle) -> &[(Handle, Handle)] {
+        match &self.values[handle] {
+            Value::Dictionary(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// A text that could be a name.
+    pub fn text(&self, handle: Handle) -> Option<&str> {
+        match &self.values[handle] {
+            Value::Text(text) if text.len() <= LONGEST_NAME && !text.contains(char::is_control) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// Reads the pickle that `bytes` begin with.
@@ -69,9 +92,9 @@ impl Machine<'_> {
             0x80 => drop(self.byte()?),
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
-            b')' | b']' => self.push(Value::Sequence(Vec::new())),
+            b')' | b']' | 0x8f => self.push(Value::Sequence(Vec::new())),
             b'}' => self.push(Value::Dictionary(Vec::new())),
-            b't' | b'l' => {
+            b't' | b'l' | 0x91 => {
                 let all = self.above_mark()?;
                 self.push(Value::Sequence(all));
             }
@@ -93,11 +116,16 @@ impl Machine<'_> {
                 let length = self.byte()?;
                 self.whole(length.into())?;
             }
+            0x8b => {
+                let length = u32::from_le_bytes(self.array()?);
+                self.whole(length as usize)?;
+            }
             b'G' => {
                 self.take(8)?;
                 self.push(Value::Other);
             }
-            b'N' | 0x88 | 0x89 => self.push(Value::Other),
+            b'N' => self.push(Value::Other),
+            truth @ (0x88 | 0x89) => self.push(Value::Truth(truth == 0x88)),
             b'X' | b'T' => {
                 let length = u32::from_le_bytes(self.array()?);
                 self.text(length as usize)?;
@@ -106,24 +134,31 @@ impl Machine<'_> {
                 let length = self.byte()?;
                 self.text(length.into())?;
             }
-            b'B' | b'C' => {
-                let length = match self.bytes[start] {
+            0x8d => {
+                let length = self.long_length()?;
+                self.text(length)?;
+            }
+            bytes @ (b'B' | b'C' | 0x8e | 0x96) => {
+                let length = match bytes {
                     b'B' => u32::from_le_bytes(self.array()?) as usize,
-                    _ => self.byte()?.into(),
+                    b'C' => self.byte()?.into(),
+                    _ => self.long_length()?,
                 };
                 self.take(length)?;
                 self.push(Value::Other);
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Value::Name(format!("{module}.{name}")));
+                self.name(&module, &name)?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (&self.values[module], &self.values[name]) {
-                    (Value::Text(module), Value::Text(name)) => {
-                        let name = format!("{module}.{name}");
-                        self.push(Value::Name(name));
+                    (Value::Text(module), Value::Text(name))
+                        if module.len().max(name.len()) < LONGEST_NAME =>
+                    {
+                        let (module, name) = (module.clone(), name.clone());
+                        self.name(&module, &name)?;
                     }
                     _ => return Err("a function without a name".to_owned()),
                 }
@@ -150,6 +185,11 @@ impl Machine<'_> {
                 self.push(Value::Outside(called));
             }
             b'R' | 0x81 => self.call()?,
+            // With named arguments on top.
+            0x92 => {
+                self.pop()?;
+                self.call()?;
+            }
             // What an object is told after it was made says nothing of tensors.
             b'b' | b'0' => drop(self.pop()?),
             b's' => {
@@ -164,13 +204,27 @@ impl Machine<'_> {
                 let value = self.pop()?;
                 self.append(&[value])?;
             }
-            b'e' => {
+            b'e' | 0x90 => {
                 let all = self.above_mark()?;
                 self.append(&all)?;
             }
             other => return Err(format!("instruction {other:#04x} at byte {start} is not known")),
         }
         Ok(false)
+    }
+
+    fn name(&mut self, module: &str, name: &str) -> Result<(), String> {
+        let whole = format!("{module}.{name}");
+        if whole.len() > LONGEST_NAME || whole.contains(char::is_control) {
+            return Err("a function whose name is none".to_owned());
+        }
+        self.push(Value::Name(whole));
+        Ok(())
+    }
+
+    fn long_length(&mut self) -> Result<usize, String> {
+        let length = u64::from_le_bytes(self.array()?);
+        usize::try_from(length).map_err(|_| format!("it ends after {} bytes", self.bytes.len()))
     }
 
     fn call(&mut self) -> Result<(), String> {

@@ -134,8 +134,10 @@ impl Model {
     /// What does not fit, in words.
     pub fn check(&self) -> Result<(), String> {
         let Description { preparation, classes, .. } = &self.description;
-        let features = self.features()?;
-        preparation.expect_features(features, "the preparation").map_err(|error| error.to_string())?;
+        // Sizes are checked before anything is multiplied.
+        self.features()?;
+        let shape = &self.description.shape;
+        preparation.expect_shape(shape, "the preparation").map_err(|error| error.to_string())?;
         if (self.is_classifier() || self.is_segmenter()) == classes.is_empty() {
             return Err(format!("{} classes do not go with this kind of model", classes.len()));
         }

@@ -111,6 +111,7 @@ fn preparation(preparation: &Preparation, shape: &ItemShape) -> String {
     };
     let each = match shape {
         _ if entries == 1 => "over all values",
+        ItemShape::Image { channels, .. } if entries == *channels => "in each channel",
         ItemShape::Image { .. } => "in each pixel",
         ItemShape::Vector { .. } => "in each column",
     };
