@@ -346,6 +346,13 @@ fn networks_of_maps_are_trained_and_used() {
         &[convolution, "train.pretraining=greedy", "train.penalty.code_l1=0.001"],
         &[convolution, "train.pretraining=growing"],
         &[convolution, "train.penalty.contraction=estimate"],
+        &[convolution, "train.penalty.contraction=exact"],
+        &[convolution, "model.code=0", "model.bottleneck={ kind = 'top-k', keep = 3, auxiliary = 0 }"],
+        &[
+            convolution,
+            "model.code=0",
+            "model.bottleneck={ kind = 'top-k', keep = 3, batch = true, auxiliary = 0 }",
+        ],
         &["model.kind=classifier", "model.hidden=[{ kind = 'convolution', channels = 4 }, 'average-pool']"],
         &["model.kind=classifier", convolution, "train.pretraining=greedy"],
         &[

@@ -7,7 +7,7 @@ use narrows::autoencoder::penalty::{self, Penalised};
 use narrows::engine::check::check_gradient;
 use narrows::engine::reference::{Feed, evaluate};
 use narrows::engine::{Graph, Tensor};
-use narrows::network::{Mode, Network, Pass};
+use narrows::network::{Layer, Mode, Network, Pass};
 use narrows::recipe::Recipe;
 
 const ROWS: usize = 5;
@@ -25,11 +25,13 @@ fn feed(network: &Network) -> Feed {
         .input("x", numbers(ROWS * FEATURES, -1.0, 1.0, 1))
         .input("row ids", (0..ROWS as u32).map(|row| row * 3))
         .keyed(5, 2);
-    for layer in &network.layers[..network.encoder] {
-        let weights = numbers(layer.inputs() * layer.outputs(), -0.9, 0.9, layer.outputs() as u32);
-        feed = feed
-            .state(&format!("{}.weight", layer.name), weights)
-            .state(&format!("{}.bias", layer.name), numbers(layer.outputs(), -0.5, 0.5, 3));
+    for layer in network.layers[..network.encoder].iter().flat_map(Layer::with_inner) {
+        let weights = layer.weight_shape().iter().product();
+        if layer.has_weights() {
+            feed = feed
+                .state(&format!("{}.weight", layer.name), numbers(weights, -0.9, 0.9, layer.outputs() as u32))
+                .state(&format!("{}.bias", layer.name), numbers(layer.units(), -0.5, 0.5, 3));
+        }
     }
     feed
 }
@@ -82,11 +84,17 @@ fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((found - expected).abs() <= tolerance * expected.abs(), "{what}: {found}, expected {expected}");
 }
 
-/// One layer (closed form), one of softmax, and three, wider and narrower than the rows, every activation.
+/// One layer (closed form), one of softmax, and three, wider and narrower than the rows, every activation; maps, pooled, in blocks and as the code.
 #[test]
 fn the_contractive_penalty_is_the_squared_jacobian() {
     for activation in ACTIVATIONS {
-        for (hidden, code) in [("[]", 4), ("[]", 9), ("[6, 5]", 3), ("[9, 8]", 4)] {
+        let column = "{ kind = 'reshape', height = 7, width = 1, channels = 1 }";
+        let maps = "{ kind = 'convolution', channels = 2, size = [3, 1] }";
+        let pooled = format!("[{column}, {maps}, {{ kind = 'max-pool', size = [2, 1] }}]");
+        let block = format!("[{column}, {maps}, {{ kind = 'residual', layers = [{maps}, {maps}] }}]");
+        for (hidden, code) in
+            [("[]", 4), ("[]", 9), ("[6, 5]", 3), ("[9, 8]", 4), (&*pooled, 3), (&*block, 0)]
+        {
             let settings = [
                 format!("model.hidden={hidden}"),
                 format!("model.code={code}"),

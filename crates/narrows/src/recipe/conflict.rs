@@ -54,13 +54,6 @@ fn model(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "give model.code a width, or model.hidden a layer",
     );
     conflicts.add(
-        model.code == 0 && matches!(model.bottleneck, Bottleneck::TopK { .. }),
-        &["model.code", "model.bottleneck"],
-        "a width beside a \"top-k\" bottleneck",
-        "0".to_string(),
-        "give model.code the units to choose from",
-    );
-    conflicts.add(
         !classifier && !model.auxiliary.0.is_empty(),
         &["model.auxiliary", "model.kind"],
         "none where no classes of rows are told",
@@ -196,13 +189,6 @@ fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         "layers of maps".to_string(),
         "give widths, or choose \"greedy\" or \"growing\" pre-training",
     );
-    conflicts.add(
-        any && matches!(train.penalty.contraction, Contraction::Exact { .. }),
-        &["train.penalty.contraction", "model.hidden"],
-        "\"estimate\" for layers of maps, whose exact Jacobian is not built here",
-        "\"exact\"".to_string(),
-        "use \"estimate\"",
-    );
     let first = match &model.decoder {
         Decoder::Layers(layers) => layers.first(),
         Decoder::Mirror => None,
@@ -240,21 +226,22 @@ fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
     );
     if let Bottleneck::TopK { keep, auxiliary, auxiliary_keep, .. } = model.bottleneck {
         conflicts.add(
-            auxiliary > 0.0 && model.decoder_depth() > 0,
+            // Without a code of its own the mirror image of the only layer is all of the decoder.
+            auxiliary > 0.0 && model.decoder_depth() > usize::from(model.code == 0),
             &["model.bottleneck.auxiliary", "model.hidden", "model.decoder"],
             "0 with a decoder of more than one layer, through which dead units reach no row of their own",
             auxiliary.to_string(),
             "set model.bottleneck.auxiliary to 0, or model.hidden to []",
         );
         conflicts.add(
-            keep > model.code,
+            model.code > 0 && keep > model.code,
             &["model.bottleneck.keep", "model.code"],
             &format!("at most the {} units of the code to keep", model.code),
             keep.to_string(),
             "keep fewer, or widen model.code",
         );
         conflicts.add(
-            auxiliary_keep > model.code,
+            model.code > 0 && auxiliary_keep > model.code,
             &["model.bottleneck.auxiliary_keep", "model.code"],
             &format!("at most the {} units of the code in auxiliary_keep", model.code),
             auxiliary_keep.to_string(),

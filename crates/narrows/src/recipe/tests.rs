@@ -366,10 +366,6 @@ fn numbers_out_of_range_are_refused_all_at_once() {
 fn settings_that_do_not_go_together_are_refused() {
     let cases: &[(&str, &[(&str, &str)])] = &[
         ("model.code", &[("model.code", "0"), ("model.hidden", "[]")]),
-        (
-            "model.code",
-            &[("model.code", "0"), ("model.bottleneck", "{ kind = 'top-k', auxiliary = 0, keep = 1 }")],
-        ),
         ("model.auxiliary", &[("model.auxiliary", "[{ after = 1 }]")]),
         ("data.maps", &[("data.maps", "annot")]),
         ("data.void", &[("data.void", "3")]),
@@ -393,10 +389,6 @@ fn settings_that_do_not_go_together_are_refused() {
             &[("model.growth", "repeat"), ("model.hidden[0]", "max-pool"), ("model.kind", "classifier")],
         ),
         ("model.tied", &[("model.tied", "true"), ("model.hidden", "[{ kind = 'convolution', groups = 2 }]")]),
-        (
-            "train.penalty.contraction",
-            &[("model.hidden[0]", "convolution"), ("train.penalty.contraction", "exact")],
-        ),
         (
             "train.penalty.unit_atoms",
             &[("model.decoder[0]", "max-pool"), ("train.penalty.unit_atoms", "true")],

@@ -44,7 +44,7 @@ impl Recipe {
                 Bottleneck::Plain => false,
                 Bottleneck::Gaussian { beta, .. } => beta > 0.0,
                 Bottleneck::Binary { .. } => true,
-                Bottleneck::TopK { keep, .. } => keep < model.code,
+                Bottleneck::TopK { keep, .. } => model.code == 0 || keep < model.code,
             }
             || matches!(penalty.sparsity, Sparsity::Kl { weight, .. } if weight > 0.0)
             || matches!(

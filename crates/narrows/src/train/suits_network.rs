@@ -1,5 +1,6 @@
 //! Settings that do not go with the network that they make: what recipes alone do not show, since layers have settings of their own.
 
+use crate::autoencoder::penalty::contraction::has_exact;
 use crate::error::Error;
 use crate::network::{Layer, Network};
 use crate::recipe::{Activation, Bottleneck, Contraction, ModelKind, Recipe, Sparsity};
@@ -17,6 +18,14 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
     let between = matches!(said, Activation::Sigmoid | Activation::Softmax)
         || matches!(network.bottleneck, Bottleneck::Binary { .. });
     let normalised = network.layers.iter().flat_map(Layer::with_inner).any(|layer| layer.normalised);
+    // What a "top-k" bottleneck chooses from may be maps, whose size depends on the rows.
+    let (keep, revived) = match network.bottleneck {
+        Bottleneck::TopK { keep, auxiliary_keep, auxiliary, .. } => {
+            (keep.max(auxiliary_keep), auxiliary > 0.0)
+        }
+        _ => (0, false),
+    };
+    let alone = matches!(&network.layers[network.encoder..], [only] if only.is_dense());
     let dense = network.layers.get(network.encoder).is_some_and(Layer::is_dense);
     // Blocks may leave out on one way what they bring on another.
     if let Some((layer, problem)) = network.layers.iter().find_map(|layer| Some((layer, layer.leaves_out()?)))
@@ -40,6 +49,18 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
             "give that layer the activation \"identity\", or model.code a width",
         ),
         (
+            keep > network.code(),
+            "model.bottleneck.keep",
+            format!("{keep} units are to be kept, and {} says {}", code.name, network.code()),
+            "keep fewer",
+        ),
+        (
+            revived && !alone,
+            "model.bottleneck.auxiliary",
+            "dead units rebuild rows of their own through a dense decoder of one layer alone".to_owned(),
+            "set model.bottleneck.auxiliary to 0",
+        ),
+        (
             penalty.sparsity != Sparsity::None && !between,
             "train.penalty.sparsity",
             format!("code units are to be from 0 to 1, and {} is {}", code.name, code.in_words()),
@@ -50,6 +71,16 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
             "train.penalty.contraction",
             "layers are normalised over the batch, so that a code depends on the rows beside it".to_owned(),
             "leave the normalisation or the penalty out",
+        ),
+        (
+            matches!(penalty.contraction, Contraction::Exact { .. })
+                && !has_exact(&network.layers[..network.encoder]),
+            "train.penalty.contraction",
+            format!(
+                "the exact Jacobian of {} units behind layers of maps is too large a graph",
+                network.code()
+            ),
+            "use \"estimate\", or a narrower code",
         ),
         (
             recipe.train.batch == 1 && normalised,

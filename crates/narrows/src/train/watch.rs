@@ -168,9 +168,15 @@ impl Watch {
         let judge = |(watched, seen): (&Watched, &Seen)| {
             let mut health = seen.judge(watched);
             if watched.counted {
-                // Units that have said nothing for as many rows as an epoch has.
+                // Units that have said nothing for as many rows as an epoch has, maps nowhere.
                 let idle = states.get(IDLE).unwrap_or_default();
-                health.dead = idle.iter().filter(|rows| **rows >= stage.rows.len() as f32).count();
+                let dead = |unit: &usize| {
+                    idle.iter()
+                        .skip(*unit)
+                        .step_by(watched.units)
+                        .all(|rows| *rows >= stage.rows.len() as f32)
+                };
+                health.dead = (0..watched.units).filter(dead).count();
             }
             health
         };

@@ -4,19 +4,19 @@ use super::{Judged, STEP};
 use crate::apply::row_program::{ROWS, RowProgram};
 use crate::autoencoder::penalty::{
     Penalised,
-    contraction::{estimate, exact},
+    contraction::{estimate, exact, has_exact},
 };
 use crate::error::Error;
-use crate::network::{Layer, Mode, Pass};
+use crate::network::{Mode, Pass};
 use crate::recipe::Contraction;
 use serde::Serialize;
 
-/// Draws of the estimate, where layers of maps leave no other way.
+/// Draws of the estimate, where wide codes behind layers of maps leave no other way.
 const DRAWS: usize = 16;
 /// Numbers of a Jacobian's intermediate values at once.
 const MOST_NUMBERS: usize = 1 << 22;
 
-/// The norm of the Jacobian; of an encoder with layers of maps an estimate.
+/// The norm of the Jacobian; of an encoder with layers of maps and a wide code an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct JacobianNorm {
     /// ‖∂h/∂x‖_F, averaged over rows.
@@ -41,8 +41,8 @@ pub fn contraction(judged: &Judged<'_>) -> Result<Option<JacobianNorm>, Error> {
         let code = network.encode(graph, &mut pass, rows);
         let of = Penalised { graph, pass: &pass, encoder: network.encoder, code, row_ids };
         // Terms of a row's squared norm, in one row or, for deep encoders, in one for each unit.
-        let dense = network.layers[..network.encoder].iter().all(Layer::is_dense);
-        let terms = if dense { exact(&of)? } else { estimate(&of, DRAWS)? };
+        let exactly = has_exact(&network.layers[..network.encoder]);
+        let terms = if exactly { exact(&of)? } else { estimate(&of, DRAWS)? };
         Ok(vec![terms.sum(&[1])])
     })?;
     let mut sum = 0.0;

@@ -3,11 +3,11 @@
 //! With layers h_l = f(a_l), a_l = h_{l−1} W_l + b_l, the Jacobian of a row is a product of W_l and F_l = ∂h_l/∂a_l. For one layer of
 //! elementwise units ‖J‖² = Σⱼ f′(aⱼ)² Σᵢ Wᵢⱼ². For more it is built from the code's side: G has a row for each code unit and is
 //! carried down, G ← (G F_l) W_lᵀ. Below the first layer its squared length is Σ (G M) ∘ G = Σ (GᵀG) ∘ M with M = W₁ᵀW₁, which needs
-//! no product with D.
+//! no product with D. Where there are other layers than dense ones, each code unit's row of J is its derivative by what the encoder hears.
 
 use super::Penalised;
 use crate::network::activation::is_elementwise;
-use crate::network::{Role, Step};
+use crate::network::{Layer, Role, Step};
 use crate::recipe::Contraction;
 use narrows_engine::op::{Binary, Distribution};
 use narrows_engine::{Error, Graph, Tensor};
@@ -23,7 +23,8 @@ pub fn contraction<'g>(
     let rows = of.code.shape().rows() as f32;
     let (squares, weight) = match contraction {
         Contraction::Exact { weight } if weight > 0.0 => {
-            let squares = match carried(of)? {
+            let carried = if is_dense(of) { carried(of)? } else { None };
+            let squares = match carried {
                 Some((carried, weight)) if is_narrow(weight) => {
                     // G is read twice, and nothing of its size but its derivative 2 G M is written.
                     carried.product(carried, true, false) * weight.product(weight, true, false)
@@ -43,6 +44,9 @@ pub fn contraction<'g>(
 /// # Errors
 /// A derivative that cannot be had.
 pub fn exact<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
+    if !is_dense(of) {
+        return by_unit(of);
+    }
     let Some((carried, weight)) = carried(of)? else {
         let squares = slopes(of.graph, &of.pass.trace[0])?.square();
         let lengths = weights(of)[0].square().sum(&[0]);
@@ -53,6 +57,33 @@ pub fn exact<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
     } else {
         carried.matmul(weight.transpose()).square()
     })
+}
+
+/// Code units at most whose derivatives are built one by one: each is a pass back through the encoder.
+const MOST_UNITS: usize = 128;
+
+/// Whether the exact Jacobian of an encoder can be built.
+pub fn has_exact(encoder: &[Layer]) -> bool {
+    encoder.iter().all(Layer::is_dense) || encoder.last().is_some_and(|code| code.outputs() <= MOST_UNITS)
+}
+
+/// Whether every layer of the encoder is a matrix of weights.
+fn is_dense(of: &Penalised<'_, '_>) -> bool {
+    let weights = weights(of);
+    weights.len() == of.encoder && weights.iter().all(|weight| weight.shape().rank() == 2)
+}
+
+/// Terms, B×D: Σⱼ (∂hⱼ/∂x)², a derivative for each code unit.
+fn by_unit<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
+    let steps = &of.pass.trace[..of.encoder];
+    let (input, values) = (steps[0].input, steps[steps.len() - 1].values);
+    let (rows, units) = (values.shape().rows(), values.shape().columns());
+    let mut sum = of.graph.constant(0.0);
+    for unit in 0..units {
+        let own = values.slice(&[0, unit], &[rows, 1]).sum_all();
+        sum = sum + of.graph.gradient(own, &[input])?[0].square();
+    }
+    Ok(sum)
 }
 
 /// Whether products of W's columns, H×H, are less work than W, D×H.
