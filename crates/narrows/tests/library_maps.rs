@@ -4,9 +4,9 @@ mod library_support;
 
 use library_support::{compute, numbers, pictures, recipe, train};
 use narrows::apply::Codec;
-use narrows::engine::Graph;
 use narrows::engine::cpu::States;
 use narrows::engine::reference::{Feed, evaluate};
+use narrows::engine::{Convolution, Graph, Pool};
 use narrows::network::{Extent, LayerWork, Mode, Network, Pass};
 use narrows::recipe::Recipe;
 
@@ -253,12 +253,18 @@ fn maps_grow_to_where_they_came_from() {
 /// A tied transposed convolution has its encoder's kernel: for linear layers without biases, x ↦ decode(encode(x)) is symmetric.
 #[test]
 fn tied_convolutions_share_their_kernel() {
-    let settings = [
-        "model.hidden=[{ kind = 'convolution', channels = 3, stride = 2 }]",
-        "model.tied=true",
-        "model.activation=identity",
-        "model.code=4",
-    ];
+    for hidden in [
+        "{ kind = 'convolution', channels = 3, stride = 2 }",
+        "{ kind = 'convolution', channels = 6, stride = 2, groups = 2 }",
+        "{ kind = 'transposed-convolution', channels = 4, groups = 2 }",
+    ] {
+        are_symmetric(hidden);
+    }
+}
+
+fn are_symmetric(hidden: &str) {
+    let hidden = format!("model.hidden=[{hidden}]");
+    let settings = [&*hidden, "model.tied=true", "model.activation=identity", "model.code=4"];
     let network = network(&settings, rows(5, 4, 2));
     let names: Vec<String> =
         network.all_layers().flat_map(|layer| layer.tensors()).map(|(name, _)| name).collect();
@@ -279,6 +285,38 @@ fn tied_convolutions_share_their_kernel() {
             feed = feed.state(&name, values);
         }
     }
+    let found = evaluate(&graph, &feed).unwrap().outputs;
+    let (one, other) = (found["one way"][0], found["other way"][0]);
+    assert!((one - other).abs() < 1e-9 && one.abs() > 1e-3, "{hidden}: {one} {other}");
+}
+
+/// So is one behind repeated pixels: what it makes of c, times y, is c times what its encoder's windows at every pixel make of y, summed up.
+#[test]
+fn tied_convolutions_behind_repeated_pixels_are_turned_round() {
+    let settings = [
+        "model.hidden=[{ kind = 'convolution', channels = 3, stride = 2, bias = 'none' }]",
+        "model.growth=upsample",
+        "model.tied=true",
+        "model.activation=identity",
+        "model.code=0",
+    ];
+    let network = network(&settings, rows(6, 4, 2));
+    let graph = Graph::new();
+    let (code, y) = (graph.input("code", [1, 18]), graph.input("y", [1, 6, 4, 2]));
+    let mut pass = Pass::new(Mode::Use);
+    let decoded = network.decode(&graph, &mut pass, code);
+    graph.output("one way", (decoded * y.reshape([1, 48])).sum_all());
+    let kernel = graph.input("kernel", [3, 3, 2, 3]);
+    let everywhere = y.convolution(kernel, &Convolution::default().same([6, 4], [3, 3]));
+    let summed = everywhere.pool_sum(&Pool::of([2, 2])).reshape([1, 18]);
+    graph.output("other way", (summed * code).sum_all());
+    let weights = numbers(54, -1.0, 1.0, 2);
+    let feed = Feed::new()
+        .input("code", numbers(18, -1.0, 1.0, 3))
+        .input("y", numbers(48, -1.0, 1.0, 4))
+        .input("kernel", weights.clone())
+        .state("encoder.0.weight", weights)
+        .state("decoder.0.bias", [0.0; 2]);
     let found = evaluate(&graph, &feed).unwrap().outputs;
     let (one, other) = (found["one way"][0], found["other way"][0]);
     assert!((one - other).abs() < 1e-9 && one.abs() > 1e-3, "{one} {other}");

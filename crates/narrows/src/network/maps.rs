@@ -24,7 +24,11 @@ pub fn sums<'g>(graph: &'g Graph, pass: &mut Pass<'g>, layer: &Layer, x: Tensor<
         }),
         LayerWork::Upsampled { factor, form, .. } => {
             let larger = repeated(x, *factor, layer.to.size());
-            convolved(graph, parameters, layer, |weight| larger.convolution(weight, form))
+            convolved(graph, parameters, layer, |weight| match layer.tied {
+                // The same windows turned round, as in any mirror image that has the encoder's weights.
+                Some(_) => larger.transposed_convolution(weight, form, layer.to.size()),
+                None => larger.convolution(weight, form),
+            })
         }
         LayerWork::MaxPool(pool) => {
             let (largest, positions) = x.max_pool_with_positions(pool);
@@ -66,13 +70,16 @@ fn convolved<'g>(
     biased(graph, parameters, layer, convolve(weight))
 }
 
-/// The kernel, K×L×(C/groups)×D: the state `NAME.weight`, or where it is tied that of another layer, channels in and out exchanged.
+/// The kernel, K×L×(C/groups)×D: the state `NAME.weight`, or where it is tied that of another layer, channels in and out exchanged, group by group.
 fn weight<'g>(graph: &'g Graph, parameters: &mut Parameters<'g>, layer: &Layer) -> Tensor<'g> {
     let [down, across, inputs, outputs] = layer.kernel();
     match &layer.tied {
         Some(other) => {
-            let shape = [down, across, outputs, inputs];
-            parameters.get(graph, &format!("{other}.weight"), &shape, Role::Weight).permute(&[0, 1, 3, 2])
+            let groups = layer.groups();
+            let shape = [down, across, outputs / groups, inputs * groups];
+            let weight = parameters.get(graph, &format!("{other}.weight"), &shape, Role::Weight);
+            let by_group = weight.reshape([down * across, outputs / groups, groups, inputs]);
+            by_group.permute(&[0, 3, 2, 1]).reshape([down, across, inputs, outputs])
         }
         None => {
             let shape = [down, across, inputs, outputs];

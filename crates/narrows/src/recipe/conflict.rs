@@ -168,19 +168,6 @@ fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         format!("\"{}\"", model.growth),
         "leave model.growth out",
     );
-    let grouped = |kind: &LayerKind| match kind {
-        LayerKind::Convolution { groups, .. } | LayerKind::TransposedConvolution { groups, .. } => {
-            *groups > 1
-        }
-        _ => false,
-    };
-    conflicts.add(
-        model.tied && model.hidden.iter().any(|layer| layer.any(&grouped)),
-        &["model.tied", "model.hidden"],
-        "false beside convolutions in groups, whose weights are not those of their mirror image",
-        "true".to_string(),
-        "set groups to 1, or leave model.tied out",
-    );
     let machines = model.kind == ModelKind::Boltzmann || matches!(train.pretraining, Pretraining::Rbm { .. });
     conflicts.add(
         any && machines,

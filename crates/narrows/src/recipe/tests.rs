@@ -388,7 +388,6 @@ fn settings_that_do_not_go_together_are_refused() {
             "model.growth",
             &[("model.growth", "repeat"), ("model.hidden[0]", "max-pool"), ("model.kind", "classifier")],
         ),
-        ("model.tied", &[("model.tied", "true"), ("model.hidden", "[{ kind = 'convolution', groups = 2 }]")]),
         (
             "train.penalty.unit_atoms",
             &[("model.decoder[0]", "max-pool"), ("train.penalty.unit_atoms", "true")],
