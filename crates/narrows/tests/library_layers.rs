@@ -218,7 +218,6 @@ fn what_does_not_fit_is_refused() {
             "6×5×3 cannot be added to 6×5×4",
         ),
         ("model.hidden=[{ kind = 'parallel', branches = [['max-pool'], []] }]", "cannot stand side by side"),
-        ("model.hidden=[{ kind = 'parallel', branches = [[], []] }]", "no mirror image"),
         ("model.hidden=['opposite']", "no mirror image"),
         ("model.hidden=[{ kind = 'residual', layers = [{ kind = 'max-pool', size = 9 }] }]", "9×9"),
         ("model.hidden=[{ kind = 'bilinear', size = 1000 }]", "more than"),

@@ -42,7 +42,8 @@ impl Layer {
     pub fn new(name: String, from: Extent, (work, to): (LayerWork, Extent), activation: Activation) -> Layer {
         let (bias, normalised, dropout, tied) = (Bias::Shared, false, 0.0, None);
         let mut layer = Layer { name, from, to, work, activation, bias, normalised, dropout, tied };
-        if !layer.has_weights() && !matches!(layer.work, LayerWork::Residual { .. }) {
+        let adds = matches!(layer.work, LayerWork::Residual { .. } | LayerWork::Summed { .. });
+        if !layer.has_weights() && !adds {
             layer.activation = Activation::Identity;
         }
         layer
@@ -136,6 +137,7 @@ impl Layer {
                     inside(graph, pass, body, x) + inside(graph, pass, shortcut, x)
                 }
                 LayerWork::Parallel { branches } => self.side_by_side(graph, pass, branches, x),
+                LayerWork::Summed { branches } => self.added_up(graph, pass, branches, x),
                 _ => maps::sums(graph, pass, self, x.reshape([rows, height, width, channels])),
             };
             let training = matches!(pass.mode, Mode::Training(_));
@@ -173,11 +175,32 @@ impl Layer {
         }
     }
 
+    fn added_up<'g>(
+        &self,
+        graph: &'g Graph,
+        pass: &mut Pass<'g>,
+        branches: &[Vec<Layer>],
+        x: Tensor<'g>,
+    ) -> Tensor<'g> {
+        let (rows, Extent { height, width, channels }) = (x.shape().rows(), self.from);
+        let maps = x.reshape([rows, height, width, channels]);
+        let mut first = 0;
+        let own = branches.iter().map(|layers| {
+            let channels = layers.first().map_or(self.to.channels, |layer| layer.from.channels);
+            let part = maps.slice(&[0, 0, 0, first], &[rows, height, width, channels]);
+            first += channels;
+            inside(graph, pass, layers, part.reshape([rows, height * width * channels]))
+        });
+        own.reduce(|sum, said| sum + said).unwrap_or(x)
+    }
+
     /// The layers that it is made of.
     pub fn inner(&self) -> Vec<&Layer> {
         match &self.work {
             LayerWork::Residual { body, shortcut } => body.iter().chain(shortcut).collect(),
-            LayerWork::Parallel { branches } => branches.iter().flatten().collect(),
+            LayerWork::Parallel { branches } | LayerWork::Summed { branches } => {
+                branches.iter().flatten().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -212,6 +235,10 @@ impl Layer {
             }
             LayerWork::Residual { .. } => outputs + self.inner().into_iter().map(Layer::flops).sum::<u64>(),
             LayerWork::Parallel { .. } => self.inner().into_iter().map(Layer::flops).sum(),
+            LayerWork::Summed { branches } => {
+                let additions = branches.len().saturating_sub(1) as u64 * outputs;
+                additions + self.inner().into_iter().map(Layer::flops).sum::<u64>()
+            }
             LayerWork::Opposite => outputs / 2,
             LayerWork::Repeat { .. } | LayerWork::Unpool { .. } | LayerWork::Reshape => 0,
         }

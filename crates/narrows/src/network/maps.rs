@@ -56,7 +56,11 @@ pub fn sums<'g>(graph: &'g Graph, pass: &mut Pass<'g>, layer: &Layer, x: Tensor<
             let single = x.reshape([sizes.elements(), 1]);
             (-single).concatenate(&[single], 1).reshape(sizes.with(3, 2 * sizes.columns()))
         }
-        LayerWork::Reshape | LayerWork::Dense | LayerWork::Residual { .. } | LayerWork::Parallel { .. } => x,
+        LayerWork::Reshape
+        | LayerWork::Dense
+        | LayerWork::Residual { .. }
+        | LayerWork::Parallel { .. }
+        | LayerWork::Summed { .. } => x,
     }
 }
 

@@ -6,8 +6,8 @@ use crate::recipe::{Activation, Growth};
 use narrows_engine::{Convolution, Pool};
 
 impl Layer {
-    /// The layer that goes the other way, by this name; nothing for layers side by side and "opposite", which have none. `finish` gives layers with weights
-    /// what goes around them.
+    /// The layer that goes the other way, by this name; nothing for "opposite", which has none. `finish` gives layers with weights what goes
+    /// around them.
     pub fn mirrored(
         &self,
         name: &str,
@@ -15,17 +15,25 @@ impl Layer {
         activation: Activation,
         finish: &dyn Fn(&mut Layer),
     ) -> Option<Layer> {
+        let back = |layers: &[Layer], way: &str| -> Option<Vec<Layer>> {
+            let last = layers.len().saturating_sub(1);
+            let one = |(number, layer): (usize, &Layer)| {
+                let activation = if number == last { Activation::Identity } else { activation };
+                layer.mirrored(&format!("{name}.{way}.{number}"), growth, activation, finish)
+            };
+            layers.iter().rev().enumerate().map(one).collect()
+        };
         let work = match &self.work {
             LayerWork::Residual { body, shortcut } => {
-                let back = |layers: &[Layer], way: &str| -> Option<Vec<Layer>> {
-                    let last = layers.len().saturating_sub(1);
-                    let one = |(number, layer): (usize, &Layer)| {
-                        let activation = if number == last { Activation::Identity } else { activation };
-                        layer.mirrored(&format!("{name}.{way}.{number}"), growth, activation, finish)
-                    };
-                    layers.iter().rev().enumerate().map(one).collect()
-                };
                 LayerWork::Residual { body: back(body, "layers")?, shortcut: back(shortcut, "shortcut")? }
+            }
+            // What was put side by side hears its own part again, and what was given to all is what comes of all.
+            LayerWork::Parallel { branches } => {
+                let branch =
+                    |(number, layers): (usize, &Vec<Layer>)| back(layers, &format!("branches.{number}"));
+                LayerWork::Summed {
+                    branches: branches.iter().enumerate().map(branch).collect::<Option<_>>()?,
+                }
             }
             _ => self.mirrored_work(growth)?,
         };
@@ -72,7 +80,10 @@ impl Layer {
             LayerWork::Reshape | LayerWork::GroupNormalisation { .. } | LayerWork::LocalResponse { .. } => {
                 LayerWork::Reshape
             }
-            LayerWork::Residual { .. } | LayerWork::Parallel { .. } | LayerWork::Opposite => return None,
+            LayerWork::Residual { .. }
+            | LayerWork::Parallel { .. }
+            | LayerWork::Summed { .. }
+            | LayerWork::Opposite => return None,
         })
     }
 }

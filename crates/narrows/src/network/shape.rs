@@ -317,11 +317,18 @@ fn tie(layer: &mut Layer, mirrored: &Layer) {
     if layer.has_weights() && mirrored.has_weights() && layer.kernel()[..2] == mirrored.kernel()[..2] {
         layer.tied = Some(mirrored.name.clone());
     }
-    if let (LayerWork::Residual { body, shortcut }, LayerWork::Residual { body: of, shortcut: beside }) =
-        (&mut layer.work, &mirrored.work)
-    {
-        body.iter_mut().zip(of.iter().rev()).for_each(|(layer, of)| tie(layer, of));
-        shortcut.iter_mut().zip(beside.iter().rev()).for_each(|(layer, of)| tie(layer, of));
+    let each = |layers: &mut [Layer], of: &[Layer]| {
+        layers.iter_mut().zip(of.iter().rev()).for_each(|(layer, of)| tie(layer, of));
+    };
+    match (&mut layer.work, &mirrored.work) {
+        (LayerWork::Residual { body, shortcut }, LayerWork::Residual { body: of, shortcut: beside }) => {
+            each(body, of);
+            each(shortcut, beside);
+        }
+        (LayerWork::Summed { branches }, LayerWork::Parallel { branches: of }) => {
+            branches.iter_mut().zip(of).for_each(|(layers, of)| each(layers, of));
+        }
+        _ => {}
     }
 }
 

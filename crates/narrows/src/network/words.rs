@@ -64,6 +64,7 @@ impl Layer {
             LayerWork::LocalResponse { channels, .. } => format!("local response of {channels}"),
             LayerWork::Residual { .. } => "residual".to_owned(),
             LayerWork::Parallel { branches } => format!("{} side by side", branches.len()),
+            LayerWork::Summed { branches } => format!("{} added up", branches.len()),
             LayerWork::Opposite => "opposite".to_owned(),
             LayerWork::Reshape if self.from != self.to => "reshape".to_owned(),
             LayerWork::Reshape => String::new(),

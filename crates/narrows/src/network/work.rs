@@ -84,6 +84,12 @@ pub enum LayerWork {
         /// The lists.
         branches: Vec<Vec<Layer>>,
     },
+    /// What several lists of layers make of their own channels each, one list's behind another's, added up: such as what undoes
+    /// [`LayerWork::Parallel`].
+    Summed {
+        /// The lists; an empty one passes its channels on.
+        branches: Vec<Vec<Layer>>,
+    },
     /// The negative of each number and the number itself.
     Opposite,
     /// The same numbers.
