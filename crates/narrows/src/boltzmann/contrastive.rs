@@ -8,7 +8,8 @@ use narrows_engine::{Graph, Tensor};
 
 /// What came of a batch.
 pub struct Contrast<'g> {
-    /// Its derivative by the parameters is the estimate of that of −ln p, averaged over rows. Its value means nothing.
+    /// Its derivative by the parameters is the estimate of that of −ln p, averaged over rows and, where windows share them, over windows, so that
+    /// one learning rate suits pictures of any size. Its value means nothing.
     pub loss: Tensor<'g>,
     /// Sums of the visible units that rebuild the rows from one draw of the hidden ones, B×D.
     pub rebuilt: Tensor<'g>,
@@ -55,9 +56,10 @@ pub fn contrast<'g>(
     Contrast { loss, rebuilt, chains: chains.is_some().then_some(visible) }
 }
 
-/// −(b·v + Σ h ∘ (Wᵀv + c)), averaged over rows, by the parameters: v and h are taken as given.
+/// −(b·v + Σ h ∘ (Wᵀv + c)), averaged over rows and windows, by the parameters: v and h are taken as given.
 fn energy<'g>(weights: Weights<'g>, visible: Tensor<'g>, sums: Tensor<'g>, hidden: Tensor<'g>) -> Tensor<'g> {
-    let rows = visible.shape().rows() as f32;
-    let own = (visible.stop_gradient() * weights.visible_bias).sum_all();
-    (own + (hidden.stop_gradient() * sums).sum_all()) * (-1.0 / rows)
+    let places = weights.windows.map_or(1, |windows| windows.hidden.pixels());
+    let count = (visible.shape().rows() * places) as f32;
+    let own = weights.by_bias(visible.stop_gradient()).sum_all();
+    (own + (hidden.stop_gradient() * sums).sum_all()) * (-1.0 / count)
 }

@@ -1,14 +1,16 @@
-//! One machine of a stack, in a graph.
+//! One machine of a stack, in a graph: every visible unit beside every hidden one, or maps beside maps with windows between them (Lee, Grosse,
+//! Ranganath and Ng 2009), which share their weights and, map by map, their biases.
 
 use super::units::Units;
 use crate::autoencoder::Output;
-use crate::network::{Network, Parameters, Role};
-use narrows_engine::{Graph, Tensor};
+use crate::network::{Extent, LayerWork, Network, Parameters, Role, with_channels_exchanged};
+use crate::recipe::Bias;
+use narrows_engine::{Convolution, Graph, Tensor};
 
 /// A machine: the names of its parameters and the kinds of its units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
-    /// The state W, visible×hidden.
+    /// The state W, visible×hidden, or the kernel, K×L×(visible maps/groups)×hidden maps.
     pub weight: String,
     /// The state c.
     pub hidden_bias: String,
@@ -20,31 +22,62 @@ pub struct Machine {
     pub visible: Units,
     /// How many of each: visible, hidden.
     pub sizes: [usize; 2],
+    /// How maps hear each other; none where every unit hears all others.
+    pub windows: Option<Windows>,
+}
+
+/// Windows between maps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Windows {
+    /// How they lie in the visible maps.
+    pub form: Convolution,
+    /// Height and width of one.
+    pub size: [usize; 2],
+    /// The visible maps.
+    pub visible: Extent,
+    /// The hidden ones.
+    pub hidden: Extent,
 }
 
 /// A machine's parameters in a graph.
 #[derive(Clone, Copy)]
 pub struct Weights<'g> {
-    /// W, visible×hidden.
+    /// W, as [`Machine::weight`] has it.
     pub weight: Tensor<'g>,
     /// b.
     pub visible_bias: Tensor<'g>,
     /// c.
     pub hidden_bias: Tensor<'g>,
+    /// See [`Machine`].
+    pub windows: Option<Windows>,
 }
 
 impl Machine {
-    /// The machine of an encoder layer and its mirror image; `output` is what rows are. None for units that no machine has.
+    /// The machine of an encoder layer and its mirror image; `output` is what rows are. None for layers and units that no machine has.
     pub fn of_layer(network: &Network, layer: usize, output: Output) -> Option<Machine> {
         let (own, mirror) = (&network.layers[layer], network.mirror(layer));
-        let visible = match layer {
-            0 => Units::of_output(output),
+        // Pooling in between chooses among values, or mixes them.
+        let below = network.layers[..layer].iter().rev().find(|below| below.learns());
+        let visible = match below {
+            None => Units::of_output(output),
             // What rectified units say is a real number to the machine above.
-            _ => match Units::of_activation(network.layers[layer - 1].activation)? {
+            Some(below) => match Units::of_activation(below.activation)? {
                 Units::Rectified => Units::Gaussian,
                 units => units,
             },
         };
+        let windows = match (&own.work, &mirror.work) {
+            (LayerWork::Dense, LayerWork::Dense) => None,
+            (LayerWork::Convolution { form, size }, LayerWork::TransposedConvolution { .. })
+                if [own.bias, mirror.bias] == [Bias::Shared; 2] =>
+            {
+                Some(Windows { form: *form, size: *size, visible: own.from, hidden: own.to })
+            }
+            _ => return None,
+        };
+        if own.normalised || mirror.normalised {
+            return None;
+        }
         Some(Machine {
             weight: format!("{}.weight", own.name),
             hidden_bias: format!("{}.bias", own.name),
@@ -52,24 +85,33 @@ impl Machine {
             hidden: Units::of_activation(own.activation)?,
             visible,
             sizes: [own.inputs(), own.outputs()],
+            windows,
         })
     }
 
     /// Its parameters.
     pub fn weights<'g>(&self, graph: &'g Graph, parameters: &mut Parameters<'g>) -> Weights<'g> {
-        let [visible, hidden] = self.sizes;
+        let ([visible, hidden], shape) = match self.windows {
+            None => (self.sizes, self.sizes.to_vec()),
+            Some(Windows { form, size: [down, across], visible, hidden }) => {
+                let maps = [visible.channels, hidden.channels];
+                (maps, vec![down, across, maps[0] / form.groups, maps[1]])
+            }
+        };
         Weights {
-            weight: parameters.get(graph, &self.weight, &[visible, hidden], Role::Weight),
+            weight: parameters.get(graph, &self.weight, &shape, Role::Weight),
             hidden_bias: parameters.get(graph, &self.hidden_bias, &[hidden], Role::Bias),
             visible_bias: parameters.get(graph, &self.visible_bias, &[visible], Role::Bias),
+            windows: self.windows,
         }
     }
 
     /// −F(v) = b·v − ½‖v‖² (gaussian only) + Σⱼ ln ∫ exp(aⱼ h) dh of each row of v, B×1; none for rectified hidden units.
     pub fn minus_free_energy<'g>(&self, weights: Weights<'g>, visible: Tensor<'g>) -> Option<Tensor<'g>> {
+        let pull = weights.by_bias(visible);
         let own = match self.visible {
-            Units::Gaussian => visible * (weights.visible_bias - visible * 0.5),
-            Units::Bernoulli | Units::Rectified => visible * weights.visible_bias,
+            Units::Gaussian => pull - visible.square() * 0.5,
+            Units::Bernoulli | Units::Rectified => pull,
         };
         let normaliser = self.hidden.log_normaliser(weights.up(visible))?;
         Some(own.sum(&[1]) + (normaliser + self.hidden.constant() as f32).sum(&[1]))
@@ -79,11 +121,37 @@ impl Machine {
 impl<'g> Weights<'g> {
     /// Sums of the hidden units, B×H.
     pub fn up(&self, visible: Tensor<'g>) -> Tensor<'g> {
-        visible.matmul(self.weight) + self.hidden_bias
+        let Some(Windows { form, visible: from, .. }) = self.windows else {
+            return visible.matmul(self.weight) + self.hidden_bias;
+        };
+        flat(maps(visible, from).convolution(self.weight, &form) + self.hidden_bias)
     }
 
     /// Sums of the visible units, B×D.
     pub fn down(&self, hidden: Tensor<'g>) -> Tensor<'g> {
-        hidden.matmul(self.weight.transpose()) + self.visible_bias
+        let Some(Windows { form, visible, hidden: from, .. }) = self.windows else {
+            return hidden.matmul(self.weight.transpose()) + self.visible_bias;
+        };
+        let turned = with_channels_exchanged(self.weight, form.groups);
+        flat(maps(hidden, from).transposed_convolution(turned, &form, visible.size()) + self.visible_bias)
     }
+
+    /// Each visible value times its own bias, B×D.
+    pub fn by_bias(&self, visible: Tensor<'g>) -> Tensor<'g> {
+        match self.windows {
+            None => visible * self.visible_bias,
+            Some(windows) => flat(maps(visible, windows.visible) * self.visible_bias),
+        }
+    }
+}
+
+/// Rows as pictures.
+fn maps(rows: Tensor<'_>, extent: Extent) -> Tensor<'_> {
+    rows.reshape([rows.shape().sizes()[0], extent.height, extent.width, extent.channels])
+}
+
+/// Pictures as rows.
+fn flat(maps: Tensor<'_>) -> Tensor<'_> {
+    let sizes = maps.shape();
+    maps.reshape([sizes.sizes()[0], sizes.elements() / sizes.sizes()[0]])
 }

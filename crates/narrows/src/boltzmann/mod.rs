@@ -8,5 +8,5 @@ pub mod partition;
 pub mod units;
 
 pub use annealing::Annealing;
-pub use machine::Machine;
+pub use machine::{Machine, Windows};
 pub use units::Units;

@@ -82,14 +82,20 @@ fn weight<'g>(graph: &'g Graph, parameters: &mut Parameters<'g>, layer: &Layer) 
             let groups = layer.groups();
             let shape = [down, across, outputs / groups, inputs * groups];
             let weight = parameters.get(graph, &format!("{other}.weight"), &shape, Role::Weight);
-            let by_group = weight.reshape([down * across, outputs / groups, groups, inputs]);
-            by_group.permute(&[0, 3, 2, 1]).reshape([down, across, inputs, outputs])
+            with_channels_exchanged(weight, groups)
         }
         None => {
             let shape = [down, across, inputs, outputs];
             parameters.get(graph, &format!("{}.weight", layer.name), &shape, Role::Weight)
         }
     }
+}
+
+/// A kernel, K×L×(C/groups)×D, as that of the layer that goes the other way, K×L×(D/groups)×C.
+pub fn with_channels_exchanged(kernel: Tensor<'_>, groups: usize) -> Tensor<'_> {
+    let [down, across, heard, said] = [0, 1, 2, 3].map(|axis| kernel.shape().sizes()[axis]);
+    let by_group = kernel.reshape([down * across, heard, groups, said / groups]);
+    by_group.permute(&[0, 3, 2, 1]).reshape([down, across, said / groups, groups * heard])
 }
 
 /// What each window's sum is multiplied by: pixels beyond the picture do not count. 1×H'×W'×1.

@@ -25,5 +25,6 @@ pub use batch_normalisation::EPSILON;
 pub use dense::{Parameters, Role};
 pub use extent::Extent;
 pub use layer::Layer;
+pub use maps::with_channels_exchanged;
 pub use shape::{Mode, Network, Pass, Step};
 pub use work::LayerWork;

@@ -168,13 +168,12 @@ fn maps(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         format!("\"{}\"", model.growth),
         "leave model.growth out",
     );
-    let machines = model.kind == ModelKind::Boltzmann || matches!(train.pretraining, Pretraining::Rbm { .. });
     conflicts.add(
-        any && machines,
-        &["model.hidden", "model.kind", "train.pretraining"],
-        "widths, since Boltzmann machines hear every number",
+        any && model.kind == ModelKind::Boltzmann,
+        &["model.hidden", "model.kind"],
+        "widths, since a Boltzmann machine by itself hears every number",
         "layers of maps".to_string(),
-        "give widths, or choose \"greedy\" or \"growing\" pre-training",
+        "give widths, or an autoencoder train.pretraining=rbm",
     );
     let first = match &model.decoder {
         Decoder::Layers(layers) => layers.first(),

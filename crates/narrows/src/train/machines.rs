@@ -8,7 +8,7 @@ use super::start::means;
 use crate::autoencoder::Output;
 use crate::autoencoder::penalty::{self, Penalised};
 use crate::boltzmann::contrastive::{Contrast, contrast};
-use crate::boltzmann::{Machine, Units};
+use crate::boltzmann::{Machine, Units, Windows};
 use crate::error::Error;
 use crate::network::initial::weights;
 use crate::network::{Mode, Network, Pass};
@@ -110,14 +110,20 @@ pub fn begin(setup: &Setup, at: usize, states: &mut States) -> Result<(), Error>
         states.set(&machine.weight, &weight)?;
     }
     if layer == 0 {
+        let mut means = means(setup);
+        if let Some(Windows { visible, .. }) = machine.windows {
+            // A map has one bias.
+            let of_map = |map: usize| means.iter().skip(map).step_by(visible.channels).sum::<f64>();
+            means = (0..visible.channels).map(|map| of_map(map) / visible.pixels() as f64).collect();
+        }
         let bias_of = |mean: f64| machine.visible.bias_of(mean) as f32;
-        let bias: Vec<f32> = means(setup).into_iter().map(bias_of).collect();
+        let bias: Vec<f32> = means.into_iter().map(bias_of).collect();
         states.set(&machine.visible_bias, &bias)?;
     }
     Ok(())
 }
 
-/// The mirror image of a trained machine's layer gets its weight, turned, unless it is the same one anyway.
+/// The mirror image of a trained machine's layer gets its weight, channels exchanged, unless it is the same one anyway.
 fn unroll(network: &Network, layer: usize, states: &mut States) -> Result<(), Error> {
     let (own, mirror) = (&network.layers[layer], network.mirror(layer));
     // Partners are left behind.
@@ -125,7 +131,20 @@ fn unroll(network: &Network, layer: usize, states: &mut States) -> Result<(), Er
         return Ok(());
     }
     let weight = states.get(&format!("{}.weight", own.name)).unwrap_or_default();
-    let turned = |at: usize| weight[at % own.inputs() * own.outputs() + at / own.inputs()];
-    let turned: Vec<f32> = (0..weight.len()).map(turned).collect();
+    let turned: Vec<f32> = match own.window() {
+        None => (0..weight.len())
+            .map(|at| weight[at % own.inputs() * own.outputs() + at / own.inputs()])
+            .collect(),
+        Some(_) => {
+            // K×L×(C/groups)×D to K×L×(D/groups)×C.
+            let [.., heard, said] = own.kernel();
+            let (maps, of_group) = (heard * own.groups(), said / own.groups());
+            let place = |at: usize| {
+                let (window, within, map) = (at / (of_group * maps), at / maps % of_group, at % maps);
+                (window * heard + map % heard) * said + map / heard * of_group + within
+            };
+            (0..weight.len()).map(|at| weight[place(at)]).collect()
+        }
+    };
     Ok(states.set(&format!("{}.weight", mirror.name), &turned)?)
 }

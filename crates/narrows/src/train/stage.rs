@@ -92,7 +92,10 @@ pub fn stages(
     let parts: Vec<Part> = match recipe.train.pretraining {
         Pretraining::None if machines => (0..depth).map(Part::Machine).collect(),
         Pretraining::None => Vec::new(),
-        Pretraining::Rbm { .. } => (0..depth).map(Part::Machine).collect(),
+        Pretraining::Rbm { .. } => {
+            let learns = (0..depth).filter(|layer| network.layers[*layer].learns());
+            learns.map(|layer| machine(network, layer, rebuilt)).collect::<Result<_, Error>>()?
+        }
         Pretraining::Greedy { .. } => {
             (0..depth).filter(learns).map(|layer| Part::Layers(layer..layer + 1)).collect()
         }
@@ -134,6 +137,23 @@ pub fn stages(
     let first_epoch = stages.last().map_or(0, Stage::end);
     stages.push(Stage { first_epoch, ..Stage::whole(&recipe.train, &rows) });
     Ok(stages)
+}
+
+/// A layer as a machine.
+fn machine(network: &Network, number: usize, rebuilt: Output) -> Result<Part, Error> {
+    match Machine::of_layer(network, number, rebuilt) {
+        Some(_) => Ok(Part::Machine(number)),
+        None => Err(Error::Setting {
+            setting: "train.pretraining",
+            problem: format!(
+                "{} is {}, and its mirror image {}: no Boltzmann machine is like that",
+                network.layers[number].name,
+                network.layers[number].in_words(),
+                network.mirror(number).in_words()
+            ),
+            hint: "use widths, convolutions and pooling, without normalisation, of \"sigmoid\", \"identity\" or \"relu\" units".to_owned(),
+        }),
+    }
 }
 
 /// How a part is trained before the whole, or instead of it.
