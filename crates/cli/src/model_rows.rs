@@ -4,7 +4,9 @@ use crate::arguments;
 use crate::failure::Failure;
 use crate::{places, wording};
 use clap::{Args, ValueEnum};
-use narrows::data::{self, DataError, Dataset, ItemShape, Kind, Options, Preparation, Source, Values};
+use narrows::data::{
+    self, DataError, Dataset, ItemShape, Kind, Options, Preparation, Source, Values, Written,
+};
 use narrows::model_file::Description;
 use std::path::{Path, PathBuf};
 
@@ -206,6 +208,14 @@ pub fn in_chunks<T>(
         results.extend(work(&stored[..rows * features])?);
     }
     Ok(results)
+}
+
+/// How a model's rows are written: as those were that it was trained on.
+pub fn written(description: &Description) -> Written {
+    Written {
+        range: picture_range(&description.preparation),
+        channels_first: description.recipe.data.channels_first,
+    }
 }
 
 /// The stored values that are black and white in pictures of a model.

@@ -2,7 +2,7 @@
 
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
-use crate::model_rows::picture_range;
+use crate::model_rows::written;
 use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::Codec;
@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let rows = codec.decode(&codes.values)?;
     let description = &codec.model().description;
-    write_rows(&options.out, &description.shape, &rows, picture_range(&description.preparation))?;
+    write_rows(&options.out, &description.shape, &rows, written(description))?;
     output::note(&format!(
         "{}: {} of {}",
         options.out.display(),

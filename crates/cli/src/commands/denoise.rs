@@ -2,7 +2,7 @@
 
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
-use crate::model_rows::{RowOptions, in_chunks, picture_range};
+use crate::model_rows::{RowOptions, in_chunks, written};
 use crate::{output, wording};
 use clap::Args;
 use narrows::apply::Codec;
@@ -52,7 +52,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let to: Vec<&Path> =
         std::iter::once(&options.out).chain(&options.corrupt).map(PathBuf::as_path).collect();
     let rows = options.rows.load(description, &to)?;
-    let (shape, range) = (&rows.dataset.shape, picture_range(&description.preparation));
+    let (shape, written) = (&rows.dataset.shape, written(description));
     let cleaned = match &options.corrupt {
         None => in_chunks(&rows.dataset, |rows| codec.reconstruct(rows))?,
         Some(path) => {
@@ -68,13 +68,13 @@ pub fn run(options: &Options) -> Result<(), Failure> {
                 Ok(after)
             })?;
             description.preparation.restore(&mut corrupted);
-            write_rows(path, shape, &corrupted, range)?;
+            write_rows(path, shape, &corrupted, written)?;
             let mut cleaned = cleaned;
             description.preparation.restore(&mut cleaned);
             cleaned
         }
     };
-    write_rows(&options.out, shape, &cleaned, range)?;
+    write_rows(&options.out, shape, &cleaned, written)?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }

@@ -3,7 +3,7 @@
 use crate::arguments::{self, ComputeOptions};
 use crate::failure::Failure;
 use crate::judged_rows::{JudgedRows, Which};
-use crate::model_rows::picture_range;
+use crate::model_rows::written;
 use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::{Codec, generate};
@@ -113,7 +113,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             (codec.decode(&codes)?, "codes from the prior".to_owned())
         }
     };
-    write_rows(&options.out, &description.shape, &decoded, picture_range(&description.preparation))?;
+    write_rows(&options.out, &description.shape, &decoded, written(description))?;
     for note in rows.iter().flat_map(|rows| &rows.notes) {
         output::note(&format!("note: {note}"));
     }

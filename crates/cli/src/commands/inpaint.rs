@@ -2,7 +2,7 @@
 
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
-use crate::model_rows::{RowOptions, picture_range};
+use crate::model_rows::{RowOptions, written};
 use crate::{output, places, wording};
 use clap::Args;
 use narrows::apply::Codec;
@@ -92,8 +92,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let stored = rows.dataset.values.to_f32();
     let filled = inpaint(&codec, &stored, &masks)?;
-    let range = picture_range(&description.preparation);
-    write_rows(&options.out, shape, &filled, range)?;
+    let written = written(description);
+    let range = written.range;
+    write_rows(&options.out, shape, &filled, written)?;
     if let Some(path) = &options.masked {
         let channels = shape.features() / shape.pixels();
         let middle = (range.0 + range.1) / 2.0;
@@ -103,7 +104,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             .zip(missing)
             .map(|(value, missing)| if missing { middle } else { *value })
             .collect();
-        write_rows(path, shape, &seen, range)?;
+        write_rows(path, shape, &seen, written)?;
     }
     // Where pixels were taken away for the occasion, it is known what they were.
     let known = matches!(options.mask, Missing::Block(..));

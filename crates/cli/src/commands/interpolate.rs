@@ -2,7 +2,7 @@
 
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
-use crate::model_rows::{RowOptions, picture_range};
+use crate::model_rows::{RowOptions, written};
 use crate::{output, wording};
 use clap::Args;
 use narrows::apply::{Codec, generate};
@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let (from, to) = (row("--from", options.from)?, row("--to", options.to)?);
     let codes = generate::between(&codec, &from, &to, usize::from(options.steps))?;
     let decoded = codec.decode(&codes)?;
-    write_rows(&options.out, &description.shape, &decoded, picture_range(&description.preparation))?;
+    write_rows(&options.out, &description.shape, &decoded, written(description))?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }

@@ -2,7 +2,7 @@
 
 use crate::arguments::ComputeOptions;
 use crate::failure::Failure;
-use crate::model_rows::{RowOptions, in_chunks, picture_range};
+use crate::model_rows::{RowOptions, in_chunks, written};
 use crate::{output, wording};
 use clap::Args;
 use narrows::apply::Codec;
@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let description = &codec.model().description;
     let rows = options.rows.load(description, &[&options.out])?;
     let rebuilt = in_chunks(&rows.dataset, |rows| codec.reconstruct(rows))?;
-    write_rows(&options.out, &rows.dataset.shape, &rebuilt, picture_range(&description.preparation))?;
+    write_rows(&options.out, &rows.dataset.shape, &rebuilt, written(description))?;
     for note in &rows.notes {
         output::note(&format!("note: {note}"));
     }

@@ -61,7 +61,7 @@ pub use split::{Part, Split, SplitOptions};
 pub use stored::StoredRows;
 pub use text::Vocabulary;
 pub(crate) use write::encode_png;
-pub use write::{Matrix, png_bytes, read_codes, write_csv, write_npy, write_pictures, write_rows};
+pub use write::{Matrix, Written, png_bytes, read_codes, write_csv, write_npy, write_pictures, write_rows};
 
 /// What to load and how: everything that a recipe's `[data]` may say about reading.
 ///

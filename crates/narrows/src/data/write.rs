@@ -292,11 +292,19 @@ fn foreign_file(folder: &Path, ours: &dyn Fn(&Path) -> bool, depth: usize) -> io
     Ok(None)
 }
 
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Written {
+    /// The values that are black and white in pictures, as in [`write_pictures`].
+    pub range: (f32, f32),
+    /// Whether an array of images has its channels first, as the one had that a model was trained on (`data.channels_first`).
+    pub channels_first: bool,
+}
+
 /// Writes rows in the form that the path's name asks for: `.npy`, `.csv`, or if they are images `.png` for one picture of all of
 /// them, or a folder of pictures.
 ///
-/// Images keep their shape in NPY (N × H × W, or N × H × W × C), tables their column names in CSV. `range` is for
-/// pictures, as in [`write_pictures`].
+/// Images keep their shape in NPY (N × H × W, or N × H × W × C, or N × C × H × W where channels come first), tables their column names in CSV.
 ///
 /// # Errors
 ///
@@ -306,11 +314,19 @@ pub fn write_rows(
     path: &Path,
     shape: &ItemShape,
     values: &[f32],
-    range: (f32, f32),
+    Written { range, channels_first }: Written,
 ) -> Result<(), DataError> {
     let rows = values.len() / shape.features();
     match ending(path).as_str() {
         "npy" => match *shape {
+            ItemShape::Image { height, width, channels } if channels_first => {
+                let pixels = height * width;
+                let each = |image: &[f32]| -> Vec<f32> {
+                    (0..image.len()).map(|at| image[at % pixels * channels + at / pixels]).collect()
+                };
+                let turned: Vec<f32> = values.chunks_exact(pixels * channels).flat_map(each).collect();
+                write_npy(path, &[rows, channels, height, width], &turned)
+            }
             ItemShape::Vector { width, .. } => write_npy(path, &[rows, width], values),
             ItemShape::Image { height, width, channels: 1 } => {
                 write_npy(path, &[rows, height, width], values)

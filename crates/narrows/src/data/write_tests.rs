@@ -13,6 +13,29 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+fn as_pictures(white: f32) -> Written {
+    Written { range: (0.0, white), channels_first: false }
+}
+
+/// As the array was that they came from.
+#[test]
+fn arrays_have_their_channels_where_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let shape = ItemShape::Image { height: 1, width: 2, channels: 3 };
+    let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    for (channels_first, sizes) in [(false, "(1,1,2,3,)"), (true, "(1,3,1,2,)")] {
+        write_rows(&path, &shape, &values, Written { range: (0.0, 1.0), channels_first }).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert!(String::from_utf8_lossy(&bytes).contains(sizes));
+        let options = Options { channels_first, ..Options::default() };
+        assert_eq!(load(Some(&path), &options).unwrap().train.values.to_f32(), values);
+    }
+    let stored = &fs::read(&path).unwrap();
+    let second = f32::from_le_bytes(stored[stored.len() - 20..][..4].try_into().unwrap());
+    assert_eq!(second, 4.0);
+}
+
 #[test]
 fn codes_come_back_bit_for_bit_from_both_forms() {
     let folder = tempfile::tempdir().unwrap();
@@ -48,7 +71,7 @@ fn the_npy_header_is_numpys() {
 fn images_keep_their_shape_in_npy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npy");
-    write_rows(&path, &GREY, &PIXELS, (0.0, 255.0)).unwrap();
+    write_rows(&path, &GREY, &PIXELS, as_pictures(255.0)).unwrap();
     let back = load(Some(&path), &Options::default()).unwrap();
     assert_eq!((back.train.shape, back.train.values), (GREY, Values::F32(PIXELS.to_vec())));
 }
@@ -57,7 +80,7 @@ fn images_keep_their_shape_in_npy() {
 fn pictures_come_back_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("pictures");
-    write_rows(&out, &GREY, &PIXELS, (0.0, 255.0)).unwrap();
+    write_rows(&out, &GREY, &PIXELS, as_pictures(255.0)).unwrap();
     assert_eq!(names(&out), ["00000.png", "00001.png"]);
     let back = load(Some(&out), &Options::default()).unwrap();
     assert_eq!((&back.train.shape, back.train.values.to_f32()), (&GREY, PIXELS.to_vec()));
@@ -98,7 +121,7 @@ fn numbered_pictures_of_others_are_left_alone() {
 fn places_that_cannot_be_written_to_are_named_and_stay_empty() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["no/a.npy", "no/a.csv", "no/pictures"] {
-        let error = write_rows(&folder.path().join(name), &GREY, &PIXELS, (0.0, 255.0)).unwrap_err();
+        let error = write_rows(&folder.path().join(name), &GREY, &PIXELS, as_pictures(255.0)).unwrap_err();
         assert!(matches!(error, DataError::Write(_)), "{name}: {error}");
         assert!(error.to_string().contains(name), "{error}");
         assert!(error.hint().unwrap().contains("create the folder"), "{error}");
@@ -113,7 +136,7 @@ fn a_full_disk_is_reported_by_every_form() {
     for name in ["a.npy", "a.csv"] {
         let path = folder.path().join(name);
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-        let error = write_rows(&path, &GREY, &PIXELS, (0.0, 255.0)).unwrap_err();
+        let error = write_rows(&path, &GREY, &PIXELS, as_pictures(255.0)).unwrap_err();
         assert!(error.to_string().ends_with("the disk is full"), "{error}");
     }
 }
@@ -121,12 +144,12 @@ fn a_full_disk_is_reported_by_every_form() {
 #[test]
 fn forms_that_do_not_suit_the_rows_are_refused() {
     let table = ItemShape::Vector { columns: None, width: 6 };
-    let error = write_rows(Path::new("out.xlsx"), &table, &PIXELS, (0.0, 1.0)).unwrap_err();
+    let error = write_rows(Path::new("out.xlsx"), &table, &PIXELS, as_pictures(1.0)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "out.xlsx: the name ends in .xlsx, expected a name that ends in .npy or .csv"
     );
-    let error = write_rows(Path::new("out"), &table, &PIXELS, (0.0, 1.0)).unwrap_err();
+    let error = write_rows(Path::new("out"), &table, &PIXELS, as_pictures(1.0)).unwrap_err();
     assert_eq!(error.to_string(), "out: the name has no ending, expected a name that ends in .npy or .csv");
     assert!(matches!(read_codes(Path::new("codes.txt")), Err(DataError::OutputKind { .. })));
 }

@@ -1,7 +1,7 @@
 //! Published weights: files of other programs, channels first, become models.
 //!
 //! A file is what PyTorch's `torch.save` writes of a `state_dict`, or safetensors; nothing in it is run. Its layers are matched with those of a
-//! recipe by order and shape ([`assignment`]), and turned so that channels come last ([`channels_last`]).
+//! recipe by order and shape, and turned so that channels come last.
 
 mod assignment;
 mod channels_last;

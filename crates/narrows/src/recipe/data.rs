@@ -30,7 +30,7 @@ section! {
         colour: Option<bool> = None, Limits::ANY;
         /// Numbers of a pixel, where rows of a table are read as pictures; left out, 1 or 3.
         channels: Option<usize> = None, Limits::between(1.0, 4096.0);
-        /// Whether arrays of four axes hold their channels before height and width; they are turned, channels last.
+        /// Whether arrays of four axes hold their channels before height and width; they are turned, channels last, and arrays that are written turned back.
         channels_first: bool = false, Limits::ANY;
         /// Classes to assume where a network is looked at without rows; rows tell their classes themselves.
         classes: Option<usize> = None, Limits::between(2.0, 1e6);
