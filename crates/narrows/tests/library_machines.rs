@@ -4,6 +4,7 @@ mod library_support;
 
 use library_support::{compute, numbers, pictures, recipe, source, table, tensor, train, with};
 use narrows::apply::{Codec, Figures, evaluate, generate};
+use narrows::autoencoder::Output;
 use narrows::boltzmann::contrastive::contrast;
 use narrows::boltzmann::{Annealing, Machine, Units, Windows, partition};
 use narrows::data::{Dataset, ItemShape, Values};
@@ -567,15 +568,36 @@ fn layers_of_maps_are_pre_trained_as_machines() {
         let (window, channel, map) = (at / 12, at / 6 % 2, at % 6);
         assert_eq!(own[at], turned[(window * 3 + map % 3) * 4 + map / 3 * 2 + channel], "{at}");
     }
-    for hidden in [
-        "model.hidden=[{ kind = 'residual', layers = [{ kind = 'convolution', channels = 1 }] }]",
-        "model.hidden=[{ kind = 'convolution', batch_normalisation = true }]",
-        "model.hidden=[{ kind = 'convolution', activation = 'silu' }]",
+    // As many windows, as many times a penalty would count.
+    let sparse = with(&settings, &["train.penalty.code_l1=0.01"]);
+    let held_back = train(&sparse, pictures(60, 1), &compute(2)).1;
+    assert!(held_back[2].train_loss < 1.1 * history[2].train_loss, "{history:?} {held_back:?}");
+    for (hidden, problem) in [
+        (
+            "{ kind = 'residual', layers = [{ kind = 'convolution', channels = 1 }] }",
+            "encoder.0 is no Boltzmann machine: it is residual",
+        ),
+        ("{ kind = 'convolution', batch_normalisation = true }", "its sums are normalised over the batch"),
+        ("{ kind = 'convolution', activation = 'silu' }", "no units like those of encoder.0, silu"),
+        ("{ kind = 'convolution', bias = 'each' }", "no bias, or one for each place"),
+        ("{ kind = 'dense', units = 4, bias = 'none' }", "no bias, or one for each place"),
+        (
+            "'convolution', 'group-normalisation'",
+            "what it hears comes from encoder.1, normalised in 8 groups",
+        ),
     ] {
-        let recipe = recipe(&with(&[hidden], &["train.pretraining=rbm", "model.activation=sigmoid"]));
-        let refused = Setup::new(&recipe, source(pictures(60, 1))).err().unwrap().to_string();
-        assert!(refused.contains("no Boltzmann machine is like that"), "{refused}");
+        let settings =
+            [&format!("model.hidden=[{hidden}]"), "train.pretraining=rbm", "model.activation=sigmoid"];
+        let refused = Setup::new(&recipe(&settings), source(pictures(60, 1))).err().unwrap().to_string();
+        assert!(refused.contains(problem), "{refused}");
     }
+    // What pools Bernoulli units says shares, as they do.
+    let network = model.network().unwrap();
+    let machine = |layer| Machine::of_layer(&network, layer, Output::Gaussian).unwrap();
+    assert_eq!(
+        [machine(0), machine(2), machine(3)].map(|it| it.visible),
+        [Units::Gaussian, Units::Bernoulli, Units::Bernoulli]
+    );
 }
 
 /// Each machine moves its layer and its mirror image's bias; when its stage is over, the mirror image has its weight, turned.

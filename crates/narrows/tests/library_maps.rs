@@ -171,6 +171,33 @@ fn a_mirrored_decoder_says_what_the_encoder_heard() {
     }
 }
 
+/// The last layer that learns says the output's sums, whatever moves these to their places; blocks are linear at their end, not inside.
+#[test]
+fn the_output_is_linear_behind_every_mirror() {
+    let settings = ["model.batch_normalisation=true", "model.activation=relu"];
+    let around = |hidden: &str, decoder: usize| {
+        let growth = if hidden.contains("pool") { "model.growth=repeat" } else { "model.growth=transposed" };
+        let hidden = format!("model.hidden=[{hidden}]");
+        let layers = network(&[&settings[..], &[growth, &hidden]].concat(), rows(8, 8, 1)).layers;
+        let inner = layers[decoder]
+            .with_inner()
+            .into_iter()
+            .filter(|layer| layer.has_weights() || layer.name == layers[decoder].name);
+        inner.map(|layer| (layer.activation.name(), layer.normalised)).collect::<Vec<_>>()
+    };
+    let linear = ("identity", false);
+    let two = "[{ kind = 'convolution', channels = 4 }, { kind = 'convolution', channels = 6 }]";
+    assert_eq!(around("'max-pool', 'convolution'", 4), [linear]);
+    assert_eq!(
+        around("{ kind = 'reshape', height = 4, width = 16, channels = 1 }, 'convolution'", 4),
+        [linear]
+    );
+    let block = format!("{{ kind = 'parallel', branches = [{two}, []] }}");
+    assert_eq!(around(&block, 3), [linear, ("relu", true), linear]);
+    let inside = around(&format!("'convolution', {block}"), 4);
+    assert_eq!(inside, [("relu", false), ("relu", true), ("identity", true)]);
+}
+
 /// Training refuses a mirror image some pixels of which hear nothing; as upsampling and a convolution it has none.
 #[test]
 fn mirror_images_leave_no_pixel_out() {
@@ -179,6 +206,19 @@ fn mirror_images_leave_no_pixel_out() {
         let told = |settings: &[&str]| network(settings, rows(12, 12, 1)).layers[3].leaves_out();
         assert!(told(&[&hidden]).is_some_and(|told| told.contains("hear nothing")), "{form}");
         assert_eq!(told(&[&hidden, "model.growth=upsample"]), None);
+        let block = |other: &str| {
+            format!(
+                "model.hidden=[{{ kind = 'parallel', branches = [[{{ kind = 'convolution', {form} }}], [{other}]] }}]"
+            )
+        };
+        let alike = format!("{{ kind = 'convolution', {form} }}");
+        assert!(told(&[&block(&alike)]).is_some());
+        let whole = alike
+            .replace("size = 1", "size = 2")
+            .replace("dilation = 2", "dilation = 1")
+            .replace("[1, 3]", "[1, 3], padding = 'same'")
+            .replace("size = 2 }", "size = 3 }");
+        assert_eq!(told(&[&block(&whole)]), None, "{whole}");
     }
 }
 

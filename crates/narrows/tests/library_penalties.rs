@@ -2,13 +2,14 @@
 
 mod library_support;
 
-use library_support::{numbers, recipe, tensor, train, with};
+use library_support::{numbers, pictures, recipe, source, tensor, train, with};
 use narrows::autoencoder::penalty::{self, Penalised};
 use narrows::engine::check::check_gradient;
 use narrows::engine::reference::{Feed, evaluate};
 use narrows::engine::{Graph, Tensor};
 use narrows::network::{Layer, Mode, Network, Pass};
 use narrows::recipe::Recipe;
+use narrows::train::Setup;
 
 const ROWS: usize = 5;
 const FEATURES: usize = 7;
@@ -113,6 +114,21 @@ fn the_contractive_penalty_is_the_squared_jacobian() {
             assert!(agreement.largest > 0.0, "{what}");
         }
     }
+}
+
+/// Behind layers of maps each code unit is a pass of its own, of every part that is trained by itself, too.
+#[test]
+fn wide_codes_behind_maps_have_no_exact_jacobian() {
+    let base = ["train.penalty.contraction=exact", "model.hidden=[{ kind = 'convolution', channels = 6 }]"];
+    let problem = |settings: &[&str]| {
+        let all = with(&base, settings);
+        Setup::new(&recipe(&all), source(pictures(20, 1))).err().map(|error| error.to_string())
+    };
+    assert_eq!(problem(&["model.code=128"]), None);
+    let wide = problem(&["model.code=129"]).unwrap();
+    assert!(wide.starts_with("train.penalty.contraction: encoder.1 says 129 numbers"), "{wide}");
+    let stage = problem(&["model.code=4", "train.pretraining=greedy"]).unwrap();
+    assert!(stage.starts_with("train.penalty.contraction: encoder.0 says 180 numbers"), "{stage}");
 }
 
 /// The estimate's mean over many draws is the exact penalty, and its gradient passes differences.

@@ -3,12 +3,13 @@
 mod library_support;
 
 use library_support::coded::{ROWS, evaluated, feed, training};
-use library_support::{SMALL, compute, recipe, table, tensor, train, with};
+use library_support::{SMALL, compute, pictures, recipe, source, table, tensor, train, with};
 use narrows::apply::{Codec, generate};
 use narrows::autoencoder::bottleneck::{self};
 use narrows::engine::check::check_gradient;
 use narrows::engine::reference::evaluate;
 use narrows::engine::{Graph, Tensor};
+use narrows::train::Setup;
 
 const TOP_K: [&str; 2] = ["model.hidden=[]", "model.code=9"];
 
@@ -54,6 +55,36 @@ fn a_batch_shares_its_units_and_teaches_a_threshold() {
     // Nothing positive: the threshold stays.
     let negative = feed.state("encoder.0.bias", [-100.0; 9]);
     assert_eq!(evaluated(&settings, &negative).states["bottleneck.threshold"][0], 0.5);
+}
+
+/// Maps may be what is chosen from, whatever decodes them; how many there are depends on the rows.
+#[test]
+fn maps_are_chosen_from_before_any_decoder() {
+    let base = ["model.code=0", "train.epochs=1", "train.batch=8"];
+    let top_k = "model.bottleneck={ kind = 'top-k', keep = 3, auxiliary = 0 }";
+    let convolution = "{ kind = 'convolution', channels = 2, stride = 2 }";
+    for hidden in [
+        format!("model.hidden=[{convolution}]"),
+        format!("model.hidden=[{{ kind = 'parallel', branches = [[{convolution}], [{convolution}]] }}]"),
+    ] {
+        let settings = with(&base, &[&hidden, "model.decoder=[]", top_k]);
+        let codes = Codec::new(train(&settings, pictures(24, 1), &compute(1)).0, &compute(1)).unwrap();
+        let code = codes.encode(&pictures(5, 2).values.to_f32()).unwrap();
+        let kept = |row: &[f32]| row.iter().filter(|value| **value != 0.0).count();
+        assert!(code.chunks(codes.code()).all(|row| kept(row) == 3), "{code:?}");
+    }
+    let refused = |bottleneck: &str| {
+        let hidden = format!("model.hidden=[{convolution}]");
+        let bottleneck = format!("model.bottleneck={{ kind = 'top-k', {bottleneck} }}");
+        Setup::new(&recipe(&with(&base, &[&hidden, &bottleneck])), source(pictures(24, 1)))
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    assert!(refused("keep = 500, auxiliary = 0").starts_with("model.bottleneck.keep: 500 units"));
+    let kept = refused("keep = 3, auxiliary = 0, auxiliary_keep = 500");
+    assert!(kept.starts_with("model.bottleneck.auxiliary_keep: 500 units"), "{kept}");
+    assert!(refused("keep = 3").starts_with("model.bottleneck.auxiliary: dead units"));
 }
 
 /// In use, what passes the threshold is kept: the same bits for a row alone and in a batch.

@@ -3,8 +3,7 @@
 
 use super::units::Units;
 use crate::autoencoder::Output;
-use crate::network::{Extent, LayerWork, Network, Parameters, Role, with_channels_exchanged};
-use crate::recipe::Bias;
+use crate::network::{Extent, Layer, LayerWork, Network, Parameters, Role, with_channels_exchanged};
 use narrows_engine::{Convolution, Graph, Tensor};
 
 /// A machine: the names of its parameters and the kinds of its units.
@@ -53,36 +52,54 @@ pub struct Weights<'g> {
 }
 
 impl Machine {
-    /// The machine of an encoder layer and its mirror image; `output` is what rows are. None for layers and units that no machine has.
-    pub fn of_layer(network: &Network, layer: usize, output: Output) -> Option<Machine> {
+    /// The machine of an encoder layer and its mirror image; `output` is what rows are.
+    ///
+    /// # Errors
+    /// Why no machine is like that, in words.
+    pub fn of_layer(network: &Network, layer: usize, output: Output) -> Result<Machine, String> {
         let (own, mirror) = (&network.layers[layer], network.mirror(layer));
+        let units = |of: &Layer| {
+            Units::of_activation(of.activation)
+                .ok_or_else(|| format!("it has no units like those of {}, {}", of.name, of.activation))
+        };
+        let windows = match (&own.work, &mirror.work) {
+            (LayerWork::Dense, LayerWork::Dense) => None,
+            (LayerWork::Convolution { form, size }, LayerWork::TransposedConvolution { .. }) => {
+                Some(Windows { form: *form, size: *size, visible: own.from, hidden: own.to })
+            }
+            _ => return Err(format!("it is {}, and back {}", own.in_words(), mirror.in_words())),
+        };
+        if own.normalised {
+            return Err("its sums are normalised over the batch".to_owned());
+        }
+        if own.bias_shape() != Some(vec![own.units()]) {
+            return Err("its units have no bias, or one for each place of a map".to_owned());
+        }
         // Pooling in between chooses among values, or mixes them.
-        let below = network.layers[..layer].iter().rev().find(|below| below.learns());
-        let visible = match below {
+        let mut between = network.layers[..layer].iter().rev().take_while(|below| !below.has_weights());
+        let changes = |below: &&Layer| {
+            let other = matches!(
+                below.work,
+                LayerWork::GroupNormalisation { .. } | LayerWork::LocalResponse { .. } | LayerWork::Opposite
+            );
+            below.normalised || other || !below.inner().is_empty()
+        };
+        if let Some(below) = between.find(changes) {
+            return Err(format!("what it hears comes from {}, {}", below.name, below.in_words()));
+        }
+        let visible = match network.layers[..layer].iter().rev().find(|below| below.has_weights()) {
             None => Units::of_output(output),
             // What rectified units say is a real number to the machine above.
-            Some(below) => match Units::of_activation(below.activation)? {
+            Some(below) => match units(below)? {
                 Units::Rectified => Units::Gaussian,
                 units => units,
             },
         };
-        let windows = match (&own.work, &mirror.work) {
-            (LayerWork::Dense, LayerWork::Dense) => None,
-            (LayerWork::Convolution { form, size }, LayerWork::TransposedConvolution { .. })
-                if [own.bias, mirror.bias] == [Bias::Shared; 2] =>
-            {
-                Some(Windows { form: *form, size: *size, visible: own.from, hidden: own.to })
-            }
-            _ => return None,
-        };
-        if own.normalised || mirror.normalised {
-            return None;
-        }
-        Some(Machine {
+        Ok(Machine {
             weight: format!("{}.weight", own.name),
             hidden_bias: format!("{}.bias", own.name),
             visible_bias: format!("{}.bias", mirror.name),
-            hidden: Units::of_activation(own.activation)?,
+            hidden: units(own)?,
             visible,
             sizes: [own.inputs(), own.outputs()],
             windows,

@@ -221,24 +221,18 @@ impl<'m> Building<'m> {
         let model = self.model;
         match &model.decoder {
             Decoder::Mirror => {
+                let around = self.around(model.activation);
+                let hidden = |layer: &mut Layer| finish(layer, &around, (None, None));
                 for number in 0..encoder {
                     let end = number + 1 == encoder;
-                    let activation = if end { Activation::Identity } else { model.activation };
-                    let around = self.around(activation);
                     let layer = &self.layers[encoder - 1 - number];
-                    let hidden = |layer: &mut Layer| {
-                        if !end {
-                            finish(layer, &around, (None, None));
-                        }
-                    };
                     let name = format!("decoder.{number}");
-                    let mut mirrored =
-                        layer.mirrored(&name, model.growth, activation, &hidden).ok_or_else(|| {
-                            Error::Setting {
-                                setting: "model.decoder",
-                                problem: format!("{} has no mirror image", layer.name),
-                                hint: "write model.decoder as a list of layers".to_owned(),
-                            }
+                    let mut mirrored = layer
+                        .mirrored(&name, model.growth, model.activation, &hidden)
+                        .ok_or_else(|| Error::Setting {
+                            setting: "model.decoder",
+                            problem: format!("{} has no mirror image", layer.name),
+                            hint: "write model.decoder as a list of layers".to_owned(),
                         })?;
                     if end && mirrored.to != target {
                         if !mirrored.has_weights() {
@@ -265,6 +259,9 @@ impl<'m> Building<'m> {
                     }
                     self.push(mirrored);
                 }
+                // What follows on it, such as repeated pixels, takes the output's sums to where rows have them.
+                let output = self.layers[encoder..].iter_mut().rev().find(|layer| layer.learns());
+                output.into_iter().for_each(Layer::becomes_output);
             }
             Decoder::Layers(layers) => {
                 self.written("model.decoder", "decoder", layers, model.activation)?;

@@ -194,6 +194,26 @@ impl Layer {
         own.reduce(|sum, said| sum + said).unwrap_or(x)
     }
 
+    /// Takes off what goes around hidden layers' sums: nothing comes after these but the output's distribution. Of a block the last layers that
+    /// learn say them.
+    pub fn becomes_output(&mut self) {
+        self.activation = Activation::Identity;
+        (self.normalised, self.dropout) = (false, 0.0);
+        if self.has_weights() {
+            self.bias = Bias::Shared;
+        }
+        let lists: Vec<&mut Vec<Layer>> = match &mut self.work {
+            LayerWork::Residual { body, shortcut } => vec![body, shortcut],
+            LayerWork::Parallel { branches } | LayerWork::Summed { branches } => {
+                branches.iter_mut().collect()
+            }
+            _ => Vec::new(),
+        };
+        for list in lists {
+            list.iter_mut().rev().find(|layer| layer.learns()).into_iter().for_each(Layer::becomes_output);
+        }
+    }
+
     /// The layers that it is made of.
     pub fn inner(&self) -> Vec<&Layer> {
         match &self.work {
@@ -295,11 +315,16 @@ impl Layer {
         learned.map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
-    /// What is to be said of a transposed convolution some of whose pixels hear nothing.
+    /// What is to be said of a transposed convolution some of whose pixels hear nothing, or of several added up.
     pub fn leaves_out(&self) -> Option<String> {
         match &self.work {
             LayerWork::TransposedConvolution { form, size } if leaves_out(form, *size) => {
                 Some(left_out(form, *size))
+            }
+            // What one list leaves out another may bring.
+            LayerWork::Summed { branches } => {
+                let told = |layers: &Vec<Layer>| layers.iter().find_map(Layer::leaves_out);
+                branches.iter().map(told).collect::<Option<Vec<String>>>()?.into_iter().next()
             }
             _ => None,
         }

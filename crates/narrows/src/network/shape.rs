@@ -203,13 +203,18 @@ impl Network {
     pub fn with_partners(mut self, model: &ModelRecipe) -> Result<Network, Error> {
         if model.kind == ModelKind::Classifier {
             let partner = |(number, layer): (usize, &Layer)| {
-                let activation = if number == 0 { Activation::Identity } else { model.activation };
                 let name = format!("partner.{number}");
-                layer.mirrored(&name, model.growth, activation, &|_| {}).ok_or_else(|| Error::Setting {
+                let mirrored = layer.mirrored(&name, model.growth, model.activation, &|_| {});
+                let mut partner = mirrored.ok_or_else(|| Error::Setting {
                     setting: "train.pretraining",
                     problem: format!("{} has no mirror image", layer.name),
                     hint: "leave train.pretraining out".to_owned(),
-                })
+                })?;
+                // It says rows, or what is pooled of them.
+                if !self.layers[..number].iter().any(Layer::learns) {
+                    partner.becomes_output();
+                }
+                Ok(partner)
             };
             self.partners =
                 self.layers[..self.encoder].iter().enumerate().map(partner).collect::<Result<_, Error>>()?;
@@ -257,7 +262,7 @@ impl Network {
     ) -> Result<(), narrows_engine::Error> {
         let dictionary = matches!(self.bottleneck, Bottleneck::TopK { .. })
             && self.layers.len() == 2
-            && self.layers[1].is_dense();
+            && self.layers.iter().all(Layer::is_dense);
         let all = self.all_layers().chain(&self.partners).flat_map(Layer::with_inner);
         for (number, layer) in all.enumerate() {
             if layer.tied.is_none() && dictionary && number == 1 {

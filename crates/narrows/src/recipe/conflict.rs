@@ -217,7 +217,7 @@ fn bottleneck(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
             &["model.bottleneck.auxiliary", "model.hidden", "model.decoder"],
             "0 with a decoder of more than one layer, through which dead units reach no row of their own",
             auxiliary.to_string(),
-            "set model.bottleneck.auxiliary to 0, or model.hidden to []",
+            "set model.bottleneck.auxiliary to 0, or give model.code a width and leave layers out",
         );
         conflicts.add(
             model.code > 0 && keep > model.code,

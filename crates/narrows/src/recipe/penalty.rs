@@ -42,7 +42,7 @@ part! {
     pub enum Contraction: "none" {
         /// None.
         None = "none",
-        /// λ‖∂h/∂x‖²_F, averaged over rows, exact for any activation and depth.
+        /// λ‖∂h/∂x‖²_F, averaged over rows, exact for any activation and depth; where not all layers are dense, for codes of up to 128 units.
         Exact = "exact" {
             /// λ.
             weight: f64 = 0.1, Limits::NOT_NEGATIVE;

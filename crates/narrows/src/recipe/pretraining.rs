@@ -17,7 +17,7 @@ part! {
         },
         /// One layer at a time, each as a restricted Boltzmann machine on what the one below says (Hinton and Salakhutdinov 2006), with the
         /// penalties of the whole. Its units follow model.activation: "sigmoid" for Bernoulli units, "identity" for gaussian, "relu" for
-        /// rectified ones.
+        /// rectified ones. Convolutions are machines of maps, what they learn by averaged over windows.
         Rbm = "rbm" {
             /// Epochs of each machine.
             epochs: usize = 10, Limits::between(1.0, 1e6);

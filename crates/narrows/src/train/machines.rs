@@ -3,7 +3,7 @@
 use super::optimiser;
 use super::programs::{Built, Heard, below, stored_rows};
 use super::setup::Setup;
-use super::stage::{Part, Stage};
+use super::stage::{Part, Stage, expect_machine};
 use super::start::means;
 use crate::autoencoder::Output;
 use crate::autoencoder::penalty::{self, Penalised};
@@ -11,7 +11,7 @@ use crate::boltzmann::contrastive::{Contrast, contrast};
 use crate::boltzmann::{Machine, Units, Windows};
 use crate::error::Error;
 use crate::network::initial::weights;
-use crate::network::{Mode, Network, Pass};
+use crate::network::{LayerWork, Mode, Network, Pass};
 use crate::recipe::{Chain, Initial};
 use narrows_engine::cpu::States;
 use narrows_engine::{Graph, Tensor};
@@ -19,13 +19,9 @@ use narrows_engine::{Graph, Tensor};
 /// A machine's starting weights where the recipe leaves them to us (Hinton 2012, section 8).
 const START: Initial = Initial::Normal { deviation: 0.01 };
 
-/// The machine of an encoder layer; its units have been checked with the recipe.
+/// The machine of an encoder layer, which was checked when the stages were made.
 fn machine(setup: &Setup, layer: usize) -> Result<Machine, Error> {
-    Machine::of_layer(&setup.network, layer, setup.rebuilt).ok_or_else(|| Error::Setting {
-        setting: "model.activation",
-        problem: "a Boltzmann machine has no such units".to_owned(),
-        hint: "choose \"sigmoid\"".to_owned(),
-    })
+    expect_machine(&setup.network, layer, setup.rebuilt)
 }
 
 /// The loss of each number of visible rows, B×D, whose sums are these.
@@ -67,8 +63,10 @@ pub fn build<'g>(
         graph.update(state, moved);
     }
     let of = Penalised { graph, pass: &pass, encoder: 1, code, row_ids };
+    // As the contrast is averaged over windows, penalties are.
+    let places = machine.windows.map_or(1, |windows| windows.hidden.pixels());
     for term in penalty::all(&stage.train.penalty, &of)? {
-        loss = loss + term;
+        loss = loss + term * (1.0 / places as f32);
     }
     let told = terms(&machine, rebuilt, heard).sum_all() * (1.0 / rows as f32);
     Ok(Built { loss, told, pass, scalars, divergence: None })
@@ -109,7 +107,10 @@ pub fn begin(setup: &Setup, at: usize, states: &mut States) -> Result<(), Error>
         let weight = weights(START, own.activation, own.fans(), seed, layer as u32);
         states.set(&machine.weight, &weight)?;
     }
-    if layer == 0 {
+    let rows = setup.network.layers[..layer]
+        .iter()
+        .all(|below| below.work == LayerWork::Reshape && !below.normalised);
+    if rows {
         let mut means = means(setup);
         if let Some(Windows { visible, .. }) = machine.windows {
             // A map has one bias.
@@ -131,20 +132,13 @@ fn unroll(network: &Network, layer: usize, states: &mut States) -> Result<(), Er
         return Ok(());
     }
     let weight = states.get(&format!("{}.weight", own.name)).unwrap_or_default();
-    let turned: Vec<f32> = match own.window() {
-        None => (0..weight.len())
-            .map(|at| weight[at % own.inputs() * own.outputs() + at / own.inputs()])
-            .collect(),
-        Some(_) => {
-            // K×L×(C/groups)×D to K×L×(D/groups)×C.
-            let [.., heard, said] = own.kernel();
-            let (maps, of_group) = (heard * own.groups(), said / own.groups());
-            let place = |at: usize| {
-                let (window, within, map) = (at / (of_group * maps), at / maps % of_group, at % maps);
-                (window * heard + map % heard) * said + map / heard * of_group + within
-            };
-            (0..weight.len()).map(|at| weight[place(at)]).collect()
-        }
+    // K×L×(C/groups)×D to K×L×(D/groups)×C; of a dense layer inputs×outputs to outputs×inputs.
+    let [.., heard, said] = own.weight_shape()[..] else { return Ok(()) };
+    let (maps, of_group) = (heard * own.groups(), said / own.groups());
+    let place = |at: usize| {
+        let (window, within, map) = (at / (of_group * maps), at / maps % of_group, at % maps);
+        (window * heard + map % heard) * said + map / heard * of_group + within
     };
+    let turned: Vec<f32> = (0..weight.len()).map(|at| weight[place(at)]).collect();
     Ok(states.set(&format!("{}.weight", mirror.name), &turned)?)
 }

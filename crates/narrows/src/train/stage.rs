@@ -1,11 +1,12 @@
 //! Stages of training: what is trained, for how long, on which rows. A run without pre-training has one.
 
 use crate::autoencoder::Output;
+use crate::autoencoder::penalty::contraction::{MOST_UNITS, has_exact};
 use crate::boltzmann::{Machine, Units};
 use crate::data::Dataset;
 use crate::error::Error;
 use crate::network::Network;
-use crate::recipe::{ModelKind, Optimiser, Pretraining, Recipe, Schedule, TrainRecipe};
+use crate::recipe::{Contraction, ModelKind, Optimiser, Pretraining, Recipe, Schedule, TrainRecipe};
 use crate::streams;
 use std::ops::Range;
 
@@ -90,11 +91,14 @@ pub fn stages(
     // What has no weights, nor has its mirror image, has nothing to learn.
     let learns = |layer: &usize| network.layers[*layer].learns() || network.mirror(*layer).learns();
     let parts: Vec<Part> = match recipe.train.pretraining {
-        Pretraining::None if machines => (0..depth).map(Part::Machine).collect(),
+        Pretraining::None if machines => {
+            let layers = 0..depth;
+            layers.map(|layer| as_machine(network, layer, rebuilt)).collect::<Result<_, Error>>()?
+        }
         Pretraining::None => Vec::new(),
         Pretraining::Rbm { .. } => {
-            let learns = (0..depth).filter(|layer| network.layers[*layer].learns());
-            learns.map(|layer| machine(network, layer, rebuilt)).collect::<Result<_, Error>>()?
+            let layers = (0..depth).filter(|layer| network.layers[*layer].learns());
+            layers.map(|layer| as_machine(network, layer, rebuilt)).collect::<Result<_, Error>>()?
         }
         Pretraining::Greedy { .. } => {
             (0..depth).filter(learns).map(|layer| Part::Layers(layer..layer + 1)).collect()
@@ -103,6 +107,8 @@ pub fn stages(
             (0..grown).filter(learns).map(|layer| Part::Layers(0..layer + 1)).collect()
         }
     };
+    let whole = (!machines).then_some(Part::Whole);
+    parts.iter().chain(&whole).try_for_each(|part| expect_jacobian(recipe, network, part))?;
     let mut stages: Vec<Stage> = Vec::new();
     for (before, part) in parts.into_iter().enumerate() {
         stages.push(Stage {
@@ -139,20 +145,46 @@ pub fn stages(
     Ok(stages)
 }
 
+fn as_machine(network: &Network, number: usize, rebuilt: Output) -> Result<Part, Error> {
+    expect_machine(network, number, rebuilt).map(|_| Part::Machine(number))
+}
+
 /// A layer as a machine.
-fn machine(network: &Network, number: usize, rebuilt: Output) -> Result<Part, Error> {
-    match Machine::of_layer(network, number, rebuilt) {
-        Some(_) => Ok(Part::Machine(number)),
-        None => Err(Error::Setting {
-            setting: "train.pretraining",
-            problem: format!(
-                "{} is {}, and its mirror image {}: no Boltzmann machine is like that",
-                network.layers[number].name,
-                network.layers[number].in_words(),
-                network.mirror(number).in_words()
-            ),
-            hint: "use widths, convolutions and pooling, without normalisation, of \"sigmoid\", \"identity\" or \"relu\" units".to_owned(),
-        }),
+///
+/// # Errors
+/// A layer that no machine is like.
+pub fn expect_machine(network: &Network, number: usize, rebuilt: Output) -> Result<Machine, Error> {
+    Machine::of_layer(network, number, rebuilt).map_err(|problem| Error::Setting {
+        setting: "model.hidden",
+        problem: format!("{} is no Boltzmann machine: {problem}", network.layers[number].name),
+        hint: "use widths, and convolutions with pooling between them, of \"sigmoid\", \"identity\" or \"relu\" units with a bias for each map"
+            .to_owned(),
+    })
+}
+
+/// Makes sure that the exact Jacobian of a part can be built, whose last layer is its code.
+fn expect_jacobian(recipe: &Recipe, network: &Network, part: &Part) -> Result<(), Error> {
+    let layers = match part {
+        Part::Whole => &network.layers[..network.encoder],
+        Part::Layers(layers) => &network.layers[layers.clone()],
+        Part::Machine(layer) => &network.layers[*layer..layer + 1],
+    };
+    match layers.last() {
+        Some(code)
+            if matches!(recipe.train.penalty.contraction, Contraction::Exact { .. })
+                && !has_exact(layers) =>
+        {
+            Err(Error::Setting {
+                setting: "train.penalty.contraction",
+                problem: format!(
+                    "{} says {} numbers, and where not all layers are dense the exact Jacobian is built for {MOST_UNITS} at most",
+                    code.name,
+                    code.outputs()
+                ),
+                hint: "use \"estimate\", or a narrower code without pre-training".to_owned(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -170,7 +202,7 @@ fn training_of(recipe: &Recipe, network: &Network, part: &Part, rebuilt: Output)
         ) => {
             let machine = Machine::of_layer(network, *layer, rebuilt);
             let binary = |machine: &Machine| [machine.hidden, machine.visible] == [Units::Bernoulli; 2];
-            let rate = if machine.as_ref().is_some_and(binary) { learning_rate } else { real_learning_rate };
+            let rate = if machine.as_ref().is_ok_and(binary) { learning_rate } else { real_learning_rate };
             TrainRecipe {
                 epochs,
                 learning_rate: rate,

@@ -1,6 +1,5 @@
 //! Settings that do not go with the network that they make: what recipes alone do not show, since layers have settings of their own.
 
-use crate::autoencoder::penalty::contraction::has_exact;
 use crate::error::Error;
 use crate::network::{Layer, Network};
 use crate::recipe::{Activation, Bottleneck, Contraction, ModelKind, Recipe, Sparsity};
@@ -19,11 +18,9 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
         || matches!(network.bottleneck, Bottleneck::Binary { .. });
     let normalised = network.layers.iter().flat_map(Layer::with_inner).any(|layer| layer.normalised);
     // What a "top-k" bottleneck chooses from may be maps, whose size depends on the rows.
-    let (keep, revived) = match network.bottleneck {
-        Bottleneck::TopK { keep, auxiliary_keep, auxiliary, .. } => {
-            (keep.max(auxiliary_keep), auxiliary > 0.0)
-        }
-        _ => (0, false),
+    let (keep, revived, auxiliary_keep) = match network.bottleneck {
+        Bottleneck::TopK { keep, auxiliary_keep, auxiliary, .. } => (keep, auxiliary > 0.0, auxiliary_keep),
+        _ => (0, false, 0),
     };
     let alone = matches!(&network.layers[network.encoder..], [only] if only.is_dense());
     let dense = network.layers.get(network.encoder).is_some_and(Layer::is_dense);
@@ -55,6 +52,12 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
             "keep fewer",
         ),
         (
+            auxiliary_keep > network.code(),
+            "model.bottleneck.auxiliary_keep",
+            format!("{auxiliary_keep} units are to be kept, and {} says {}", code.name, network.code()),
+            "keep fewer",
+        ),
+        (
             revived && !alone,
             "model.bottleneck.auxiliary",
             "dead units rebuild rows of their own through a dense decoder of one layer alone".to_owned(),
@@ -71,16 +74,6 @@ pub fn expect(recipe: &Recipe, network: &Network) -> Result<(), Error> {
             "train.penalty.contraction",
             "layers are normalised over the batch, so that a code depends on the rows beside it".to_owned(),
             "leave the normalisation or the penalty out",
-        ),
-        (
-            matches!(penalty.contraction, Contraction::Exact { .. })
-                && !has_exact(&network.layers[..network.encoder]),
-            "train.penalty.contraction",
-            format!(
-                "the exact Jacobian of {} units behind layers of maps is too large a graph",
-                network.code()
-            ),
-            "use \"estimate\", or a narrower code",
         ),
         (
             recipe.train.batch == 1 && normalised,

@@ -72,7 +72,7 @@ impl Likelihood {
 pub fn machines(codec: &Codec) -> Option<Vec<Machine>> {
     let (network, output) = (codec.network(), codec.model().description.output);
     codec.model().is_boltzmann().then_some(())?;
-    (0..network.encoder).map(|layer| Machine::of_layer(network, layer, output)).collect()
+    (0..network.encoder).map(|layer| Machine::of_layer(network, layer, output).ok()).collect()
 }
 
 /// The likelihood of rows under a stack of machines.

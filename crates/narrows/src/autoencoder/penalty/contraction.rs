@@ -60,9 +60,9 @@ pub fn exact<'g>(of: &Penalised<'_, 'g>) -> Result<Tensor<'g>, Error> {
 }
 
 /// Code units at most whose derivatives are built one by one: each is a pass back through the encoder.
-const MOST_UNITS: usize = 128;
+pub const MOST_UNITS: usize = 128;
 
-/// Whether the exact Jacobian of an encoder can be built.
+/// Whether the exact Jacobian of an encoder, or of a part of one, can be built.
 pub fn has_exact(encoder: &[Layer]) -> bool {
     encoder.iter().all(Layer::is_dense) || encoder.last().is_some_and(|code| code.outputs() <= MOST_UNITS)
 }
