@@ -123,8 +123,7 @@ fn recipe() -> Result<Recipe> {
 
 fn machine(recipe: &Recipe) -> Result<(Network, Machine)> {
     let network = Network::new(&recipe.model, FEATURES, 0)?;
-    let machine = Machine::of_layer(&network, 0, Output::Bernoulli)
-        .ok_or_else(|| Error("there is no machine of such units".to_owned()))?;
+    let machine = Machine::of_layer(&network, 0, Output::Bernoulli).map_err(Error)?;
     Ok((network, machine))
 }
 
