@@ -219,7 +219,7 @@ pub fn written(description: &Description) -> Written {
 }
 
 /// The stored values that are black and white in pictures of a model.
-pub fn picture_range(preparation: &Preparation) -> (f32, f32) {
+fn picture_range(preparation: &Preparation) -> (f32, f32) {
     match preparation {
         Preparation::Scale { minimum, maximum } if minimum.len() == 1 && maximum.len() == 1 => {
             (minimum[0], maximum[0])

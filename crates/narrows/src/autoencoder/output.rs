@@ -32,6 +32,15 @@ impl Output {
         }
     }
 
+    /// The choice of a recipe that asks for it.
+    pub fn as_choice(self) -> OutputChoice {
+        match self {
+            Output::Gaussian => OutputChoice::Gaussian,
+            Output::Bernoulli => OutputChoice::Bernoulli,
+            Output::Categorical => OutputChoice::Categorical,
+        }
+    }
+
     /// The loss of each row, B×1, from sums and targets, both B×D (for classes: one-hot rows).
     pub fn loss<'g>(self, sums: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
         self.terms(sums, target).sum(&[1])

@@ -19,11 +19,11 @@ use crate::data::{DataError, ItemShape, Preparation};
 use crate::error::Error;
 use crate::model_file::{Description, Model, NamedTensor, RowCounts};
 use crate::network::{Extent, Layer, Network};
-use crate::recipe::{ModelKind, OutputChoice, PrepareChoice, Recipe};
+use crate::recipe::{ModelKind, PrepareChoice, Recipe};
 use assignment::{Misfit, Part, Want, assign, usual_sizes, wants};
 use channels_last::{normalisation, scale_and_shift, sums};
 use flattened::flattened;
-use names::{Module, by_name, modules};
+use names::{Module, by_name, is_counter, modules};
 use numbers::Stored;
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
@@ -133,7 +133,6 @@ fn safetensors(file: &[u8]) -> Result<Vec<NamedTensor>, String> {
         return Err("found a model of Narrows".to_owned());
     }
     let file = SafeTensors::deserialize(file).map_err(|error| error.to_string())?;
-    let counts = |name: &str| name.rsplit('.').next() == Some("num_batches_tracked");
     let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
         let stored = match view.dtype() {
             Dtype::F16 => Stored::F16,
@@ -145,7 +144,7 @@ fn safetensors(file: &[u8]) -> Result<Vec<NamedTensor>, String> {
         let values = view.data().chunks_exact(stored.size()).map(|bytes| stored.number(bytes)).collect();
         Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
     };
-    file.tensors().into_iter().filter(|(name, _)| !counts(name)).map(read).collect()
+    file.tensors().into_iter().filter(|(name, _)| !is_counter(name)).map(read).collect()
 }
 
 /// Makes a recipe's model of weights.
@@ -234,11 +233,7 @@ fn description(recipe: &Recipe, known: &Known) -> Description {
     let classes = matches!(recipe.model.kind, ModelKind::Classifier | ModelKind::Segmenter);
     let chosen = Output::from_choice(recipe.model.output).unwrap_or(Output::Gaussian);
     let output = if classes { Output::Categorical } else { chosen };
-    recipe.model.output = match output {
-        Output::Gaussian => OutputChoice::Gaussian,
-        Output::Bernoulli => OutputChoice::Bernoulli,
-        Output::Categorical => OutputChoice::Categorical,
-    };
+    recipe.model.output = output.as_choice();
     recipe.data.prepare = match &known.preparation {
         Preparation::None => PrepareChoice::None,
         Preparation::Scale { .. } => PrepareChoice::Unit,

@@ -3,6 +3,11 @@
 use crate::model_file::NamedTensor;
 use std::collections::HashMap;
 
+/// Whether a tensor counts steps, which no layer needs in use.
+pub fn is_counter(name: &str) -> bool {
+    name.rsplit('.').next() == Some("num_batches_tracked")
+}
+
 /// What a layer brought along, as it was named there.
 #[derive(Debug)]
 pub struct Module {

@@ -1,5 +1,6 @@
 //! Dictionaries of tensors in PyTorch's pickles: which one is meant, and where each tensor's numbers lie.
 
+use super::names::is_counter;
 use super::numbers::Stored;
 use super::pickle::{Handle, Pickle, Value};
 use crate::model_file::NamedTensor;
@@ -101,8 +102,7 @@ fn of(pickle: &Pickle, handle: Handle) -> Result<Vec<(&str, Placed<'_>)>, String
         else {
             continue;
         };
-        let counter = name.rsplit('.').next() == Some("num_batches_tracked");
-        if !counter {
+        if !is_counter(name) {
             let placed = placed(pickle, function, arguments);
             found.push((name, placed.map_err(|problem| format!("{name}: {problem}"))?));
         }

@@ -299,6 +299,18 @@ fn pictures_of_dense_networks_and_group_normalisations_are_turned_too() {
     assert_eq!(state("decoder.0.weight"), [1.0, 5.0, 2.0, 6.0, 3.0, 7.0, 4.0, 8.0]);
     assert_eq!(state("decoder.0.bias"), [0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 
+    // What was taken off each channel is taken off inside the network as before it: one number a channel, or the same for each pixel.
+    let codes = |list: &[f32]| {
+        let preparation = Preparation::Standardise { mean: list.to_vec(), deviation: vec![2.0; list.len()] };
+        let description = Description { preparation, ..model.description.clone() };
+        let model = Model { description, tensors: model.tensors.clone() };
+        let codec = Codec::new(model, &Compute::new(1).unwrap()).unwrap();
+        codec.encode(&[3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0]).unwrap()
+    };
+    assert_eq!(codes(&[1.0, 3.0]), codes(&[1.0, 3.0].repeat(4)));
+    // Σ weight · (value − mean) / 2, by hand.
+    assert_eq!(codes(&[1.0, 3.0]), [34.0]);
+
     let grouped = recipe(&[
         ("data.size", "[4, 4]"),
         (

@@ -7,9 +7,7 @@ use crate::autoencoder::Output;
 use crate::data::{Dataset, ItemShape, Preparation, Source, Split, Suits};
 use crate::error::Error;
 use crate::network::Network;
-use crate::recipe::{
-    ClassWeights, Corruption, ModelKind, OutputChoice, PrepareChoice, Pretraining, Recipe, SourceKind,
-};
+use crate::recipe::{ClassWeights, Corruption, ModelKind, PrepareChoice, Pretraining, Recipe, SourceKind};
 use narrows_engine::cpu::{Level, Pool};
 use std::sync::Arc;
 
@@ -91,11 +89,7 @@ impl Setup {
             _ => output,
         };
         refuse(&recipe, &source.train, &split.train, &preparation, output)?;
-        recipe.model.output = match output {
-            Output::Gaussian => OutputChoice::Gaussian,
-            Output::Bernoulli => OutputChoice::Bernoulli,
-            Output::Categorical => OutputChoice::Categorical,
-        };
+        recipe.model.output = output.as_choice();
         recipe.data.prepare = match (recipe.data.prepare, &preparation) {
             (PrepareChoice::Auto, Preparation::None) => PrepareChoice::None,
             (PrepareChoice::Auto, Preparation::Scale { .. }) => PrepareChoice::Unit,
