@@ -150,7 +150,7 @@ fn check_move(what: &str, sizes: &[usize], moved: impl for<'g> Fn(Tensor<'g>) ->
 
 #[test]
 fn broadcasts() {
-    let pairs: [(&[usize], &[usize]); 18] = [
+    let pairs: [(&[usize], &[usize]); 22] = [
         (&[], &[5]),
         (&[], &[3, 70]),
         (&[1], &[64, 2]),
@@ -169,6 +169,11 @@ fn broadcasts() {
         (&[3, 1, 1], &[3, 4, 1]),
         (&[2, 1, 3, 1], &[2, 5, 3, 7]),
         (&[1, 1, 1, 6], &[2, 5, 3, 6]),
+        // Rows met again in place: one for many, many beside each other, of every width.
+        (&[5, 1, 130], &[5, 20, 130]),
+        (&[1, 20, 130], &[5, 20, 130]),
+        (&[4, 1, 3, 40], &[4, 7, 3, 40]),
+        (&[3, 1, 1, 16], &[3, 2, 9, 16]),
     ];
     for (from, to) in pairs {
         check_move(&format!("broadcast to {to:?}"), from, |x| x.stretch(to));
@@ -291,9 +296,15 @@ fn check_reduction(sizes: &[usize], reduction: Reduction, axes: &[usize]) {
 
 #[test]
 fn sums_round_as_they_should() {
-    for (sizes, axes) in
-        [(&[1usize, 5000][..], &[1usize][..]), (&[300, 70], &[0]), (&[70, 300], &[1]), (&[9, 200], &[0, 1])]
-    {
+    let sums: [(&[usize], &[usize]); 6] = [
+        (&[1, 5000], &[1]),
+        (&[300, 70], &[0]),
+        (&[70, 300], &[1]),
+        (&[9, 200], &[0, 1]),
+        (&[11, 300, 70], &[1]),
+        (&[300, 11, 70], &[0]),
+    ];
+    for (sizes, axes) in sums {
         let graph = Graph::new();
         let x = graph.input("x", sizes);
         graph.output("sum", x.square().sum(axes));

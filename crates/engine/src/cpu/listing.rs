@@ -130,7 +130,11 @@ fn work(plan: &Plan, step: &Step) -> String {
         }
         Work::Map => format!("map {}×{}", step.domain.rows, step.domain.columns),
         Work::Reduce { direction, reduction, source, before } => {
-            let way = if *direction == Direction::AlongRows { "along rows" } else { "down columns" };
+            let way = match direction {
+                Direction::AlongRows => "along rows",
+                Direction::DownColumns => "down columns",
+                Direction::Through(_) => "through an axis",
+            };
             format!("{reduction:?} {way} {}×{} of [{}]", source.rows, source.columns, program(before))
                 .to_lowercase()
         }

@@ -42,16 +42,25 @@ pub struct Tile {
     pub quarters: usize,
 }
 
-/// Decides for the tiles of a unit's block whether to look for zeros: where there are none, ever more rarely.
+/// Decides for the tiles of a unit whether to look for zeros: where there are none, ever more rarely.
 pub struct Looking {
     wait: usize,
     patience: usize,
+    /// Whether a look at this block was worth while.
+    worth: bool,
 }
 
 impl Looking {
     /// Begins with a look.
     pub fn new() -> Looking {
-        Looking { wait: 0, patience: PATIENCE }
+        Looking { wait: 0, patience: PATIENCE, worth: false }
+    }
+
+    /// Begins again with the next block of inner indices, unless these are rows, of the same columns as in a block that had nothing to leave out.
+    pub fn next_block(&mut self, lie: Lie) {
+        if lie == Lie::Along || self.worth {
+            *self = Looking::new();
+        }
     }
 
     /// Lists the indices that hold something in any row of a tile, segment by segment, if that leaves out enough.
@@ -110,6 +119,7 @@ impl Looking {
     /// Takes note of whether a look was worth while, and gives it.
     #[inline(always)]
     pub fn found(&mut self, worth: bool) -> bool {
+        self.worth |= worth;
         if worth {
             self.patience = PATIENCE;
         } else {

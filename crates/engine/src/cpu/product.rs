@@ -27,6 +27,8 @@ const BLOCK_PANELS: usize = BLOCK / PANEL;
 /// Inner indices that are listed at once: those of a pass, or the blocks of a row alone that are summed together.
 pub const LISTED: usize = TILE_ROWS * BLOCK + occupied::SLACK;
 const _: () = assert!(ONE_PASS <= TILE_ROWS * BLOCK);
+/// Numbers of a result beyond which it, and what its program reads beside it, is not found in the second cache.
+const FAR: usize = 256 << 10;
 /// Segments of a block at most: one pass of panels, or as many streams as are asked for ahead.
 const SEGMENTS: usize = 8;
 
@@ -143,6 +145,7 @@ impl Product {
         let right: *const f32 = context.buffers[self.right.buffer.index()];
         let block = if self.inner <= ONE_PASS { self.inner } else { BLOCK };
         let mut inner = 0;
+        let mut looking = Looking::new();
         // SAFETY: the scratch holds a unit's partial sums and a packed block; everything else lies in the plan's buffers.
         unsafe {
             program.prepare::<S>(context, scratch);
@@ -173,7 +176,8 @@ impl Product {
                     right.add(layout.panel_start(unit.panel) + inner * width)
                 };
                 let part = Part { unit, first: inner, last: end, right: panel_right, width };
-                self.part::<S>(&part, left, program, domain, kernels, context, scratch);
+                looking.next_block(self.lie());
+                self.part::<S>(&part, left, program, domain, kernels, &mut looking, context, scratch);
                 inner = end;
             }
         }
@@ -236,12 +240,12 @@ impl Product {
         program: &TileProgram,
         domain: Layout,
         kernels: &TileKernels,
+        looking: &mut Looking,
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
         let (begins, ends) = (part.first == 0, part.last == self.inner);
         let lie = self.lie();
-        let mut looking = Looking::new();
         let marks = self.marks.map(|marks| {
             let bits = context.buffers[marks.index()].cast_const().cast::<u64>();
             Marked { bits, of: Marks::of(&self.left) }
@@ -268,13 +272,18 @@ impl Product {
                     width: part.width,
                     right: part.right,
                 };
-                if !ends {
+                if !ends && lie == Lie::Across {
+                    // A row of the left operand lies far from the next: the tile asks for its own ones of the next block.
+                    let own = &mut segments[0];
+                    own.ahead = own.pointer.wrapping_add(own.inner * own.step);
+                    own.ahead_step = own.step;
+                } else if !ends {
                     let done = row - part.unit.first;
                     for (segment, ahead) in segments[..count].iter_mut().zip(&next) {
                         segment.ahead = ahead.from.wrapping_add(done * ahead.row);
                         segment.ahead_step = ahead.step;
                     }
-                } else if count == 1 && row + rows < part.unit.last {
+                } else if row + rows < part.unit.last {
                     let next = Stretch {
                         row: row + rows,
                         rows,
@@ -283,7 +292,12 @@ impl Product {
                         domain,
                     };
                     let inner_step = if lie == Lie::Along { 1 } else { segments[0].step };
-                    count = ask_for_streams(&program.streams, &next, context, inner_step, &mut segments);
+                    let streams = match count {
+                        _ if domain.length() > FAR => &program.streams[..],
+                        1 => &program.streams[..program.streams_read],
+                        _ => &[],
+                    };
+                    count = ask_for_streams(streams, &next, context, inner_step, &mut segments, count);
                 }
                 let tile = Tile { lie, row, rows, inner: part.first, quarters: QUARTERS };
                 let listed = looking.list::<S>(&mut segments[..count], tile, marks.as_ref(), scratch.listed);
@@ -369,8 +383,8 @@ impl Product {
     }
 }
 
-/// What the program behind the next tile will read (weights and moments, for an optimiser) is asked for while this tile is
-/// summed: the only segment is cut into one for each stream. Gives the number of segments.
+/// What the program behind the next tile will read and write (weights and moments, for an optimiser) is asked for while this
+/// tile is summed, a stream by a segment. A single segment is cut into one for each. Gives the number of segments.
 #[inline(always)]
 unsafe fn ask_for_streams(
     streams: &[BufferId],
@@ -378,25 +392,28 @@ unsafe fn ask_for_streams(
     context: &RunContext<'_>,
     inner_step: usize,
     segments: &mut [Segment; SEGMENTS],
+    count: usize,
 ) -> usize {
+    let lines = next.length().div_ceil(GRAIN);
+    // Every other line at least, one at each inner index.
+    let least = lines.div_ceil(2).max(1);
     let whole = segments[0];
-    let count = streams.len().min(SEGMENTS);
-    if count == 0 || whole.inner < count {
-        return 1;
-    }
+    let wanted = streams.len().min(whole.inner / least).min(SEGMENTS);
+    let cut = count == 1 && wanted > 1;
+    let count = if cut { wanted } else { count };
     let mut inner = 0;
-    for (number, stream) in streams[..count].iter().enumerate() {
-        let end = whole.inner * (number + 1) / count;
-        let lines = next.length().div_ceil(GRAIN);
-        segments[number] = Segment {
-            pointer: whole.pointer.wrapping_add(inner * inner_step),
-            step: whole.step,
-            inner: end - inner,
-            ahead: context.buffers[stream.index()].wrapping_add(next.start()),
-            ahead_step: (lines * GRAIN / (end - inner)).min(2 * GRAIN),
-            ..Segment::EMPTY
-        };
-        inner = end;
+    for (number, stream) in streams.iter().take(count).enumerate() {
+        let segment = &mut segments[number];
+        if cut {
+            let end = whole.inner * (number + 1) / wanted;
+            let pointer = whole.pointer.wrapping_add(inner * inner_step);
+            *segment = Segment::new(pointer, whole.step, end - inner);
+            inner = end;
+        }
+        if segment.inner >= least {
+            segment.ahead = context.buffers[stream.index()].wrapping_add(next.start());
+            segment.ahead_step = (lines * GRAIN / segment.inner).min(2 * GRAIN);
+        }
     }
     count
 }

@@ -4,7 +4,7 @@ use super::simd::Simd;
 use super::tile::{RunContext, Scratch, Source, Stretch, TILE, TileProgram};
 use crate::graph::op::Reduction;
 use crate::plan::Direction;
-use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::layout::{Axis, GRAIN, Layout, PANEL};
 
 /// A reduction with its places found.
 #[derive(Clone, Debug)]
@@ -21,6 +21,21 @@ pub struct Reduce {
 
 /// Rows that a unit along rows does.
 pub const UNIT_ROWS: usize = 64;
+
+/// Units of a reduction through an axis: a tile of the result each.
+pub fn blocks_through(results: Layout) -> usize {
+    (0..results.panels()).map(|panel| results.rows.div_ceil(TILE / results.width(panel))).sum()
+}
+
+/// The tile that a unit of a reduction through an axis makes. All panels but the last have tiles of the same height.
+pub fn block_through(results: Layout, block: usize) -> Stretch {
+    let blocks = results.rows.div_ceil(TILE / results.width(0));
+    let panel = (block / blocks).min(results.panels() - 1);
+    let width = results.width(panel);
+    let row = (block - panel * blocks) * (TILE / width);
+    let rows = (TILE / width).min(results.rows - row);
+    Stretch { row, rows, column: panel * PANEL, width, domain: results }
+}
 
 #[inline(always)]
 unsafe fn combine<S: Simd>(reduction: Reduction, a: S::V, b: S::V) -> S::V {
@@ -46,7 +61,7 @@ fn combine_one(reduction: Reduction, a: f32, b: f32) -> f32 {
 }
 
 impl Reduce {
-    /// Does unit `unit`: 64 rows along, or one panel down.
+    /// Does unit `unit`: 64 rows along, one panel down, or a tile of results through an axis.
     ///
     /// # Safety
     /// The machine has the level; the context is that of a bound plan; nobody else touches what the unit writes.
@@ -59,25 +74,30 @@ impl Reduce {
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
-        let mut results = [0.0f32; PANEL];
+        let mut results = [0.0f32; TILE];
         // SAFETY: handed on.
         unsafe {
             self.before.prepare::<S>(context, scratch);
-            let (column, count) = match self.direction {
+            let stretch = match self.direction {
                 Direction::AlongRows => {
                     let first = unit * UNIT_ROWS;
                     let last = (first + UNIT_ROWS).min(self.source.rows);
                     self.along::<S>(first, last, &mut results, context, scratch);
-                    (first, last - first)
+                    Stretch::run(domain, first, last - first)
                 }
                 Direction::DownColumns => {
                     self.down::<S>(unit, &mut results, context, scratch);
-                    (unit * PANEL, self.source.width(unit))
+                    Stretch::run(domain, unit * PANEL, self.source.width(unit))
+                }
+                Direction::Through(axis) => {
+                    let stretch = block_through(domain, unit);
+                    self.through::<S>(axis, &stretch, &mut results, context, scratch);
+                    stretch
                 }
             };
             program.prepare::<S>(context, scratch);
-            std::ptr::copy_nonoverlapping(results.as_ptr(), scratch.registers, PANEL);
-            program.run::<S>(&Stretch::run(domain, column, count), context, scratch);
+            std::ptr::copy_nonoverlapping(results.as_ptr(), scratch.registers, stretch.length());
+            program.run::<S>(&stretch, context, scratch);
         }
     }
 
@@ -86,7 +106,7 @@ impl Reduce {
         &self,
         first: usize,
         last: usize,
-        results: &mut [f32; PANEL],
+        results: &mut [f32; TILE],
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
@@ -101,7 +121,7 @@ impl Reduce {
                     self.before.run::<S>(&stretch, context, scratch);
                     let Some(place) = self.before.reduced else { return };
                     let values =
-                        TileProgram::resolve::<S>(place, &stretch, scratch.registers, context, scratch);
+                        self.before.resolve::<S>(place, &stretch, scratch.registers, context, scratch);
                     for row in 0..stretch.rows {
                         let line = Line { values, first: row * stretch.width, valid: stretch.valid() };
                         let number = stretch.row + row - first;
@@ -126,24 +146,73 @@ impl Reduce {
     unsafe fn down<S: Simd>(
         &self,
         panel: usize,
-        results: &mut [f32; PANEL],
+        results: &mut [f32; TILE],
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
-        let width = self.source.width(panel);
         results.fill(identity(self.reduction));
         for stretch in Stretch::tiles(self.source, panel, 0, self.source.rows) {
-            // SAFETY: handed on; `width` is a multiple of the lanes.
-            unsafe {
-                self.before.run::<S>(&stretch, context, scratch);
-                let Some(place) = self.before.reduced else { return };
-                let values = TileProgram::resolve::<S>(place, &stretch, scratch.registers, context, scratch);
+            // SAFETY: handed on.
+            unsafe { self.combine_rows::<S>(&stretch, 1, results, context, scratch) };
+        }
+    }
+
+    /// Makes the tile of results: an index of the axis after the other, for as many rows as lie beside each other at each.
+    #[inline(always)]
+    unsafe fn through<S: Simd>(
+        &self,
+        axis: Axis,
+        tile: &Stretch,
+        results: &mut [f32; TILE],
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        results.fill(identity(self.reduction));
+        let Stretch { row: first, rows, column, width, .. } = *tile;
+        let mut done = 0;
+        while done < rows {
+            let row = first + done;
+            let beside = (axis.step - row % axis.step).min(rows - done);
+            // Rows that follow each other are taken together, where all of them belong to one result.
+            let together = if axis.step == 1 { TILE / width } else { 1 };
+            for index in (0..axis.size).step_by(together) {
+                let row = axis.first(row) + index * axis.step;
+                let rows = beside * together.min(axis.size - index);
+                let stretch = Stretch { row, rows, column, width, domain: self.source };
+                // SAFETY: handed on; the tile has `beside` more rows.
+                unsafe {
+                    let own = &mut results[done * width..];
+                    self.combine_rows::<S>(&stretch, beside, own, context, scratch);
+                }
+            }
+            done += beside;
+        }
+    }
+
+    /// Row `r` of a stretch goes into result `r` mod `beside`.
+    #[inline(always)]
+    unsafe fn combine_rows<S: Simd>(
+        &self,
+        stretch: &Stretch,
+        beside: usize,
+        results: &mut [f32],
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let width = stretch.width;
+        // SAFETY: handed on; `width` is a multiple of the lanes, and there are as many results.
+        unsafe {
+            self.before.run::<S>(stretch, context, scratch);
+            let Some(place) = self.before.reduced else { return };
+            let values = self.before.resolve::<S>(place, stretch, scratch.registers, context, scratch);
+            for result in 0..beside {
                 for at in (0..width).step_by(S::LANES) {
-                    let mut sum = S::load(results.as_ptr().add(at));
-                    for row in 0..stretch.rows {
+                    let to = results.as_mut_ptr().add(result * width + at);
+                    let mut sum = S::load(to);
+                    for row in (result..stretch.rows).step_by(beside) {
                         sum = combine::<S>(self.reduction, sum, S::load(values.at(row * width + at)));
                     }
-                    S::store(results.as_mut_ptr().add(at), sum);
+                    S::store(to, sum);
                 }
             }
         }

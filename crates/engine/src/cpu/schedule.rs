@@ -11,7 +11,7 @@ use super::pooling;
 use super::product::{LISTED, ONE_PASS, Product, ProductUnit};
 use super::reduce::{self, Reduce};
 use super::sparse;
-use super::tile::TileProgram;
+use super::tile::{TILE, TileProgram};
 use crate::graph::op::Sparse;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::program::Program;
@@ -231,6 +231,7 @@ fn pieces(step: &Compiled, least: usize, mut push: impl FnMut(Piece, u64)) {
                     reduce.source.columns * reduce::UNIT_ROWS,
                 ),
                 Direction::DownColumns => (reduce.source.panels(), reduce.source.rows * PANEL),
+                Direction::Through(axis) => (reduce::blocks_through(domain), axis.size * TILE),
             };
             (0..blocks).for_each(|block| push(Piece::Block(block), elements as u64));
         }

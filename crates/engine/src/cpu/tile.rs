@@ -6,7 +6,7 @@ use super::tile_compile::Compiler;
 use super::tile_leaf::leaf_tile;
 use crate::graph::op::{Binary, Unary};
 use crate::plan::BufferId;
-use crate::plan::layout::{GRAIN, Layout, PANEL};
+use crate::plan::layout::{Axis, GRAIN, Layout, PANEL};
 use crate::plan::program::{Instruction, Program};
 use std::cell::Cell;
 
@@ -27,6 +27,8 @@ pub enum Place {
     Row(usize),
     /// The tile's own stretch of a buffer.
     Memory(BufferId),
+    /// The rows of a buffer that the tile's rows belong to without an axis, by their number among the program's.
+    Repeated(usize),
 }
 
 /// What an operand is read from: number `at` of turn `turn` of a loop stands at `turn · step + at`.
@@ -69,12 +71,16 @@ pub struct TileProgram {
     pub splats: Vec<Instruction>,
     /// Rows of numbers, and the registers in which they are repeated.
     pub rows: Vec<(BufferId, usize)>,
+    /// Matrices without an axis, and the registers where their rows are put together if a tile cannot read them in place.
+    pub repeated: Vec<(BufferId, Axis, usize)>,
     /// Where the reduced value is found after a run.
     pub reduced: Option<Place>,
     /// Tile registers needed; register 0 holds the result that the program starts from.
     pub registers: usize,
-    /// Buffers read element by element.
+    /// Buffers read element by element, then those that are only written.
     pub streams: Vec<BufferId>,
+    /// How many of the streams are read.
+    pub streams_read: usize,
 }
 
 /// A stretch of a domain: some rows of one panel, or a run of a single row.
@@ -280,12 +286,44 @@ impl TileProgram {
         }
     }
 
+    /// Puts together the rows of matrices without an axis that the stretch cannot read in place.
+    ///
+    /// # Safety
+    /// As for `prepare`; the stretch lies inside its domain.
+    #[inline(always)]
+    unsafe fn gather_repeated<S: Simd>(
+        &self,
+        stretch: &Stretch,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let Stretch { row: first, rows, column, width, domain } = *stretch;
+        for (buffer, axis, register) in &self.repeated {
+            if in_place::<S>(*axis, stretch).is_some() {
+                continue;
+            }
+            let source = axis.taken_from(domain);
+            for row in 0..rows {
+                // SAFETY: the source has a row for every row of the domain; a register holds a tile.
+                unsafe {
+                    let from = context.buffers[buffer.index()]
+                        .add(source.address(axis.without(first + row), column));
+                    let to = scratch.registers.add(register * TILE + row * width);
+                    for at in (0..width).step_by(S::LANES) {
+                        S::store(to.add(at), S::load(from.add(at)));
+                    }
+                }
+            }
+        }
+    }
+
     /// Where an operand lies; `result` is what stands before the program.
     ///
     /// # Safety
     /// As for `prepare`; the stretch lies inside its domain.
     #[inline(always)]
     pub unsafe fn resolve<S: Simd>(
+        &self,
         place: Place,
         stretch: &Stretch,
         result: *mut f32,
@@ -305,6 +343,13 @@ impl TileProgram {
                     (scratch.registers.add(number * TILE), step)
                 }
                 Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), each),
+                Place::Repeated(number) => {
+                    let (buffer, axis, register) = self.repeated[number];
+                    match in_place::<S>(axis, stretch) {
+                        Some((start, step)) => (context.buffers[buffer.index()].add(start), step),
+                        None => (scratch.registers.add(register * TILE), each),
+                    }
+                }
             }
         };
         Source { from, step }
@@ -335,22 +380,36 @@ impl TileProgram {
         // SAFETY: every operand is a stretch of the same length, a multiple of GRAIN, which every level's lanes divide.
         unsafe {
             self.repeat_rows::<S>(stretch, context, scratch);
+            self.gather_repeated::<S>(stretch, context, scratch);
             for operation in &self.operations {
-                let to = Self::resolve::<S>(operation.to, stretch, result, context, scratch).from;
+                let to = self.resolve::<S>(operation.to, stretch, result, context, scratch).from;
                 let mut operands = [Source { from: to, step: 0 }; 4];
                 for (source, place) in operands.iter_mut().zip(&operation.operands) {
-                    *source = Self::resolve::<S>(*place, stretch, result, context, scratch);
+                    *source = self.resolve::<S>(*place, stretch, result, context, scratch);
                 }
                 execute::<S>(&operation.instruction, to, operands, stretch, context);
             }
             for (place, buffer) in &self.copies {
-                let to = Self::resolve::<S>(Place::Memory(*buffer), stretch, result, context, scratch).from;
-                let from = Self::resolve::<S>(*place, stretch, result, context, scratch);
+                let to = self.resolve::<S>(Place::Memory(*buffer), stretch, result, context, scratch).from;
+                let from = self.resolve::<S>(*place, stretch, result, context, scratch);
                 let n = stretch.length();
                 map_four!(to, n, from => from);
             }
         }
     }
+}
+
+/// Where a stretch finds its rows of a matrix without an axis, and its step from turn to turn, if they lie there as it meets
+/// them: beside each other, or one and the same that fills a turn.
+#[inline(always)]
+fn in_place<S: Simd>(axis: Axis, stretch: &Stretch) -> Option<(usize, usize)> {
+    let Stretch { row, rows, column, width, domain } = *stretch;
+    let start = || axis.taken_from(domain).address(axis.without(row), column);
+    if axis.step > 1 {
+        return (row % axis.step + rows <= axis.step).then(|| (start(), 1));
+    }
+    let alone = row / axis.size == (row + rows - 1) / axis.size;
+    (alone && width == const { 4 * S::LANES } && width == SPLAT).then(|| (start(), 0))
 }
 
 #[inline(always)]

@@ -40,6 +40,12 @@ impl<'p> Compiler<'p> {
                 self.result.copies.push((place, *buffer));
             }
         }
+        self.result.streams_read = self.result.streams.len();
+        for (_, buffer) in &self.program.stores {
+            if !self.result.streams.contains(buffer) {
+                self.result.streams.push(*buffer);
+            }
+        }
         self.result.reduced = self.program.reduced.and_then(|value| self.places[value]);
         self.result
     }
@@ -57,6 +63,11 @@ impl<'p> Compiler<'p> {
                 let register = self.new_register();
                 self.result.rows.push((buffer, register));
                 Place::Row(register)
+            }
+            Instruction::Load(buffer, Access::Repeated(axis)) => {
+                let register = self.new_register();
+                self.result.repeated.push((buffer, axis, register));
+                Place::Repeated(self.result.repeated.len() - 1)
             }
             Instruction::Constant(_) | Instruction::Scalar(_) | Instruction::Load(_, Access::Single) => {
                 self.result.splats.push(instruction);

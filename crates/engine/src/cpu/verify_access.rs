@@ -84,9 +84,10 @@ impl Fits<'_> {
                         Access::Full => Some(domain),
                         Access::Row => row(domain.columns),
                         Access::Column => row(domain.rows),
+                        Access::Repeated(axis) => axis.fits(domain).then(|| axis.taken_from(domain)),
                         Access::Single => row(1),
                     };
-                    (self.layout)(buffer) == expected
+                    expected.is_some() && (self.layout)(buffer) == expected
                 }
                 Instruction::Feed(input) => self.input(input) == Some(domain.elements()),
                 Instruction::Random { row_ids, columns, .. } => {
@@ -167,11 +168,14 @@ impl Fits<'_> {
                     && (self.layout)(*to) == Some(Marks { rows, columns }.layout())
             }
             Work::Reduce { direction, before, source, .. } => {
+                let row = |columns| Layout { rows: 1, columns };
                 let results = match direction {
-                    Direction::AlongRows => source.rows,
-                    Direction::DownColumns => source.columns,
+                    Direction::AlongRows => row(source.rows),
+                    Direction::DownColumns => row(source.columns),
+                    Direction::Through(axis) if !axis.fits(*source) => return false,
+                    Direction::Through(axis) => axis.taken_from(*source),
                 };
-                domain == Layout { rows: 1, columns: results } && self.program(before, *source)
+                domain == results && self.program(before, *source)
             }
             Work::Move(moved, to) => self.moved(moved, *to, domain),
             Work::Largest { from, to, count } => {

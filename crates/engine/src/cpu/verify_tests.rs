@@ -16,6 +16,9 @@ fn sound() -> (Plan, Schedule) {
     let h = h * h.largest(40);
     let y = (h.matmul(w) + table.gather(graph.indices("i", [300]))).exp();
     let y = y / y.sum(&[1]);
+    // Ten rows each of thirty, met by what is summed through them.
+    let of_ten = h.reshape([30, 10, 130]);
+    let h = (of_ten - of_ten.mean(&[1])).tanh().reshape([300, 130]);
     let (pool, filter) = (Pool::of([2, 2]), graph.state("filter", [3, 3, 1, 20]));
     let maps = h.slice(&[0, 0], &[30, 130]).reshape([3, 10, 130, 1]);
     let maps = maps.convolution(filter, &Convolution::default()).tanh().max_pool(&pool);
@@ -238,6 +241,7 @@ fn accesses_that_do_not_fit_are_found() {
             Work::Product { inner, .. } => *inner += 1,
             Work::Gather { columns, .. } | Work::ScatterAdd { columns, .. } => *columns += 1,
             Work::Move(moved, _) => moved.pieces[0].offset += 100_000,
+            Work::Reduce { direction: Direction::Through(axis), .. } => axis.size += 1,
             Work::Reduce { source, .. } => source.rows += 1,
             Work::Largest { count, .. } => *count = 1000,
             Work::Sparse(sparse) => sparse.to.columns += 1,

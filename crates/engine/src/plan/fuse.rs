@@ -5,7 +5,7 @@
 //! Elementwise nodes whose only use is one reduction are computed in front of it. Nodes made of leaves alone float: they are
 //! computed wherever they are used, but expensive ones only once.
 
-use super::layout::Layout;
+use super::layout::{Axis, Layout};
 use super::program::Access;
 use crate::graph::op::{Kind, Op, Pooling, Reduction, Unary};
 use crate::graph::shape::Shape;
@@ -42,6 +42,8 @@ pub enum Pattern {
     AlongRows,
     /// Down each column.
     DownColumns,
+    /// Through an axis before the last one.
+    Through(Axis),
     /// Over everything, in two stages if there are several rows.
     Everything,
     /// The operand must be permuted first.
@@ -156,6 +158,8 @@ fn spread(from: Shape, to: Shape) -> Option<Access> {
         Some(Access::Row)
     } else if from.columns() == 1 && from.sizes()[..leading] == to.sizes()[..leading] {
         Some(Access::Column)
+    } else if from.columns() == to.columns() && to.columns() > 1 {
+        Axis::of(to, |axis| from.sizes()[axis] != to.sizes()[axis]).map(Access::Repeated)
     } else {
         None
     }
@@ -185,6 +189,9 @@ fn pattern(shape: Shape, axes: &[bool], reduction: Reduction) -> Pattern {
         && reduction != Reduction::ArgumentMaximum
     {
         return Pattern::DownColumns;
+    }
+    if !flat && !axes[last] && reduction != Reduction::ArgumentMaximum {
+        return Axis::of(shape, |axis| axes[axis]).map_or(Pattern::Permuted, Pattern::Through);
     }
     Pattern::Permuted
 }

@@ -98,6 +98,50 @@ impl Layout {
     }
 }
 
+/// An axis before the last one, or several side by side, as rows meet it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Axis {
+    /// Its indices.
+    pub size: usize,
+    /// Rows from one index to the next.
+    pub step: usize,
+}
+
+impl Axis {
+    /// The marked axes of a shape, if they are side by side and the last one is not among them; those of size 1 lie anywhere.
+    pub fn of(shape: Shape, marked: impl Fn(usize) -> bool) -> Option<Axis> {
+        let sizes = shape.sizes();
+        let leading = sizes.len() - 1;
+        let first = (0..=leading).find(|axis| marked(*axis) && sizes[*axis] > 1)?;
+        let own = (first..=leading).take_while(|axis| marked(*axis) || sizes[*axis] == 1);
+        let end = first + own.count();
+        let alone = end <= leading && (end..=leading).all(|axis| !marked(axis) || sizes[axis] == 1);
+        let product = |axes: std::ops::Range<usize>| sizes[axes].iter().product();
+        alone.then(|| Axis { size: product(first..end), step: product(end..leading) })
+    }
+
+    /// The row that a row belongs to where the axis is taken away.
+    pub fn without(&self, row: usize) -> usize {
+        row / (self.size * self.step) * self.step + row % self.step
+    }
+
+    /// The row at its first index of which [`Axis::without`] is this one.
+    pub fn first(&self, row: usize) -> usize {
+        row / self.step * self.size * self.step + row % self.step
+    }
+
+    /// The layout of what has this axis, without it.
+    pub fn taken_from(&self, layout: Layout) -> Layout {
+        Layout { rows: layout.rows / self.size, ..layout }
+    }
+
+    /// Whether a layout can have it: a single column lies as a row.
+    pub fn fits(&self, layout: Layout) -> bool {
+        let whole = self.size * self.step;
+        layout.columns > 1 && whole > 0 && layout.rows.is_multiple_of(whole)
+    }
+}
+
 /// Where the marks of a matrix lie: 64 bits for a row of a panel, a bit for each number, the rows of a panel one after
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,6 +196,29 @@ mod tests {
             layout.export(&memory, &mut back);
             assert_eq!(back, values);
         }
+    }
+
+    #[test]
+    fn rows_find_their_place_without_an_axis() {
+        let of = |axes: [usize; 2]| Axis::of(Shape::from([2, 3, 1, 4, 5]), |axis| axes.contains(&axis));
+        let middle = of([1, 2]).unwrap();
+        assert_eq!(middle, Axis { size: 3, step: 4 });
+        assert_eq!(middle, of([1, 1]).unwrap());
+        assert_eq!(of([0, 1]), Some(Axis { size: 6, step: 4 }));
+        assert_eq!(of([1, 3]), Some(Axis { size: 12, step: 1 }));
+        // Not side by side; the last one among them; nothing to take away.
+        assert_eq!([of([0, 3]), of([3, 4]), of([2, 2])], [None; 3]);
+        let row = |index: [usize; 3]| (index[0] * 3 + index[1]) * 4 + index[2];
+        for (first, inner, last) in
+            (0..2).flat_map(|a| (0..3).flat_map(move |b| (0..4).map(move |c| (a, b, c))))
+        {
+            assert_eq!(middle.without(row([first, inner, last])), first * 4 + last);
+            assert_eq!(middle.first(first * 4 + last), row([first, 0, last]));
+        }
+        assert!(
+            middle.fits(Layout { rows: 24, columns: 5 }) && !middle.fits(Layout { rows: 25, columns: 5 })
+        );
+        assert!(!middle.fits(Layout { rows: 24, columns: 1 }));
     }
 
     #[test]

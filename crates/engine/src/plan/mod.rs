@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::graph::Graph;
 use crate::graph::op::{Kind, Pooling, Reduction, Sparse, Windows};
 use crate::graph::shape::{MAX_RANK, Shape};
-use layout::Layout;
+use layout::{Axis, Layout};
 use program::Program;
 use std::sync::Arc;
 
@@ -80,6 +80,8 @@ pub enum Direction {
     AlongRows,
     /// Down each column: a number a column.
     DownColumns,
+    /// Through an axis before the last one: a number for each element without it.
+    Through(Axis),
 }
 
 /// How an element of a moved tensor finds its source.

@@ -1,6 +1,7 @@
 //! Programs: fused chains of elementwise operations, run tile by tile behind a product, a reduction, or on their own.
 
 use super::BufferId;
+use super::layout::Axis;
 use crate::graph::op::{Binary, Distribution, Unary};
 
 /// Number of a value in a program: the instruction that makes it.
@@ -15,6 +16,8 @@ pub enum Access {
     Row,
     /// A number for each row.
     Column,
+    /// Rows of a matrix without this axis, each met at all its indices.
+    Repeated(Axis),
     /// One number.
     Single,
 }

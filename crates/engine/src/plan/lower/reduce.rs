@@ -22,9 +22,12 @@ impl Emitter<'_, '_, '_> {
                 let buffer = self.buffers[&self.lowering.root(operand)];
                 self.reduce_permuted(buffer, shape, &axes, reduction)
             }
-            Pattern::AlongRows | Pattern::DownColumns => {
-                let direction =
-                    if pattern == Pattern::AlongRows { Direction::AlongRows } else { Direction::DownColumns };
+            Pattern::AlongRows | Pattern::DownColumns | Pattern::Through(_) => {
+                let direction = match pattern {
+                    Pattern::Through(axis) => Direction::Through(axis),
+                    Pattern::DownColumns => Direction::DownColumns,
+                    _ => Direction::AlongRows,
+                };
                 let before = finish_before(&mut writer, operand);
                 Work::Reduce { direction, reduction, before, source }
             }

@@ -106,9 +106,10 @@ fn carried<'g>(of: &Penalised<'_, 'g>) -> Result<Option<(Tensor<'g>, Tensor<'g>)
     // The top layer: row j of G is the jth row of F W ᵀ, with no product if F is diagonal.
     let top = weights[steps.len() - 1];
     let mut carried = if is_elementwise(last.activation) {
-        // Row j of every batch row has one number, at place j.
-        let places = numbered(graph, rows * units, |row| row % units);
-        slopes(graph, last)?.reshape([rows * units, 1]).spread(places, units).matmul(top.transpose())
+        let below = top.shape().rows();
+        let each =
+            slopes(graph, last)?.reshape([rows, units, 1]) * top.transpose().reshape([1, units, below]);
+        each.reshape([rows * units, below])
     } else {
         through(graph, last, unit_rows(graph, rows, units), units)?.matmul(top.transpose())
     };
@@ -131,24 +132,18 @@ fn through<'g>(
     carried: Tensor<'g>,
     units: usize,
 ) -> Result<Tensor<'g>, Error> {
-    // A batch row's numbers for each of its rows of G, written as a product with sparse rows, whose derivative sums them up again.
-    let rows = step.values.shape().rows();
-    let owners = numbered(graph, rows * units, |row| row / units);
-    let each = |tensor: Tensor<'g>| {
-        graph.constant(1.0).stretch([rows * units, 1]).spread(owners, rows).matmul(tensor)
+    let [rows, width] = [step.values.shape().rows(), step.values.shape().columns()];
+    // A batch row's numbers meet each of its rows of G.
+    let (whole, carried) = (carried.shape(), carried.reshape([rows, units, width]));
+    let each = |tensor: Tensor<'g>| tensor.reshape([rows, 1, width]);
+    let through = if is_elementwise(step.activation) {
+        carried * each(slopes(graph, step)?)
+    } else {
+        // Softmax: F = diag(h) − h hᵀ.
+        let values = each(step.values);
+        values * (carried - (carried * values).sum(&[2]))
     };
-    if is_elementwise(step.activation) {
-        return Ok(carried * each(slopes(graph, step)?));
-    }
-    // Softmax: F = diag(h) − h hᵀ.
-    let values = each(step.values);
-    Ok(values * (carried - (carried * values).sum(&[1])))
-}
-
-/// A whole number for each of so many rows, N×1.
-fn numbered(graph: &Graph, rows: usize, number: impl Fn(usize) -> usize) -> Tensor<'_> {
-    let numbers: Vec<f32> = (0..rows).map(|row| number(row) as f32).collect();
-    graph.table([rows, 1], &numbers)
+    Ok(through.reshape(whole))
 }
 
 /// f′(a) of elementwise units, dropout included, B×H.
