@@ -42,7 +42,8 @@ fn penalised<'g>(graph: &'g Graph, recipe: &Recipe) -> (Tensor<'g>, Option<Tenso
     let network = network(recipe);
     let x = graph.input("x", [ROWS, FEATURES]);
     let row_ids = graph.indices("row ids", [ROWS]);
-    let mut pass = Pass::new(Mode::Use);
+    let dropout = recipe.model.dropout > 0.0;
+    let mut pass = Pass::new(if dropout { Mode::Training(row_ids) } else { Mode::Use });
     let code = network.encode(graph, &mut pass, x);
     let of = Penalised { graph, pass: &pass, encoder: network.encoder, code, row_ids };
     let terms = penalty::all(&recipe.train.penalty, &of).unwrap();
@@ -85,7 +86,8 @@ fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((found - expected).abs() <= tolerance * expected.abs(), "{what}: {found}, expected {expected}");
 }
 
-/// One layer (closed form), one of softmax, and three, wider and narrower than the rows, every activation; maps, pooled, in blocks and as the code.
+/// One layer (closed form), one of softmax, and three, wider and narrower than the rows, with dropout, every activation; maps, pooled, in
+/// blocks and as the code.
 #[test]
 fn the_contractive_penalty_is_the_squared_jacobian() {
     for activation in ACTIVATIONS {
@@ -93,19 +95,25 @@ fn the_contractive_penalty_is_the_squared_jacobian() {
         let maps = "{ kind = 'convolution', channels = 2, size = [3, 1] }";
         let pooled = format!("[{column}, {maps}, {{ kind = 'max-pool', size = [2, 1] }}]");
         let block = format!("[{column}, {maps}, {{ kind = 'residual', layers = [{maps}, {maps}] }}]");
-        for (hidden, code) in
-            [("[]", 4), ("[]", 9), ("[6, 5]", 3), ("[9, 8]", 4), (&*pooled, 3), (&*block, 0)]
-        {
+        for (hidden, code, dropout) in [
+            ("[]", 4, 0.0),
+            ("[]", 9, 0.3),
+            ("[6, 5]", 3, 0.0),
+            ("[9, 8]", 4, 0.3),
+            (&*pooled, 3, 0.0),
+            (&*block, 0, 0.0),
+        ] {
             let settings = [
                 format!("model.hidden={hidden}"),
                 format!("model.code={code}"),
                 format!("model.activation={activation}"),
                 format!("model.code_activation={activation}"),
+                format!("model.dropout={dropout}"),
                 "train.penalty.contraction={ kind = 'exact', weight = 0.7 }".to_owned(),
             ];
             let recipe = recipe(&settings.each_ref().map(String::as_str));
             let feed = feed(&network(&recipe));
-            let what = format!("{activation}, {hidden}, {code}");
+            let what = format!("{activation}, {hidden}, {code}, dropout {dropout}");
             close(value(&recipe, &feed), 0.7 * brute_force(&recipe, &feed), 1e-6, &what);
             let graph = Graph::new();
             let (_, loss, leaves) = penalised(&graph, &recipe);

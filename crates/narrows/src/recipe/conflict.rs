@@ -420,15 +420,6 @@ fn penalties(recipe: &Recipe, conflicts: &mut Conflicts<'_>) {
         format!("\"{}\"", penalty.contraction),
         "use a \"plain\" bottleneck without batch normalisation, or leave the penalty out",
     );
-    let exact = matches!(penalty.contraction, Contraction::Exact { .. });
-    let softmax = [model.activation, model.code_activation].contains(&Activation::Softmax);
-    conflicts.add(
-        exact && softmax && model.dropout > 0.0,
-        &["train.penalty.contraction", "model.dropout", "model.activation"],
-        "\"estimate\" for softmax units with dropout, whose exact slope is not known here",
-        "\"exact\"".to_string(),
-        "use \"estimate\", or set model.dropout to 0",
-    );
     conflicts.add(
         penalty.unit_atoms && train.average > 0.0,
         &["train.penalty.unit_atoms", "train.average"],

@@ -6,7 +6,7 @@
 //! no product with D. Where there are other layers than dense ones, each code unit's row of J is its derivative by what the encoder hears.
 
 use super::Penalised;
-use crate::network::activation::is_elementwise;
+use crate::network::activation::{is_elementwise, softmax};
 use crate::network::{Layer, Role, Step};
 use crate::recipe::Contraction;
 use narrows_engine::op::{Binary, Distribution};
@@ -139,9 +139,9 @@ fn through<'g>(
     let through = if is_elementwise(step.activation) {
         carried * each(slopes(graph, step)?)
     } else {
-        // Softmax: F = diag(h) − h hᵀ.
-        let values = each(step.values);
-        values * (carried - (carried * values).sum(&[2]))
+        // Softmax: F = diag(h) − h sᵀ, s being the shares: what h is but for dropout.
+        let (values, shares) = (each(step.values), each(softmax(step.sums)));
+        values * carried - (carried * values).sum(&[2]) * shares
     };
     Ok(through.reshape(whole))
 }
