@@ -28,6 +28,9 @@ fn training() -> (Graph, Feed) {
         let (w, b) = (graph.state(&name, shape), graph.state(&format!("b{layer}"), [shape[1]]));
         weights.extend([w, b]);
         y = y.matmul(w) + b;
+        // Of five rows that follow each other, some of what they have in common is taken.
+        let fives = y.reshape([10, 5, shape[1]]);
+        y = (fives - fives.mean(&[1]) * 0.1).reshape([50, shape[1]]);
         if layer < widths.len() - 1 {
             let kept = graph.random(ids, shape[1], Distribution::Uniform).greater(graph.constant(0.2));
             y = (y * y.sigmoid()) * kept * 1.25;
@@ -127,6 +130,7 @@ fn inference(rows: &[u32]) -> (Graph, Feed) {
     // Of rank 3: means over the middle, over both, and over the last.
     let cube = x.reshape([rows.len(), 7, 10]) * 3.0 + 0.7;
     graph.output("middle", cube.mean(&[1]).reshape([rows.len(), 10]));
+    graph.output("centred", (cube - cube.mean(&[1])).reshape([rows.len(), 70]));
     graph.output("both", cube.square().mean(&[1, 2]).reshape([rows.len(), 1]));
     graph.output("last", cube.exp().sum(&[2]).reshape([rows.len(), 7]));
     graph.output("turned", (cube * cube + cube).permute(&[0, 2, 1]).reshape([rows.len(), 70]));

@@ -111,6 +111,7 @@ fn nan_is_never_hidden() {
     graph.output("max", x.max(1));
     graph.output("down", x.max(0));
     graph.output("all", x.reduce(Reduction::Maximum, &[0, 1]));
+    graph.output("through", x.reshape([2, 2, 35]).max(1));
     graph.output("argmax", x.argmax(1));
     graph.output("sum", x.sum(&[1]));
     let mut values = numbers(140, -1.0, 1.0, 3);
@@ -122,6 +123,7 @@ fn nan_is_never_hidden() {
         assert!(expected[name][103].is_nan(), "{name}");
     }
     assert!(expected["max"][1].is_nan() && expected["down"][33].is_nan() && expected["all"][0].is_nan());
+    assert!(expected["through"][35 + 33].is_nan() && !expected["through"][33].is_nan());
     assert_eq!(expected["argmax"], [10.0, 33.0]);
 }
 
@@ -239,7 +241,7 @@ fn reshapes() {
 /// Every set of axes of every shape, for every way of reducing.
 #[test]
 fn reductions() {
-    let sizes: [&[usize]; 22] = [
+    let sizes: [&[usize]; 23] = [
         &[1],
         &[17],
         &[65],
@@ -262,6 +264,8 @@ fn reductions() {
         &[1, 17, 3, 16],
         &[3, 1, 65, 2],
         &[2, 16, 1, 17],
+        // Tiles of results that begin within one index of the first axis and end in the next.
+        &[3, 5, 11, 70],
     ];
     for sizes in sizes {
         let rank = sizes.len();
@@ -296,13 +300,14 @@ fn check_reduction(sizes: &[usize], reduction: Reduction, axes: &[usize]) {
 
 #[test]
 fn sums_round_as_they_should() {
-    let sums: [(&[usize], &[usize]); 6] = [
+    let sums: [(&[usize], &[usize]); 7] = [
         (&[1, 5000], &[1]),
         (&[300, 70], &[0]),
         (&[70, 300], &[1]),
         (&[9, 200], &[0, 1]),
         (&[11, 300, 70], &[1]),
         (&[300, 11, 70], &[0]),
+        (&[2, 5000, 3], &[1]),
     ];
     for (sizes, axes) in sums {
         let graph = Graph::new();

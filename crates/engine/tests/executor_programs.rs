@@ -272,6 +272,28 @@ fn a_short_inner_dimension_with_streams_behind() {
     }
 }
 
+/// Results that no second cache holds: what is read and written beside them is asked for from every segment of the inner dimension.
+#[test]
+fn large_results_with_streams_behind() {
+    for inner in [3usize, 64, 100, 200] {
+        let graph = Graph::new();
+        let mut network = Network::new(&graph);
+        let x = network.input("x", [704, inner]);
+        let w = network.state("w", [inner, 400], -1.0, 1.0);
+        let [a, b] = ["a", "b"].map(|name| network.state(name, [704, 400], -1.0, 1.0));
+        let each = network.state("each", [11, 1, 400], -1.0, 1.0);
+        let y = x.matmul(w);
+        // A row for 64, read where it lies.
+        let scaled = (y.reshape([11, 64, 400]) * each).reshape([704, 400]);
+        graph.output("y", y * a + b);
+        graph.output("scaled", scaled);
+        graph.output("of each", (scaled * b).reshape([11, 64, 400]).sum(&[1]));
+        graph.update(a, a * 0.5 + y);
+        graph.scalar("rate");
+        check(&format!("inner {inner}"), &graph, &network.feed, roundings_of(80.0, inner as f64 + 64.0));
+    }
+}
+
 /// A leaf's function is spread in front of a reduction and multiplied behind it: had the second place computed it for the
 /// first, the two would wait for each other.
 #[test]

@@ -22,12 +22,18 @@ fn symmetric_products_are_right_with_programs_that_are_not() {
             // Rows, columns and the whole of others, and a state that is changed in place.
             let (row, column) = (graph.state("row", [columns]), graph.state("column", [columns, 1]));
             let whole = graph.state("whole", [columns, columns]);
+            // A row for each fifth of the rows, where there are fifths.
+            let parts = if columns % 5 == 0 { 5 } else { 1 };
+            let part = graph.state("part", [parts, 1, columns]);
+            let by_part = square().reshape([parts, columns / parts, columns]) * part;
+            graph.output("by part", by_part.reshape([columns, columns]));
             graph.output("shifted", square() * row + column);
             graph.update(whole, whole * 0.9 + square() * 0.1);
             let feed = Feed::new()
                 .state("x", numbers(columns * inner, -1.0, 1.0, 1))
                 .state("row", numbers(columns, -1.0, 1.0, 2))
                 .state("column", numbers(columns, -1.0, 1.0, 3))
+                .state("part", numbers(parts * columns, -1.0, 1.0, 5))
                 .state("whole", numbers(columns * columns, -1.0, 1.0, 4));
             let tolerance = roundings_of(8.0, inner as f64);
             check(&format!("{columns}×{inner} {turned}"), &graph, &feed, tolerance);

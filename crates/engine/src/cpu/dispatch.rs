@@ -97,6 +97,9 @@ unsafe fn unit<S: Simd>(
             (Kernel::Reduce(reduce), Piece::Block(block)) => {
                 reduce.run::<S>(block, program, domain, context, scratch)
             }
+            (Kernel::Reduce(reduce), Piece::Stretch { panel, first, last }) => {
+                reduce.run_through::<S>((panel, first, last), program, domain, context, scratch);
+            }
             (Kernel::Plain(Work::Move(moved, to)), Piece::Rows { first, last }) => {
                 movement::move_rows(moved, buffers, *to, domain, first, last, context);
             }

@@ -56,8 +56,9 @@ impl Looking {
         Looking { wait: 0, patience: PATIENCE, worth: false }
     }
 
-    /// Begins again with the next block of inner indices, unless these are rows, of the same columns as in a block that had nothing to leave out.
-    pub fn next_block(&mut self, lie: Lie) {
+    /// The first tile of a block of inner indices is looked at. Where these are rows, whose columns are those of the block before, only if a look
+    /// at that was worth while.
+    pub fn begin_block(&mut self, lie: Lie) {
         if lie == Lie::Along || self.worth {
             *self = Looking::new();
         }

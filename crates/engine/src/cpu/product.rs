@@ -176,7 +176,7 @@ impl Product {
                     right.add(layout.panel_start(unit.panel) + inner * width)
                 };
                 let part = Part { unit, first: inner, last: end, right: panel_right, width };
-                looking.next_block(self.lie());
+                looking.begin_block(self.lie());
                 self.part::<S>(&part, left, program, domain, kernels, &mut looking, context, scratch);
                 inner = end;
             }
@@ -254,7 +254,7 @@ impl Product {
         let mut segments = [Segment::EMPTY; SEGMENTS];
         let right: *const f32 = context.buffers[self.right.buffer.index()];
         let mut next = [Ahead { from: right, row: 0, step: 0 }; BLOCK_PANELS];
-        if !ends {
+        if !ends && lie == Lie::Along {
             self.next_block(part, right, &mut next);
         }
         let mut row = part.unit.first;
@@ -273,7 +273,8 @@ impl Product {
                     right: part.right,
                 };
                 if !ends && lie == Lie::Across {
-                    // A row of the left operand lies far from the next: the tile asks for its own ones of the next block.
+                    // The left operand's inner indices are rows, far from each other, while the right operand's follow each
+                    // other: what a tile asks for is its own of the next block.
                     let own = &mut segments[0];
                     own.ahead = own.pointer.wrapping_add(own.inner * own.step);
                     own.ahead_step = own.step;
@@ -283,7 +284,7 @@ impl Product {
                         segment.ahead = ahead.from.wrapping_add(done * ahead.row);
                         segment.ahead_step = ahead.step;
                     }
-                } else if row + rows < part.unit.last {
+                } else if straight && row + rows < part.unit.last {
                     let next = Stretch {
                         row: row + rows,
                         rows,
@@ -292,10 +293,12 @@ impl Product {
                         domain,
                     };
                     let inner_step = if lie == Lie::Along { 1 } else { segments[0].step };
-                    let streams = match count {
-                        _ if domain.length() > FAR => &program.streams[..],
-                        1 => &program.streams[..program.streams_read],
-                        _ => &[],
+                    let streams = if domain.length() > FAR {
+                        &program.streams[..]
+                    } else if count == 1 {
+                        &program.streams[..program.streams_read]
+                    } else {
+                        &[]
                     };
                     count = ask_for_streams(streams, &next, context, inner_step, &mut segments, count);
                 }
@@ -338,7 +341,7 @@ impl Product {
         let rows = part.unit.last - part.unit.first;
         let inner = part.last - part.first;
         let layout = stored(&self.right);
-        let pieces = if self.row_after_row || self.lie() == Lie::Across { 1 } else { inner.div_ceil(PANEL) };
+        let pieces = if self.row_after_row { 1 } else { inner.div_ceil(PANEL) };
         let piece = inner / pieces;
         for (number, ahead) in next[..pieces].iter_mut().enumerate() {
             let (from, length) = if !self.packed {
@@ -384,7 +387,8 @@ impl Product {
 }
 
 /// What the program behind the next tile will read and write (weights and moments, for an optimiser) is asked for while this
-/// tile is summed, a stream by a segment. A single segment is cut into one for each. Gives the number of segments.
+/// tile is summed, a stream by a segment, as far as there are segments. A single one is cut into one for each stream. Gives the
+/// number of segments.
 #[inline(always)]
 unsafe fn ask_for_streams(
     streams: &[BufferId],
@@ -394,13 +398,11 @@ unsafe fn ask_for_streams(
     segments: &mut [Segment; SEGMENTS],
     count: usize,
 ) -> usize {
-    let lines = next.length().div_ceil(GRAIN);
-    // Every other line at least, one at each inner index.
-    let least = lines.div_ceil(2).max(1);
     let whole = segments[0];
-    let wanted = streams.len().min(whole.inner / least).min(SEGMENTS);
-    let cut = count == 1 && wanted > 1;
+    let wanted = streams.len().min(SEGMENTS);
+    let cut = count == 1 && (2..=whole.inner).contains(&wanted);
     let count = if cut { wanted } else { count };
+    let lines = next.length().div_ceil(GRAIN);
     let mut inner = 0;
     for (number, stream) in streams.iter().take(count).enumerate() {
         let segment = &mut segments[number];
@@ -410,10 +412,8 @@ unsafe fn ask_for_streams(
             *segment = Segment::new(pointer, whole.step, end - inner);
             inner = end;
         }
-        if segment.inner >= least {
-            segment.ahead = context.buffers[stream.index()].wrapping_add(next.start());
-            segment.ahead_step = (lines * GRAIN / segment.inner).min(2 * GRAIN);
-        }
+        segment.ahead = context.buffers[stream.index()].wrapping_add(next.start());
+        segment.ahead_step = (lines * GRAIN / segment.inner).min(2 * GRAIN);
     }
     count
 }

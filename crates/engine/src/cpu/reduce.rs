@@ -22,19 +22,12 @@ pub struct Reduce {
 /// Rows that a unit along rows does.
 pub const UNIT_ROWS: usize = 64;
 
-/// Units of a reduction through an axis: a tile of the result each.
-pub fn blocks_through(results: Layout) -> usize {
-    (0..results.panels()).map(|panel| results.rows.div_ceil(TILE / results.width(panel))).sum()
-}
+/// Numbers that a unit through an axis reduces, if it makes several rows.
+const UNIT_THROUGH: usize = 16 << 10;
 
-/// The tile that a unit of a reduction through an axis makes. All panels but the last have tiles of the same height.
-pub fn block_through(results: Layout, block: usize) -> Stretch {
-    let blocks = results.rows.div_ceil(TILE / results.width(0));
-    let panel = (block / blocks).min(results.panels() - 1);
-    let width = results.width(panel);
-    let row = (block - panel * blocks) * (TILE / width);
-    let rows = (TILE / width).min(results.rows - row);
-    Stretch { row, rows, column: panel * PANEL, width, domain: results }
+/// Rows of a panel of so many columns that a unit through an axis makes.
+pub fn rows_through(axis: Axis, width: usize) -> usize {
+    (UNIT_THROUGH / (axis.size * width)).max(1)
 }
 
 #[inline(always)]
@@ -61,43 +54,73 @@ fn combine_one(reduction: Reduction, a: f32, b: f32) -> f32 {
 }
 
 impl Reduce {
-    /// Does unit `unit`: 64 rows along, one panel down, or a tile of results through an axis.
+    /// Does block `block`: 64 rows along, or one panel down.
     ///
     /// # Safety
     /// The machine has the level; the context is that of a bound plan; nobody else touches what the unit writes.
     #[inline(always)]
     pub unsafe fn run<S: Simd>(
         &self,
-        unit: usize,
+        block: usize,
         program: &TileProgram,
         domain: Layout,
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
-        let mut results = [0.0f32; TILE];
+        let mut results = [0.0f32; PANEL];
         // SAFETY: handed on.
         unsafe {
             self.before.prepare::<S>(context, scratch);
-            let stretch = match self.direction {
+            let (column, count) = match self.direction {
                 Direction::AlongRows => {
-                    let first = unit * UNIT_ROWS;
+                    let first = block * UNIT_ROWS;
                     let last = (first + UNIT_ROWS).min(self.source.rows);
                     self.along::<S>(first, last, &mut results, context, scratch);
-                    Stretch::run(domain, first, last - first)
+                    (first, last - first)
                 }
                 Direction::DownColumns => {
-                    self.down::<S>(unit, &mut results, context, scratch);
-                    Stretch::run(domain, unit * PANEL, self.source.width(unit))
+                    results.fill(identity(self.reduction));
+                    for stretch in Stretch::tiles(self.source, block, 0, self.source.rows) {
+                        self.combine_rows::<S>(&stretch, 1, &mut results, context, scratch);
+                    }
+                    (block * PANEL, self.source.width(block))
                 }
-                Direction::Through(axis) => {
-                    let stretch = block_through(domain, unit);
-                    self.through::<S>(axis, &stretch, &mut results, context, scratch);
-                    stretch
-                }
+                Direction::Through(_) => return,
             };
             program.prepare::<S>(context, scratch);
-            std::ptr::copy_nonoverlapping(results.as_ptr(), scratch.registers, stretch.length());
-            program.run::<S>(&stretch, context, scratch);
+            std::ptr::copy_nonoverlapping(results.as_ptr(), scratch.registers, PANEL);
+            program.run::<S>(&Stretch::run(domain, column, count), context, scratch);
+        }
+    }
+
+    /// Makes rows `first..last` of a panel, through an axis: an index of it after the other, for as many rows as lie beside each other
+    /// at each.
+    ///
+    /// # Safety
+    /// As for [`Reduce::run`].
+    #[inline(always)]
+    pub unsafe fn run_through<S: Simd>(
+        &self,
+        (panel, first, last): (usize, usize, usize),
+        program: &TileProgram,
+        domain: Layout,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) {
+        let Direction::Through(axis) = self.direction else { return };
+        let (column, width) = (panel * PANEL, domain.width(panel));
+        let height = TILE / width;
+        for row in (first..last).step_by(height) {
+            let tile = Stretch { row, rows: height.min(last - row), column, width, domain };
+            let mut results = [identity(self.reduction); TILE];
+            // SAFETY: handed on.
+            unsafe {
+                self.before.prepare::<S>(context, scratch);
+                self.tile_through::<S>(axis, &tile, &mut results, context, scratch);
+                program.prepare::<S>(context, scratch);
+                std::ptr::copy_nonoverlapping(results.as_ptr(), scratch.registers, tile.length());
+                program.run::<S>(&tile, context, scratch);
+            }
         }
     }
 
@@ -106,7 +129,7 @@ impl Reduce {
         &self,
         first: usize,
         last: usize,
-        results: &mut [f32; TILE],
+        results: &mut [f32; PANEL],
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
@@ -143,23 +166,7 @@ impl Reduce {
     }
 
     #[inline(always)]
-    unsafe fn down<S: Simd>(
-        &self,
-        panel: usize,
-        results: &mut [f32; TILE],
-        context: &RunContext<'_>,
-        scratch: &Scratch,
-    ) {
-        results.fill(identity(self.reduction));
-        for stretch in Stretch::tiles(self.source, panel, 0, self.source.rows) {
-            // SAFETY: handed on.
-            unsafe { self.combine_rows::<S>(&stretch, 1, results, context, scratch) };
-        }
-    }
-
-    /// Makes the tile of results: an index of the axis after the other, for as many rows as lie beside each other at each.
-    #[inline(always)]
-    unsafe fn through<S: Simd>(
+    unsafe fn tile_through<S: Simd>(
         &self,
         axis: Axis,
         tile: &Stretch,
@@ -167,7 +174,6 @@ impl Reduce {
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
-        results.fill(identity(self.reduction));
         let Stretch { row: first, rows, column, width, .. } = *tile;
         let mut done = 0;
         while done < rows {
@@ -189,7 +195,7 @@ impl Reduce {
         }
     }
 
-    /// Row `r` of a stretch goes into result `r` mod `beside`.
+    /// What stands before the reduction, of a stretch: its row `r` goes into result `r` mod `beside`.
     #[inline(always)]
     unsafe fn combine_rows<S: Simd>(
         &self,

@@ -11,7 +11,7 @@ use super::pooling;
 use super::product::{LISTED, ONE_PASS, Product, ProductUnit};
 use super::reduce::{self, Reduce};
 use super::sparse;
-use super::tile::{TILE, TileProgram};
+use super::tile::TileProgram;
 use crate::graph::op::Sparse;
 use crate::plan::layout::{GRAIN, Layout, PANEL};
 use crate::plan::program::Program;
@@ -48,7 +48,7 @@ pub struct Compiled {
 pub enum Piece {
     /// Rows of a panel of a product.
     Product(ProductUnit),
-    /// Rows `first..last` of a panel (in a domain of one row: panels `panel..last` of it).
+    /// Rows `first..last` of a panel (of what is not reduced, in a domain of one row: panels `panel..last` of it).
     Stretch {
         /// First panel.
         panel: usize,
@@ -224,14 +224,23 @@ fn pieces(step: &Compiled, least: usize, mut push: impl FnMut(Piece, u64)) {
                 }
             }
         }
+        Kernel::Reduce(Reduce { direction: Direction::Through(axis), .. }) => {
+            for panel in 0..domain.panels() {
+                let rows = reduce::rows_through(*axis, domain.width(panel));
+                for first in (0..domain.rows).step_by(rows) {
+                    let last = (first + rows).min(domain.rows);
+                    let cost = axis.size * domain.width(panel) * (last - first);
+                    push(Piece::Stretch { panel, first, last }, cost as u64);
+                }
+            }
+        }
         Kernel::Reduce(reduce) => {
             let (blocks, elements) = match reduce.direction {
                 Direction::AlongRows => (
                     reduce.source.rows.div_ceil(reduce::UNIT_ROWS),
                     reduce.source.columns * reduce::UNIT_ROWS,
                 ),
-                Direction::DownColumns => (reduce.source.panels(), reduce.source.rows * PANEL),
-                Direction::Through(axis) => (reduce::blocks_through(domain), axis.size * TILE),
+                _ => (reduce.source.panels(), reduce.source.rows * PANEL),
             };
             (0..blocks).for_each(|block| push(Piece::Block(block), elements as u64));
         }

@@ -27,8 +27,8 @@ pub enum Place {
     Row(usize),
     /// The tile's own stretch of a buffer.
     Memory(BufferId),
-    /// The rows of a buffer that the tile's rows belong to without an axis, by their number among the program's.
-    Repeated(usize),
+    /// The tile's rows of a buffer without an axis that the tile has: its number in [`TileProgram::broadcast`].
+    Broadcast(usize),
 }
 
 /// What an operand is read from: number `at` of turn `turn` of a loop stands at `turn · step + at`.
@@ -71,8 +71,9 @@ pub struct TileProgram {
     pub splats: Vec<Instruction>,
     /// Rows of numbers, and the registers in which they are repeated.
     pub rows: Vec<(BufferId, usize)>,
-    /// Matrices without an axis, and the registers where their rows are put together if a tile cannot read them in place.
-    pub repeated: Vec<(BufferId, Axis, usize)>,
+    /// Buffers without an axis that the domain has, and the registers where a tile's rows of them are put together if it cannot read them in
+    /// place.
+    pub broadcast: Vec<(BufferId, Axis, usize)>,
     /// Where the reduced value is found after a run.
     pub reduced: Option<Place>,
     /// Tile registers needed; register 0 holds the result that the program starts from.
@@ -286,19 +287,19 @@ impl TileProgram {
         }
     }
 
-    /// Puts together the rows of matrices without an axis that the stretch cannot read in place.
+    /// Puts together the stretch's rows of buffers without an axis, where it cannot read them in place.
     ///
     /// # Safety
     /// As for `prepare`; the stretch lies inside its domain.
     #[inline(always)]
-    unsafe fn gather_repeated<S: Simd>(
+    unsafe fn gather_broadcast<S: Simd>(
         &self,
         stretch: &Stretch,
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
         let Stretch { row: first, rows, column, width, domain } = *stretch;
-        for (buffer, axis, register) in &self.repeated {
+        for (buffer, axis, register) in &self.broadcast {
             if in_place::<S>(*axis, stretch).is_some() {
                 continue;
             }
@@ -343,8 +344,8 @@ impl TileProgram {
                     (scratch.registers.add(number * TILE), step)
                 }
                 Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), each),
-                Place::Repeated(number) => {
-                    let (buffer, axis, register) = self.repeated[number];
+                Place::Broadcast(number) => {
+                    let (buffer, axis, register) = self.broadcast[number];
                     match in_place::<S>(axis, stretch) {
                         Some((start, step)) => (context.buffers[buffer.index()].add(start), step),
                         None => (scratch.registers.add(register * TILE), each),
@@ -380,7 +381,7 @@ impl TileProgram {
         // SAFETY: every operand is a stretch of the same length, a multiple of GRAIN, which every level's lanes divide.
         unsafe {
             self.repeat_rows::<S>(stretch, context, scratch);
-            self.gather_repeated::<S>(stretch, context, scratch);
+            self.gather_broadcast::<S>(stretch, context, scratch);
             for operation in &self.operations {
                 let to = self.resolve::<S>(operation.to, stretch, result, context, scratch).from;
                 let mut operands = [Source { from: to, step: 0 }; 4];
@@ -399,8 +400,8 @@ impl TileProgram {
     }
 }
 
-/// Where a stretch finds its rows of a matrix without an axis, and its step from turn to turn, if they lie there as it meets
-/// them: beside each other, or one and the same that fills a turn.
+/// Where a stretch finds its rows of a buffer without an axis, and its step from turn to turn, if they lie there as it meets
+/// them: one after another, or one and the same, if a turn of a loop reads that once, as [`Source::at`] does.
 #[inline(always)]
 fn in_place<S: Simd>(axis: Axis, stretch: &Stretch) -> Option<(usize, usize)> {
     let Stretch { row, rows, column, width, domain } = *stretch;

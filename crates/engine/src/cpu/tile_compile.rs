@@ -64,10 +64,10 @@ impl<'p> Compiler<'p> {
                 self.result.rows.push((buffer, register));
                 Place::Row(register)
             }
-            Instruction::Load(buffer, Access::Repeated(axis)) => {
+            Instruction::Load(buffer, Access::Broadcast(axis)) => {
                 let register = self.new_register();
-                self.result.repeated.push((buffer, axis, register));
-                Place::Repeated(self.result.repeated.len() - 1)
+                self.result.broadcast.push((buffer, axis, register));
+                Place::Broadcast(self.result.broadcast.len() - 1)
             }
             Instruction::Constant(_) | Instruction::Scalar(_) | Instruction::Load(_, Access::Single) => {
                 self.result.splats.push(instruction);

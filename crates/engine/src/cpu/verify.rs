@@ -6,7 +6,6 @@
 //! its new value stands. Every access fits the layout of its buffer, every buffer the arena, every step has all its units.
 //! What accesses fit is checked in `verify_access`.
 
-use super::reduce;
 use super::schedule::{Home, Kernel, Piece, Schedule, Unit};
 use super::tile::Stretch;
 use crate::error::Error;
@@ -88,7 +87,7 @@ impl Footprint {
                     Access::Row => self.loose.push((buffer, stretch.column..stretch.column + stretch.width)),
                     Access::Column => self.loose.push((buffer, stretch.row..stretch.row + stretch.rows)),
                     Access::Single => self.loose.push((buffer, 0..1)),
-                    Access::Repeated(axis) => {
+                    Access::Broadcast(axis) => {
                         let source = axis.taken_from(stretch.domain);
                         let start = source.panel_start(stretch.column / PANEL);
                         self.loose.push((buffer, start..start + source.rows * stretch.width));
@@ -161,6 +160,10 @@ impl Verifier<'_> {
                     footprint.writes.push((work.to, start..end));
                 }
             }
+            (Piece::Stretch { panel, first, last }, Work::Reduce { before, .. }) => {
+                before.loads().for_each(|load| footprint.whole(self.plan, load.0));
+                footprint.program(&step.program, &[rows_of(panel, first, last)]);
+            }
             (Piece::Stretch { panel, first, last }, work) => {
                 if let Work::AddParts { from, .. } = work {
                     footprint.whole(self.plan, *from);
@@ -173,14 +176,11 @@ impl Verifier<'_> {
             }
             (Piece::Block(block), Work::Reduce { direction, before, source, .. }) => {
                 before.loads().for_each(|load| footprint.whole(self.plan, load.0));
-                let stretch = match direction {
-                    Direction::AlongRows => {
-                        Stretch::run(domain, block * PANEL, (source.rows - block * PANEL).min(PANEL))
-                    }
-                    Direction::DownColumns => Stretch::run(domain, block * PANEL, source.width(block)),
-                    Direction::Through(_) => reduce::block_through(domain, block),
+                let count = match direction {
+                    Direction::AlongRows => (source.rows - block * PANEL).min(PANEL),
+                    _ => source.width(block),
                 };
-                footprint.program(&step.program, &[stretch]);
+                footprint.program(&step.program, &[Stretch::run(domain, block * PANEL, count)]);
             }
             (Piece::Rows { first, last }, Work::Move(moved, to)) => {
                 moved.pieces.iter().for_each(|piece| footprint.whole(self.plan, piece.buffer));

@@ -84,7 +84,7 @@ impl Fits<'_> {
                         Access::Full => Some(domain),
                         Access::Row => row(domain.columns),
                         Access::Column => row(domain.rows),
-                        Access::Repeated(axis) => axis.fits(domain).then(|| axis.taken_from(domain)),
+                        Access::Broadcast(axis) => axis.fits(domain).then(|| axis.taken_from(domain)),
                         Access::Single => row(1),
                     };
                     expected.is_some() && (self.layout)(buffer) == expected

@@ -4,6 +4,7 @@ use super::*;
 use crate::graph::Graph;
 use crate::graph::convolution::Convolution;
 use crate::graph::pooling::Pool;
+use crate::plan::layout::Axis;
 use crate::plan::program::Instruction;
 
 /// Two dense layers, the largest kept, a convolution and pooling, softmax, a loss, momentum behind a norm clip, a gather: products, maps, reductions, movement, commits.
@@ -230,8 +231,12 @@ fn accesses_that_do_not_fit_are_found() {
                 continue;
             }
             if let Instruction::Load(_, access) = &mut plan.steps[step].program.instructions[at] {
-                let before = *access;
-                *access = if before == Access::Row { Access::Full } else { Access::Row };
+                *access = match *access {
+                    Access::Row => Access::Full,
+                    // As many rows, but no whole axes.
+                    Access::Broadcast(axis) => Access::Broadcast(Axis { step: 7, ..axis }),
+                    _ => Access::Row,
+                };
                 refused(&plan, &schedule, "past a layout");
                 corrupted += 1;
             }
@@ -241,7 +246,7 @@ fn accesses_that_do_not_fit_are_found() {
             Work::Product { inner, .. } => *inner += 1,
             Work::Gather { columns, .. } | Work::ScatterAdd { columns, .. } => *columns += 1,
             Work::Move(moved, _) => moved.pieces[0].offset += 100_000,
-            Work::Reduce { direction: Direction::Through(axis), .. } => axis.size += 1,
+            Work::Reduce { direction: Direction::Through(axis), .. } => axis.step = 7,
             Work::Reduce { source, .. } => source.rows += 1,
             Work::Largest { count, .. } => *count = 1000,
             Work::Sparse(sparse) => sparse.to.columns += 1,

@@ -159,7 +159,7 @@ fn spread(from: Shape, to: Shape) -> Option<Access> {
     } else if from.columns() == 1 && from.sizes()[..leading] == to.sizes()[..leading] {
         Some(Access::Column)
     } else if from.columns() == to.columns() && to.columns() > 1 {
-        Axis::of(to, |axis| from.sizes()[axis] != to.sizes()[axis]).map(Access::Repeated)
+        Axis::of(to, |axis| from.sizes()[axis] != to.sizes()[axis]).map(Access::Broadcast)
     } else {
         None
     }

@@ -98,7 +98,7 @@ impl Layout {
     }
 }
 
-/// An axis before the last one, or several side by side, as rows meet it.
+/// An axis before the last one, or several side by side, in a layout, where all such axes together are its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Axis {
     /// Its indices.
@@ -137,8 +137,8 @@ impl Axis {
 
     /// Whether a layout can have it: a single column lies as a row.
     pub fn fits(&self, layout: Layout) -> bool {
-        let whole = self.size * self.step;
-        layout.columns > 1 && whole > 0 && layout.rows.is_multiple_of(whole)
+        let whole = self.size.checked_mul(self.step).filter(|whole| *whole > 0);
+        layout.columns > 1 && whole.is_some_and(|whole| layout.rows.is_multiple_of(whole))
     }
 }
 
@@ -219,6 +219,11 @@ mod tests {
             middle.fits(Layout { rows: 24, columns: 5 }) && !middle.fits(Layout { rows: 25, columns: 5 })
         );
         assert!(!middle.fits(Layout { rows: 24, columns: 1 }));
+        // A size times a step that is 1 where numbers wrap.
+        let wrapping = Axis { size: 3, step: usize::MAX / 3 * 2 + 1 };
+        assert!(
+            wrapping.size.wrapping_mul(wrapping.step) == 1 && !wrapping.fits(Layout { rows: 24, columns: 5 })
+        );
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub enum Access {
     Row,
     /// A number for each row.
     Column,
-    /// Rows of a matrix without this axis, each met at all its indices.
-    Repeated(Axis),
+    /// The same for all indices of this axis, which the buffer has not.
+    Broadcast(Axis),
     /// One number.
     Single,
 }

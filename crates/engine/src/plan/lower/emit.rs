@@ -31,10 +31,8 @@ impl Emitter<'_, '_, '_> {
                 Op::Pooling { pooling, windows, size } => self.pooling(id, pooling, windows, size),
                 _ => self.product(id),
             },
-            Some(id)
-                if domain.rows > 1 && !matches!(lowering.role(id), Role::Reduce(Pattern::Through(_))) =>
-            {
-                // Other reductions write one row; a result of several is laid out first.
+            Some(id) if domain.rows > 1 && lowering.role(id) == Role::Reduce(Pattern::Permuted) => {
+                // This reduction writes one row; a result of several is laid out first.
                 let laid_out = self.reduce_to_rows(group, id, domain);
                 program.replace(Instruction::Result, Instruction::Load(laid_out, Access::Full));
                 Work::Map
