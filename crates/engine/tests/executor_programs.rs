@@ -278,7 +278,8 @@ fn large_results_with_streams_behind() {
     for inner in [3usize, 64, 100, 200] {
         let graph = Graph::new();
         let mut network = Network::new(&graph);
-        let x = network.input("x", [704, inner]);
+        // Not as they were fed, but in panels.
+        let x = network.input("x", [704, inner]).tanh();
         let w = network.state("w", [inner, 400], -1.0, 1.0);
         let [a, b] = ["a", "b"].map(|name| network.state(name, [704, 400], -1.0, 1.0));
         let each = network.state("each", [11, 1, 400], -1.0, 1.0);

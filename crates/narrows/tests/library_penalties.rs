@@ -2,9 +2,10 @@
 
 mod library_support;
 
-use library_support::{numbers, pictures, recipe, source, tensor, train, with};
+use library_support::{compute, narrow, numbers, pictures, recipe, source, tensor, train, with};
 use narrows::autoencoder::penalty::{self, Penalised};
 use narrows::engine::check::check_gradient;
+use narrows::engine::cpu::{self, Executable, Run, States};
 use narrows::engine::reference::{Feed, evaluate};
 use narrows::engine::{Graph, Tensor};
 use narrows::network::{Layer, Mode, Network, Pass};
@@ -120,6 +121,48 @@ fn the_contractive_penalty_is_the_squared_jacobian() {
             let agreement = check_gradient(&graph, loss.unwrap(), &leaves, &feed)
                 .unwrap_or_else(|failure| panic!("{what}: {failure}"));
             assert!(agreement.largest > 0.0, "{what}");
+        }
+    }
+}
+
+/// What the executor makes of the contraction of several layers and of its derivatives, which meet rows of the batch again for each code unit,
+/// is what is written: layers wider and narrower than a panel, M = W₁ᵀW₁ and without.
+#[test]
+fn the_contraction_of_deep_encoders_runs_as_it_is_written() {
+    for hidden in ["[70, 130]", "[6, 5]"] {
+        let settings = [
+            format!("model.hidden={hidden}"),
+            "model.code=4".to_owned(),
+            "model.activation=tanh".to_owned(),
+            "model.code_activation=tanh".to_owned(),
+            "train.penalty.contraction=exact".to_owned(),
+        ];
+        let recipe = recipe(&settings.each_ref().map(String::as_str));
+        let feed = feed(&network(&recipe));
+        let graph = Graph::new();
+        let (_, loss, leaves) = penalised(&graph, &recipe);
+        let gradients = graph.gradient(loss.unwrap(), &leaves).unwrap();
+        for (number, output) in gradients.into_iter().chain(loss).enumerate() {
+            graph.output(&format!("{number}"), output);
+        }
+        let expected = evaluate(&graph, &feed).unwrap().outputs;
+        let compute = compute(2);
+        let mut executable = Executable::new(&graph, &compute.pool, compute.level).unwrap();
+        let mut states = States::new(&graph.states());
+        for (name, values) in &feed.states {
+            states.set(name, &narrow(values)).unwrap();
+        }
+        let rows = narrow(&feed.inputs["x"]);
+        let ids: Vec<u32> = (0..ROWS as u32).map(|row| row * 3).collect();
+        let feeds = [cpu::Feed::F32(&rows), cpu::Feed::U32(&ids)];
+        executable.run(&mut states, &Run { inputs: &feeds, ..Run::default() }).unwrap();
+        for number in 0..expected.len() {
+            let expected = &expected[&format!("{number}")];
+            let mut found = vec![0.0; expected.len()];
+            executable.output(number, &mut found);
+            let largest = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+            let near = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() <= 1e-5 * largest;
+            assert!(largest > 0.0 && found.iter().zip(expected).all(near), "{hidden}, {number}");
         }
     }
 }

@@ -212,3 +212,20 @@ unsafe fn across<const R: usize>(segment: &Segment, list: *mut u32) -> usize {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_rows_are_looked_at_again_where_it_was_worth_while() {
+        let mut looking = Looking::new();
+        assert!(looking.pass(1) == 0 && !looking.found(false));
+        looking.begin_block(Lie::Across);
+        assert_eq!(looking.pass(1), 1, "nothing was found in the block before");
+        looking.begin_block(Lie::Along);
+        assert!(looking.pass(1) == 0 && looking.found(true) && !looking.found(false));
+        looking.begin_block(Lie::Across);
+        assert_eq!(looking.pass(1), 0, "something was");
+    }
+}
