@@ -215,8 +215,10 @@ impl Reduce {
                 for at in (0..width).step_by(S::LANES) {
                     let to = results.as_mut_ptr().add(result * width + at);
                     let mut sum = S::load(to);
-                    for row in (result..stretch.rows).step_by(beside) {
+                    let mut row = result;
+                    while row < stretch.rows {
                         sum = combine::<S>(self.reduction, sum, S::load(values.at(row * width + at)));
+                        row += beside;
                     }
                     S::store(to, sum);
                 }

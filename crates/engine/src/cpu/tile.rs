@@ -287,20 +287,22 @@ impl TileProgram {
         }
     }
 
-    /// Puts together the stretch's rows of buffers without an axis, where it cannot read them in place.
+    /// Puts together the stretch's rows of buffers without an axis, where it cannot read them in place: in a loop that ends a turn every `turn`
+    /// numbers. Not inlined, since few programs have any.
     ///
     /// # Safety
     /// As for `prepare`; the stretch lies inside its domain.
-    #[inline(always)]
-    unsafe fn gather_broadcast<S: Simd>(
+    #[inline(never)]
+    unsafe fn gather_broadcast(
         &self,
+        turn: usize,
         stretch: &Stretch,
         context: &RunContext<'_>,
         scratch: &Scratch,
     ) {
         let Stretch { row: first, rows, column, width, domain } = *stretch;
         for (buffer, axis, register) in &self.broadcast {
-            if in_place::<S>(*axis, stretch).is_some() {
+            if in_place(*axis, turn, stretch).is_some() {
                 continue;
             }
             let source = axis.taken_from(domain);
@@ -310,10 +312,31 @@ impl TileProgram {
                     let from = context.buffers[buffer.index()]
                         .add(source.address(axis.without(first + row), column));
                     let to = scratch.registers.add(register * TILE + row * width);
-                    for at in (0..width).step_by(S::LANES) {
-                        S::store(to.add(at), S::load(from.add(at)));
-                    }
+                    std::ptr::copy_nonoverlapping(from, to, width);
                 }
+            }
+        }
+    }
+
+    /// Where the stretch's rows of a buffer without an axis lie, and the step from turn to turn.
+    ///
+    /// # Safety
+    /// As for [`TileProgram::gather_broadcast`], which must have been called for this stretch.
+    #[inline(never)]
+    unsafe fn broadcast_source(
+        &self,
+        number: usize,
+        turn: usize,
+        stretch: &Stretch,
+        context: &RunContext<'_>,
+        scratch: &Scratch,
+    ) -> (*mut f32, usize) {
+        let (buffer, axis, register) = self.broadcast[number];
+        // SAFETY: the buffer is as large as the plan made it; a register holds a tile.
+        unsafe {
+            match in_place(axis, turn, stretch) {
+                Some((start, step)) => (context.buffers[buffer.index()].add(start), step),
+                None => (scratch.registers.add(register * TILE), 1),
             }
         }
     }
@@ -345,11 +368,7 @@ impl TileProgram {
                 }
                 Place::Memory(buffer) => (context.buffers[buffer.index()].add(stretch.start()), each),
                 Place::Broadcast(number) => {
-                    let (buffer, axis, register) = self.broadcast[number];
-                    match in_place::<S>(axis, stretch) {
-                        Some((start, step)) => (context.buffers[buffer.index()].add(start), step),
-                        None => (scratch.registers.add(register * TILE), each),
-                    }
+                    self.broadcast_source(number, const { 4 * S::LANES }, stretch, context, scratch)
                 }
             }
         };
@@ -381,7 +400,9 @@ impl TileProgram {
         // SAFETY: every operand is a stretch of the same length, a multiple of GRAIN, which every level's lanes divide.
         unsafe {
             self.repeat_rows::<S>(stretch, context, scratch);
-            self.gather_broadcast::<S>(stretch, context, scratch);
+            if !self.broadcast.is_empty() {
+                self.gather_broadcast(const { 4 * S::LANES }, stretch, context, scratch);
+            }
             for operation in &self.operations {
                 let to = self.resolve::<S>(operation.to, stretch, result, context, scratch).from;
                 let mut operands = [Source { from: to, step: 0 }; 4];
@@ -402,15 +423,14 @@ impl TileProgram {
 
 /// Where a stretch finds its rows of a buffer without an axis, and its step from turn to turn, if they lie there as it meets
 /// them: one after another, or one and the same, if a turn of a loop reads that once, as [`Source::at`] does.
-#[inline(always)]
-fn in_place<S: Simd>(axis: Axis, stretch: &Stretch) -> Option<(usize, usize)> {
+fn in_place(axis: Axis, turn: usize, stretch: &Stretch) -> Option<(usize, usize)> {
     let Stretch { row, rows, column, width, domain } = *stretch;
     let start = || axis.taken_from(domain).address(axis.without(row), column);
     if axis.step > 1 {
         return (row % axis.step + rows <= axis.step).then(|| (start(), 1));
     }
     let alone = row / axis.size == (row + rows - 1) / axis.size;
-    (alone && width == const { 4 * S::LANES } && width == SPLAT).then(|| (start(), 0))
+    (alone && width == turn && width == SPLAT).then(|| (start(), 0))
 }
 
 #[inline(always)]
