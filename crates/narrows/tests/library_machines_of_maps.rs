@@ -2,7 +2,7 @@
 
 mod library_support;
 
-use library_support::{compute, numbers, pictures, recipe, source, tensor, train, with};
+use library_support::{compute, numbers, pictures, recipe, source, tensor, train};
 use narrows::autoencoder::Output;
 use narrows::boltzmann::contrastive::contrast;
 use narrows::boltzmann::{Machine, Units, Windows};
