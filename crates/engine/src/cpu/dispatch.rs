@@ -95,7 +95,7 @@ unsafe fn unit<S: Simd>(
                 mark::mark_rows::<S>(*from, *to, buffers, (first, last), context);
             }
             (Kernel::Reduce(reduce), Piece::Block(block)) => {
-                reduce.run::<S>(block, program, domain, context, scratch)
+                reduce.run_along::<S>(block, program, domain, context, scratch)
             }
             (Kernel::Reduce(reduce), Piece::Stretch { panel, first, last }) => {
                 reduce.run_through::<S>((panel, first, last), program, domain, context, scratch);

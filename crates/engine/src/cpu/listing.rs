@@ -132,7 +132,7 @@ fn work(plan: &Plan, step: &Step) -> String {
         Work::Reduce { direction, reduction, source, before } => {
             let way = match direction {
                 Direction::AlongRows => "along rows",
-                Direction::DownColumns => "down columns",
+                Direction::Through(axis) if axis.size == source.rows => "down columns",
                 Direction::Through(_) => "through an axis",
             };
             format!("{reduction:?} {way} {}×{} of [{}]", source.rows, source.columns, program(before))

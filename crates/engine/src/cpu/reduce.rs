@@ -22,14 +22,6 @@ pub struct Reduce {
 /// Rows that a unit along rows does.
 pub const UNIT_ROWS: usize = 64;
 
-/// Numbers that a unit through an axis reduces, if it makes several rows.
-const UNIT_THROUGH: usize = 16 << 10;
-
-/// Rows of a panel of so many columns that a unit through an axis makes.
-pub fn rows_through(axis: Axis, width: usize) -> usize {
-    (UNIT_THROUGH / (axis.size * width)).max(1)
-}
-
 #[inline(always)]
 unsafe fn combine<S: Simd>(reduction: Reduction, a: S::V, b: S::V) -> S::V {
     // SAFETY: the machine has the level.
@@ -54,12 +46,12 @@ fn combine_one(reduction: Reduction, a: f32, b: f32) -> f32 {
 }
 
 impl Reduce {
-    /// Does block `block`: 64 rows along, or one panel down.
+    /// Makes a number for each row of a block of 64.
     ///
     /// # Safety
     /// The machine has the level; the context is that of a bound plan; nobody else touches what the unit writes.
     #[inline(always)]
-    pub unsafe fn run<S: Simd>(
+    pub unsafe fn run_along<S: Simd>(
         &self,
         block: usize,
         program: &TileProgram,
@@ -68,28 +60,15 @@ impl Reduce {
         scratch: &Scratch,
     ) {
         let mut results = [0.0f32; PANEL];
+        let first = block * UNIT_ROWS;
+        let last = (first + UNIT_ROWS).min(self.source.rows);
         // SAFETY: handed on.
         unsafe {
             self.before.prepare::<S>(context, scratch);
-            let (column, count) = match self.direction {
-                Direction::AlongRows => {
-                    let first = block * UNIT_ROWS;
-                    let last = (first + UNIT_ROWS).min(self.source.rows);
-                    self.along::<S>(first, last, &mut results, context, scratch);
-                    (first, last - first)
-                }
-                Direction::DownColumns => {
-                    results.fill(identity(self.reduction));
-                    for stretch in Stretch::tiles(self.source, block, 0, self.source.rows) {
-                        self.combine_rows::<S>(&stretch, 1, &mut results, context, scratch);
-                    }
-                    (block * PANEL, self.source.width(block))
-                }
-                Direction::Through(_) => return,
-            };
+            self.along::<S>(first, last, &mut results, context, scratch);
             program.prepare::<S>(context, scratch);
             std::ptr::copy_nonoverlapping(results.as_ptr(), scratch.registers, PANEL);
-            program.run::<S>(&Stretch::run(domain, column, count), context, scratch);
+            program.run::<S>(&Stretch::run(domain, first, last - first), context, scratch);
         }
     }
 
@@ -97,7 +76,7 @@ impl Reduce {
     /// at each.
     ///
     /// # Safety
-    /// As for [`Reduce::run`].
+    /// As for [`Reduce::run_along`].
     #[inline(always)]
     pub unsafe fn run_through<S: Simd>(
         &self,

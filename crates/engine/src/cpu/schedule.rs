@@ -57,7 +57,7 @@ pub enum Piece {
         /// One past the last.
         last: usize,
     },
-    /// A block of a reduction.
+    /// A block of rows of a reduction along them.
     Block(usize),
     /// Rows of a movement.
     Rows {
@@ -224,26 +224,23 @@ fn pieces(step: &Compiled, least: usize, mut push: impl FnMut(Piece, u64)) {
                 }
             }
         }
-        Kernel::Reduce(Reduce { direction: Direction::Through(axis), .. }) => {
-            for panel in 0..domain.panels() {
-                let rows = reduce::rows_through(*axis, domain.width(panel));
-                for first in (0..domain.rows).step_by(rows) {
-                    let last = (first + rows).min(domain.rows);
-                    let cost = axis.size * domain.width(panel) * (last - first);
-                    push(Piece::Stretch { panel, first, last }, cost as u64);
+        Kernel::Reduce(reduce) => match reduce.direction {
+            Direction::AlongRows => {
+                let elements = reduce.source.columns * reduce::UNIT_ROWS;
+                let blocks = reduce.source.rows.div_ceil(reduce::UNIT_ROWS);
+                (0..blocks).for_each(|block| push(Piece::Block(block), elements as u64));
+            }
+            Direction::Through(axis) => {
+                for panel in 0..domain.panels() {
+                    let elements = axis.size * domain.width(panel);
+                    let rows = (UNIT_ELEMENTS / elements).max(1);
+                    for first in (0..domain.rows).step_by(rows) {
+                        let last = (first + rows).min(domain.rows);
+                        push(Piece::Stretch { panel, first, last }, (elements * (last - first)) as u64);
+                    }
                 }
             }
-        }
-        Kernel::Reduce(reduce) => {
-            let (blocks, elements) = match reduce.direction {
-                Direction::AlongRows => (
-                    reduce.source.rows.div_ceil(reduce::UNIT_ROWS),
-                    reduce.source.columns * reduce::UNIT_ROWS,
-                ),
-                _ => (reduce.source.panels(), reduce.source.rows * PANEL),
-            };
-            (0..blocks).for_each(|block| push(Piece::Block(block), elements as u64));
-        }
+        },
         Kernel::Plain(Work::Sparse(sparse)) => {
             let Matrix { rows, columns, .. } = sparse.to;
             if sparse.kind == Sparse::TurnedOuter {

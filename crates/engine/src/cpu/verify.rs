@@ -11,7 +11,7 @@ use super::tile::Stretch;
 use crate::error::Error;
 use crate::plan::layout::{GRAIN, Layout, Marks, PANEL};
 use crate::plan::program::{Access, Program};
-use crate::plan::{BufferId, Contents, Direction, Plan, Work};
+use crate::plan::{BufferId, Contents, Plan, Work};
 use std::ops::Range;
 
 #[path = "verify_access.rs"]
@@ -174,12 +174,9 @@ impl Verifier<'_> {
                 };
                 footprint.program(&step.program, &stretches);
             }
-            (Piece::Block(block), Work::Reduce { direction, before, source, .. }) => {
+            (Piece::Block(block), Work::Reduce { before, source, .. }) => {
                 before.loads().for_each(|load| footprint.whole(self.plan, load.0));
-                let count = match direction {
-                    Direction::AlongRows => (source.rows - block * PANEL).min(PANEL),
-                    _ => source.width(block),
-                };
+                let count = (source.rows - block * PANEL).min(PANEL);
                 footprint.program(&step.program, &[Stretch::run(domain, block * PANEL, count)]);
             }
             (Piece::Rows { first, last }, Work::Move(moved, to)) => {

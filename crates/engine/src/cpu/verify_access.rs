@@ -171,7 +171,6 @@ impl Fits<'_> {
                 let row = |columns| Layout { rows: 1, columns };
                 let results = match direction {
                     Direction::AlongRows => row(source.rows),
-                    Direction::DownColumns => row(source.columns),
                     Direction::Through(axis) if !axis.fits(*source) => return false,
                     Direction::Through(axis) => axis.taken_from(*source),
                 };

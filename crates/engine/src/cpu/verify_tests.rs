@@ -4,6 +4,7 @@ use super::*;
 use crate::graph::Graph;
 use crate::graph::convolution::Convolution;
 use crate::graph::pooling::Pool;
+use crate::plan::Direction;
 use crate::plan::layout::Axis;
 use crate::plan::program::Instruction;
 

@@ -40,8 +40,6 @@ pub enum Role {
 pub enum Pattern {
     /// Along each row.
     AlongRows,
-    /// Down each column.
-    DownColumns,
     /// Through an axis before the last one.
     Through(Axis),
     /// Over everything, in two stages if there are several rows.
@@ -169,7 +167,7 @@ fn pattern(shape: Shape, axes: &[bool], reduction: Reduction) -> Pattern {
     let rank = shape.rank();
     // A first axis that stays counts even if its size is 1: a batch of one is reduced in the same order as a larger one.
     let kept = |axis: usize| !axes[axis] && (shape.sizes()[axis] > 1 || axis == 0);
-    let (leading, last) = (0..rank - 1, rank - 1);
+    let last = rank - 1;
     let flat = shape.columns() == 1;
     if (0..rank).all(|axis| !kept(axis)) {
         // A position must be counted along one row; over several rows a permuted copy makes it one.
@@ -180,15 +178,8 @@ fn pattern(shape: Shape, axes: &[bool], reduction: Reduction) -> Pattern {
             Pattern::Everything
         };
     }
-    if !flat && axes[last] && leading.clone().all(|axis| !axes[axis] || shape.sizes()[axis] == 1) {
+    if !flat && axes[last] && (0..last).all(|axis| !axes[axis] || shape.sizes()[axis] == 1) {
         return Pattern::AlongRows;
-    }
-    if !flat
-        && !axes[last]
-        && leading.clone().all(|axis| !kept(axis))
-        && reduction != Reduction::ArgumentMaximum
-    {
-        return Pattern::DownColumns;
     }
     if !flat && !axes[last] && reduction != Reduction::ArgumentMaximum {
         return Axis::of(shape, |axis| axes[axis]).map_or(Pattern::Permuted, Pattern::Through);

@@ -78,8 +78,6 @@ pub fn is_symmetric(left: &Operand, right: &Operand) -> bool {
 pub enum Direction {
     /// Along each row: a number a row.
     AlongRows,
-    /// Down each column: a number a column.
-    DownColumns,
     /// Through an axis before the last one: a number for each element without it.
     Through(Axis),
 }

@@ -22,14 +22,13 @@ impl Emitter<'_, '_, '_> {
                 let buffer = self.buffers[&self.lowering.root(operand)];
                 self.reduce_permuted(buffer, shape, &axes, reduction)
             }
-            Pattern::AlongRows | Pattern::DownColumns | Pattern::Through(_) => {
-                let direction = match pattern {
-                    Pattern::Through(axis) => Direction::Through(axis),
-                    Pattern::DownColumns => Direction::DownColumns,
-                    _ => Direction::AlongRows,
-                };
+            Pattern::AlongRows => {
                 let before = finish_before(&mut writer, operand);
-                Work::Reduce { direction, reduction, before, source }
+                Work::Reduce { direction: Direction::AlongRows, reduction, before, source }
+            }
+            Pattern::Through(axis) => {
+                let before = finish_before(&mut writer, operand);
+                Work::Reduce { direction: Direction::Through(axis), reduction, before, source }
             }
             Pattern::Everything => {
                 let before = finish_before(&mut writer, operand);
